@@ -1,0 +1,1 @@
+"""Floor 0: pure math on tensors and arrays. No I/O."""

@@ -1,0 +1,1 @@
+"""Floor 1: network architectures, each a list of blocks."""
