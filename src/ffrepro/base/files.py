@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,10 +30,8 @@ def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
         os.chmod(temporary, 0o644)  # mkstemp gives 0600: other users of a shared checkout could not read it
         os.replace(temporary, path)
     except BaseException:
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(temporary)
-        except FileNotFoundError:
-            pass
         raise
 
 

@@ -1,1 +1,23 @@
-"""Floor 1: network architectures, each a list of blocks."""
+"""Floor 1: network architectures, each a file with ``build(settings, inputs, generator)``, each a list of blocks."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import torch
+from torch import nn
+
+from ffrepro.base.names import unknown
+
+
+def names() -> list[str]:
+    """The nets there are: the files of this folder."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+
+
+def build(settings: dict, inputs: int, generator: torch.Generator) -> nn.Module:
+    """The net of a plan file's ``net`` section; an unknown name is an error that says which there are."""
+    if settings["name"] not in names():
+        raise unknown("net", settings["name"], names())
+    return importlib.import_module(f"{__name__}.{settings['name']}").build(settings, inputs, generator)

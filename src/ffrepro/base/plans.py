@@ -1,0 +1,20 @@
+"""What of a plan file decides a run's numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ffrepro.base.files import sha256_json
+
+_NOTES = ("origin", "tags")  # where settings come from, and which tables show the run
+_CODE = "code"
+
+
+def substance(plan: dict[str, Any]) -> str:
+    """Hash of everything in a plan but the notes: a better word for a source must not retrain a run."""
+    return sha256_json({key: value for key, value in plan.items() if key not in _NOTES})
+
+
+def protocol(plan: dict[str, Any]) -> str:
+    """Hash of a plan's settings alone, whatever the code: two records with the same one measured the same thing."""
+    return sha256_json({key: value for key, value in plan.items() if key not in (*_NOTES, _CODE)})

@@ -1,0 +1,173 @@
+"""The claims files: read, checked against their schema, and against themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import unknown
+from ffrepro.claims import expressions
+
+FOLDER = Path(__file__).parent
+SCHEMA = "workflow/schemas/claims.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """One paper's claims file; ``content`` is the file, the rest are views of it."""
+
+    content: dict[str, Any]
+
+    @property
+    def paper(self) -> str:
+        return self.content["paper"]
+
+    @cached_property
+    def claims(self) -> dict[str, dict]:
+        """Claim by id, in the file's order."""
+        return {claim["id"]: claim for claim in self.content["claims"]}
+
+    @property
+    def treatments(self) -> list[str]:
+        """The headline first."""
+        return list(self.content["treatments"])
+
+    @cached_property
+    def published(self) -> dict[str, float]:
+        """The published numbers under the names that expressions use."""
+        numbers = (int, float)
+        return {
+            name_of(claim["id"]): claim["value"]
+            for claim in self.claims.values()
+            if isinstance(claim["value"], numbers)
+        }
+
+    @property
+    def budget(self) -> int:
+        """The paper's largest number of epochs."""
+        return self.claims[self.content["budget"]]["value"]
+
+    def claim(self, short_id: str) -> dict:
+        """The claim called ``025`` in tables."""
+        return self.claims[f"{self.paper}/{short_id}"]
+
+    def table(self, name: str) -> dict:
+        """A table of the file.
+
+        Raises:
+            FfreproError: there is none of this name.
+        """
+        if name not in self.content["tables"]:
+            raise unknown("table", name, self.content["tables"], where=f"claims of {self.paper}")
+        return self.content["tables"][name]
+
+    def experiment(self, family: str, treatment: str, dataset: str) -> str:
+        """The name an experiment has in run names."""
+        return self.content["experiments"][family][treatment].format(dataset=dataset)
+
+    def expected(self, claim: dict) -> float:
+        """What a measured claim is compared with: its value, or an expression over several."""
+        return expressions.evaluate(claim["published"], self.published) if "published" in claim else claim["value"]
+
+    def margin(self, claim: dict) -> float | None:
+        """How far from ``expected`` still counts as the same, in the claim's own units; None: never judged."""
+        margin = self.content["quantities"][claim["quantity"]].get("margin")
+        if margin is None:
+            return None
+        return margin["absolute"] if "absolute" in margin else margin["relative"] * abs(self.expected(claim))
+
+    def deviations(self, claim: dict, treatment: str) -> list[dict]:
+        """The deviations that touch a claim's number under a treatment."""
+        if "measure" not in claim:
+            return []
+        facts = {
+            "treatments": treatment,
+            "quantities": claim["quantity"],
+            "datasets": claim["measure"]["dataset"],
+            "variants": claim["measure"]["variant"],
+        }
+        return [
+            deviation
+            for deviation in self.content["deviations"]
+            if all(facts[key] in allowed for key, allowed in deviation["touches"].items())
+        ]
+
+
+def papers() -> list[str]:
+    """The papers that have a claims file."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(root: str | Path, paper: str) -> Claims:
+    """Read a paper's claims file and check it.
+
+    Args:
+        root: the project's folder (the schema is in it).
+        paper: the paper's key.
+
+    Raises:
+        FfreproError: no such paper, or the file breaks its schema or contradicts itself.
+    """
+    if paper not in papers():
+        raise unknown("paper", paper, papers(), where=FOLDER)
+    path = FOLDER / f"{paper}.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check(content, yaml.safe_load((Path(root) / SCHEMA).read_text(encoding="utf-8")), path)
+    return Claims(content)
+
+
+def name_of(claim_id: str) -> str:
+    """``chikhachev2025_rnn/025`` as expressions call it: ``c025``."""
+    return "c" + claim_id.rsplit("/", 1)[1]
+
+
+def check(content: dict, schema: dict, where: object) -> None:
+    """Refuse a claims file that breaks its schema or refers to what is not there.
+
+    Raises:
+        FfreproError: with the first problem.
+    """
+    problem = next(iter(Draft202012Validator(schema).iter_errors(content)), None)
+    if problem is not None:
+        place = "".join(f"[{part!r}]" for part in problem.absolute_path)
+        raise FfreproError(problem.message[:300], where=f"{where} {place}", fix=f"{SCHEMA} says what is allowed")
+    ids = [claim["id"] for claim in content["claims"]]
+    _known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
+    _known("paper of a claim", [i.split("/")[0] for i in ids], [content["paper"]], where)
+    numbered = {i.split("/")[1] for i in ids}
+    for table in content["tables"].values():
+        _known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
+        _known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
+        wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
+        _known("row (its cells are not as many as the columns)", wrong, [], where)
+    quantities = content["quantities"]
+    _known("budget", [content["budget"]], ids, where)
+    _known("baseline", [content["baseline"]], content["variants"], where)
+    for claim in content["claims"]:
+        place = f"{where} {claim['id']}"
+        _known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
+        for measure in (claim.get("measure"), claim.get("beside")):
+            if measure:
+                _known("experiment", [measure["experiment"]], content["experiments"], place)
+                _known("dataset", [measure["dataset"]], content["datasets"], place)
+                _known("variant", [measure["variant"]], content["variants"], place)
+        written = [claim.get("published"), claim.get("holds"), *(d["expression"] for d in claim.get("derived", []))]
+        for expression in filter(None, written):
+            _known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
+    vocabulary = {"treatments": content["treatments"], "quantities": quantities}
+    vocabulary |= {"datasets": content["datasets"], "variants": content["variants"]}
+    for deviation in content["deviations"]:
+        for key, wanted in deviation["touches"].items():
+            _known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+
+
+def _known(kind: str, wanted: list[str], available: Any, where: object) -> None:
+    for name in wanted:
+        if name not in available:
+            raise unknown(kind, name, available, where=where)

@@ -1,0 +1,229 @@
+"""Run records as evidence: which there are, which may be used, and which speak for a claim.
+
+Records come from ``runs/`` (those of planned runs) and from ``reports/reference/`` (those its index lists, with a
+hash for every file). One is left out, with its reason, when its settings are not those of the plan any more or
+its files are not those of the index. Nothing is looked for by globbing: a run that is planned nowhere is no evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffrepro.base.files import read_json, sha256_file
+
+SCALES = ("smoke", "lite", "paper")  # from least to most work
+ENOUGH = 3  # runs without which nothing is concluded
+REFERENCE = "reports/reference"
+# What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
+_SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run."""
+
+    folder: Path
+    about: dict[str, Any]
+    result: dict[str, Any]
+    committed: bool
+    older_code: bool
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return self.about["plan"]
+
+    @property
+    def run(self) -> str:
+        return self.plan["run"]
+
+    @property
+    def standin(self) -> bool:
+        return self.about["data"]["source"] == "standin"
+
+    def value(self, metric: str, variant: str) -> float | None:
+        """A number of the result, None where the run has none of that name.
+
+        Args:
+            metric: ``test/accuracy`` and the like, ``time/...``, ``memory/...``, ``epochs``, or ``bench/<column>``.
+            variant: whose row, for a bench.
+        """
+        group, _, name = metric.partition("/")
+        if group == "bench":
+            row = next((row for row in self.result.get("rows", []) if row["name"] == variant), {})
+            return row.get(name)
+        if group in ("time", "memory"):
+            return self.result.get(group, {}).get(name)
+        return self.result.get(metric) if not name else self.result.get("metrics", {}).get(metric)
+
+    def capped_at(self, budget: int) -> int | None:
+        """The number of epochs at which the run was cut short, None if it ended by itself or had ``budget``."""
+        cut = self.result.get("stopped_by") == "max_epochs" and self.result["max_epochs"] < budget
+        return self.result["max_epochs"] if cut else None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Its epochs."""
+        return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its per-sample arrays, none where the run left none."""
+        path = self.folder / "arrays.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs of one experiment and variant that differ by seed alone."""
+
+    records: tuple[Record, ...]
+
+    @property
+    def scale(self) -> str:
+        return self.records[0].plan["scale"]
+
+    @property
+    def hardware(self) -> str:
+        return self.records[0].plan["hardware"]
+
+    @property
+    def standin(self) -> bool:
+        return any(record.standin for record in self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class Store:
+    """The records of the planned runs, and the committed ones.
+
+    Args:
+        root: the project's folder.
+        plans: content of the plan files, of every scale that may serve as evidence.
+        hardware: profiles in order of preference; empty: no preference.
+
+    Attributes:
+        left_out: (run, reason) of records that may not be used.
+    """
+
+    def __init__(self, root: str | Path, plans: Iterable[dict], hardware: Iterable[str] = ()):
+        self.root = Path(root)
+        self.plans = {plan["run"]: plan for plan in plans}
+        self.hardware = list(hardware)
+        self.left_out: list[tuple[str, str]] = []
+        self._planned = {_experiment_key(plan): plan for plan in self.plans.values()}
+        self.records = {record.run: record for record in [*self._committed(), *self._local()]}
+
+    def planned(self, experiment: str, variant: str | None = None, scale: str | None = None) -> list[dict]:
+        """Plan files of an experiment."""
+        return [
+            plan
+            for plan in self.plans.values()
+            if plan["experiment"] == experiment
+            and variant in (None, plan["variant"])
+            and scale in (None, plan["scale"])
+        ]
+
+    def missing(self, scale: str) -> list[str]:
+        """Planned runs of a scale without a usable record."""
+        return [run for run, plan in self.plans.items() if plan["scale"] == scale and run not in self.records]
+
+    def groups(self, experiment: str, variant: str) -> list[Evidence]:
+        """All evidence, by scale and hardware, in no particular order."""
+        by_place: dict[tuple[str, str], list[Record]] = {}
+        for record in self.records.values():
+            plan = record.plan
+            if (plan["experiment"], plan["variant"]) == (experiment, variant):
+                by_place.setdefault((plan["scale"], plan["hardware"]), []).append(record)
+        return [Evidence(tuple(sorted(found, key=lambda r: r.plan["seed"]))) for found in by_place.values()]
+
+    def at_scale(self, experiment: str, variant: str, scale: str) -> Evidence | None:
+        """The evidence of one scale; of several machines, the one with most runs, then the preferred one."""
+        return self._first(group for group in self.groups(experiment, variant) if group.scale == scale)
+
+    def best(self, experiment: str, variant: str, enough: int = ENOUGH) -> Evidence | None:
+        """The best evidence there is: real data before stand-ins, enough runs before too few, then the larger scale."""
+        return self._first(self.groups(experiment, variant), enough)
+
+    def of_scale(self, scale: str) -> list[Record]:
+        """All records of a scale, in the order of their names."""
+        return sorted((r for r in self.records.values() if r.plan["scale"] == scale), key=lambda record: record.run)
+
+    def _first(self, groups: Iterable[Evidence], enough: int = 0) -> Evidence | None:
+        def order(group: Evidence) -> tuple:
+            preferred = self.hardware.index(group.hardware) if group.hardware in self.hardware else len(self.hardware)
+            scale = SCALES.index(group.scale)
+            return (group.standin, len(group) < enough, -scale, -len(group), preferred, group.hardware)
+
+        return min(groups, key=order, default=None)
+
+    def _local(self) -> Iterator[Record]:
+        for run, plan in self.plans.items():
+            folder = self.root / "runs" / run
+            if (folder / "result.json").is_file():
+                record = self._read(run, folder, committed=False)
+                if record is not None and self._fits(record, plan):
+                    yield record
+
+    def _committed(self) -> Iterator[Record]:
+        index = self.root / REFERENCE / "index.json"
+        for run, hashes in sorted(read_json(index).items()) if index.is_file() else ():
+            folder = self.root / REFERENCE / run
+            wrong = [name for name, sha in hashes.items() if not _is(folder / name, sha)]
+            if wrong:
+                self.left_out.append((run, f"{REFERENCE}: {', '.join(wrong)} is not what the index lists"))
+                continue
+            record = self._read(run, folder, committed=True)
+            if record is None:
+                continue
+            plan = self._planned.get(_experiment_key(record.plan))
+            if plan is None:
+                self.left_out.append((run, "params.yaml does not declare it any more"))
+            elif self._fits(record, plan):
+                yield record
+
+    def _read(self, run: str, folder: Path, *, committed: bool) -> Record | None:
+        try:
+            about, result = read_json(folder / "run.json"), read_json(folder / "result.json")
+            planned = self._planned.get(_experiment_key(about["plan"]), {})
+            older = planned.get("code") != about["plan"]["code"]
+            return Record(folder, about, result, committed, older)
+        except (OSError, ValueError, KeyError) as error:
+            self.left_out.append((run, f"the record cannot be read ({type(error).__name__}: {error})"))
+            return None
+
+    def _fits(self, record: Record, plan: dict) -> bool:
+        changed = differences(record.plan, plan)
+        if changed:
+            self.left_out.append((record.run, f"its settings are not the plan's: {', '.join(changed)}"))
+        return not changed
+
+
+def differences(recorded: dict, planned: dict) -> list[str]:
+    """The settings in which two plan files are different experiments, as ``training.max_epochs``."""
+    keys = dict.fromkeys([*recorded, *planned])
+    found = []
+    for key in keys:
+        if key in _SAME_EXPERIMENT or recorded.get(key) == planned.get(key):
+            continue
+        old, new = recorded.get(key), planned.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [f"{key}.{name}" for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+        else:
+            found.append(key)
+    return found
+
+
+def _experiment_key(plan: dict) -> tuple[str, str, str]:
+    return plan["scale"], plan["experiment"], plan["variant"]
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_file(path) == sha256

@@ -1,0 +1,87 @@
+"""``ffrepro``: find the command, load its file alone, turn errors into messages and exit codes.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong arguments, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from ffrepro import __version__
+from ffrepro.base.errors import FfreproError, explain_os_error
+from ffrepro.base.names import nearest
+
+# Command -> (module in this package, what it is for): `ffrepro --help` must not import torch to print this.
+COMMANDS = {
+    "plan": ("plan", "which runs there are, what is done, what the rest costs; --write makes plan files and dvc.yaml"),
+    "fetch": ("fetch", "get an archive from the cache, a mirror or upstream, or make its stand-in"),
+    "prepare": ("prepare", "turn an archive into a prepared data set"),
+    "train": ("train", "train and evaluate the run of a plan file; goes on from where it was stopped"),
+    "evaluate": ("evaluate", "evaluate a finished run again"),
+    "bench": ("bench", "time and memory of a step beside backpropagation"),
+    "report": ("report", "tables, figures, verdicts and the report from run records"),
+    "trace": ("trace", "from a published number to the runs behind it"),
+    "track": ("track", "mirror run records to MLflow"),
+    "sync": ("sync", "let DVC or Snakemake see what the other has finished"),
+    "export": ("export", "pack run records for another machine"),
+    "import": ("import_", "take in run records from another machine"),
+    "doctor": ("doctor", "check environment, hardware, mirrors and disk"),
+}
+_EPILOG = """\
+example:
+  ffrepro plan                       what would run, and how long it takes
+  snakemake --cores all              the whole reproduction, in parallel
+  ffrepro COMMAND --help             a command's options, with an example
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        args, command = _parse(arguments)
+        return command.run(args)
+    except SystemExit as end:  # argparse: --help and wrong arguments
+        return end.code if isinstance(end.code, int) else 2
+    except FfreproError as error:
+        return _fail(error)
+    except BrokenPipeError:  # `ffrepro plan | head`
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        return _fail(explain_os_error(error))
+    except KeyboardInterrupt:
+        print("ffrepro: stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, ModuleType]:
+    parser = argparse.ArgumentParser(
+        prog="ffrepro",
+        description="Re-run what four Forward-Forward papers claim, beside backpropagation on the same machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ffrepro {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    wanted = arguments[0] if arguments else ""
+    if wanted in COMMANDS:
+        command = import_module(f"ffrepro.cli.{COMMANDS[wanted][0]}")
+        command.add_parser(subparsers)
+        return parser.parse_args(arguments), command
+    if wanted and not wanted.startswith("-"):
+        close = nearest(wanted, COMMANDS)
+        hint = f"did you mean {close!r}? " if close else ""
+        parser.error(f"unknown command {wanted!r}: {hint}Available: {', '.join(COMMANDS)}")
+    for name, (_, purpose) in COMMANDS.items():
+        subparsers.add_parser(name, help=purpose)
+    parser.parse_args(arguments)
+    raise AssertionError("argparse ends the program without a command")
+
+
+def _fail(error: FfreproError) -> int:
+    print(f"ffrepro: error: {error}", file=sys.stderr)
+    return 1

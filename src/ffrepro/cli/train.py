@@ -1,0 +1,67 @@
+"""``ffrepro train``: one run, from its plan file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train one run of the plan",
+        description="Train, validate and test one run, and leave its record under runs/. A killed run goes on from its "
+        "last checkpoint; a finished one is not repeated.",
+        epilog="example:\n  ffrepro train plan/smoke/cpu/rnn_mcyt_corrected/ff_std/seed0.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of this run (default 1: run several at once)")
+    parser.add_argument("--force", action="store_true", help="run again even if this plan's record is there")
+    parser.add_argument("--keep-weights", action="store_true", help="leave weights.pt in the record")
+    add_folders(parser)
+    parser.set_defaults(run=run)
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Where records and prepared data are."""
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the records (default runs)")
+    parser.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
+
+
+def read_plan(path: Path, kind: str) -> dict:
+    """A plan file of the wanted kind.
+
+    Raises:
+        FfreproError: no such file, no JSON, another kind.
+    """
+    from ffrepro.base import files
+    from ffrepro.base.errors import FfreproError
+
+    try:
+        plan = files.read_json(path)
+    except FileNotFoundError:
+        raise FfreproError("no such plan file", where=path, fix="make the plan files: ffrepro plan --write") from None
+    except ValueError as error:
+        raise FfreproError(f"not a plan file: {error}", where=path, fix="make it again: ffrepro plan --write") from None
+    if not isinstance(plan, dict) or plan.get("kind") != kind:
+        found = plan.get("kind") if isinstance(plan, dict) else None
+        other = {"train": "ffrepro train", "bench": "ffrepro bench --plan"}.get(found, "ffrepro plan --write")
+        raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")
+    return plan
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and print one line."""
+    from ffrepro.training import loop
+
+    plan = read_plan(args.plan, "train")
+    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
+    metrics = result["metrics"]
+    print(
+        f"{plan['run']}: test accuracy {metrics['test/accuracy']:.4f}, AUC {metrics['test/auc']:.4f}, "
+        f"{result['epochs']} epochs (best {result['best_epoch']}), {result['time']['train_s']:.1f} s"
+    )
+    return 0

@@ -1,0 +1,26 @@
+"""Goodness of a layer's activities (Hinton 2022, Sec. 2; the RNN paper, Sec. 2.1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+KINDS = ("sum", "mean")
+
+
+def goodness(h: Tensor, kind: str) -> Tensor:
+    """Sum or mean of squares over the last dimension: (..., H) -> (...)."""
+    g = torch.linalg.vector_norm(h, dim=-1).square()  # one pass over h, no copy of it
+    return g / h.shape[-1] if kind == "mean" else g
+
+
+def slope(kind: str, units: int) -> float:
+    """``a`` in d goodness / d h = a * h: 2 for the sum of squares, 2 / units for their mean."""
+    return 2.0 / units if kind == "mean" else 2.0
+
+
+def time_mean(g_TB: Tensor, mask_TB: Tensor | None) -> Tensor:
+    """Mean over the steps that count (T, B) -> (B,) (the RNN paper, Sec. 3.6.2, G_i); 0 for a sample without any."""
+    if mask_TB is None:
+        return g_TB.mean(0)
+    return (g_TB * mask_TB).sum(0) / mask_TB.sum(0).clamp_min(1)

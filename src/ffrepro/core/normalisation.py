@@ -1,0 +1,56 @@
+"""What happens to a layer's activities before the next layer sees them: length removed, or standardised.
+
+Each function has an ``out``-of-place form (autograd-friendly, plain) and the closed-form learners call the same
+code with ``in_place=True``, which overwrites its argument.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rms(h: Tensor, epsilon: float, where: str, *, in_place: bool = False) -> Tensor:
+    """Divide by the root mean square over the last dimension (the RNN paper, Sec. 3.6.2, "layer normalization").
+
+    Args:
+        h: (..., H).
+        where: ``inside_root`` (the paper: sqrt(mean + eps)) or ``outside_root`` (the released code: sqrt(mean) + eps).
+    """
+    root = torch.linalg.vector_norm(h, dim=-1, keepdim=True) / h.shape[-1] ** 0.5
+    scale = (root.square() + epsilon).rsqrt() if where == "inside_root" else (root + epsilon).reciprocal()
+    return h.mul_(scale) if in_place else h * scale
+
+
+def standardize_batch(h_TBH: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
+    """(h - mean) / (std + eps) over the batch, for each step and unit; std with n - 1.
+
+    The released code's standardisation: a sample's activities depend on the batch that it is in. A batch of one
+    sample has no std; the result is NaN, as it is there.
+    """
+    out = h_TBH if in_place else h_TBH.clone()
+    batch = h_TBH.shape[1]
+    for h_BH in out:  # step by step: a step stays in the cache
+        h_BH.sub_(h_BH.mean(0))
+        std_H = torch.linalg.vector_norm(h_BH, dim=0) / (batch - 1) ** 0.5 if batch > 1 else torch.nan
+        h_BH.div_(std_H + epsilon)
+    return out
+
+
+def standardize_sample(h_TBH: Tensor, epsilon: float, mask_TB1: Tensor | None, *, in_place: bool = False) -> Tensor:
+    """(h - mean) / (std + eps) over each sample's own time axis, for each unit; std with n; padded steps become 0.
+
+    Args:
+        h_TBH: activities, 0 where padded.
+        mask_TB1: 1 where a step counts, None where all do.
+    """
+    out = h_TBH if in_place else h_TBH.clone()
+    count = float(len(out)) if mask_TB1 is None else mask_TB1.sum(0).clamp_min(1)
+    mean_BH = out.sum(0) / count
+    square_BH = torch.zeros_like(mean_BH)
+    for t, h_BH in enumerate(out):
+        h_BH.sub_(mean_BH)
+        if mask_TB1 is not None:
+            h_BH.mul_(mask_TB1[t])
+        square_BH.addcmul_(h_BH, h_BH)
+    return out.mul_(square_BH.div_(count).sqrt_().add_(epsilon).reciprocal_())

@@ -1,0 +1,37 @@
+"""Floor 1, data: fetch an archive, prepare a data set from it, load what was prepared.
+
+A data set is one file in this package that defines ``SPEC``; it is found by its file name. What the sets of one
+family share (``ffrepro.data.trajectories``, say) is the module that ``SPEC.family`` names.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from ffrepro.base import names as _names
+
+
+def names() -> list[str]:
+    """The data sets there are, sorted. Reads sources instead of importing them: a listing must stay cheap."""
+    files = Path(__file__).parent.glob("*.py")
+    return sorted(file.stem for file in files if re.search(r"^SPEC\b", file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def module(name: str) -> ModuleType:
+    """The module of data set ``name``; its ``SPEC`` describes the set.
+
+    Raises:
+        FfreproError: no such data set; the message suggests the nearest name.
+    """
+    available = names()
+    if name not in available:
+        raise _names.unknown("data set", name, available)
+    return import_module(f"{__name__}.{name}")
+
+
+def family(name: str) -> ModuleType:
+    """The module with ``prepare(spec, archive_path, out)`` and ``load(path)`` for data set ``name``."""
+    return import_module(f"{__name__}.{module(name).SPEC.family}")

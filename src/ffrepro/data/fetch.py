@@ -1,0 +1,155 @@
+"""Getting an archive: cache, then mirror, then upstream; or the stand-in, made here.
+
+Beside every archive stands ``<file>.json``, which says where it came from and how it differs from upstream. Nothing
+is substituted without that record, and an archive that fails its checksum never gets its final name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from ffrepro.base import files, names
+from ffrepro.base.errors import FfreproError
+from ffrepro.data import archives
+from ffrepro.data.archives import Archive
+from ffrepro.data.download import Patience, discard, download
+from ffrepro.data.mirror import Mirror
+
+SOURCES = ("upstream", "standin")
+MIRROR_VARIABLE = "FFREPRO_MIRROR"
+
+
+def to_stderr(line: str) -> None:
+    """The way ``fetch`` talks to a user unless told otherwise."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def fetch(
+    archive_name: str,
+    source: str,
+    raw_dir: str | Path,
+    mirror: str | Path | None = None,
+    *,
+    patience: Patience = Patience(),  # noqa: B008 (frozen)
+    say: Callable[[str], None] = to_stderr,
+) -> Path:
+    """Make sure that an archive is in ``raw_dir/<source>/`` under its upstream file name.
+
+    Args:
+        archive_name: an archive, or a data set that is in it.
+        source: "upstream" or "standin".
+        raw_dir: the folder of all raw data.
+        mirror: a folder or http(s) URL to try before upstream; the variable FFREPRO_MIRROR where None.
+        patience: timeouts and retries.
+        say: called with lines about what is done.
+
+    Returns:
+        The archive's path; ``<path>.json`` is its record: ``archive, file, source, from`` (mirror, upstream, standin),
+        ``location, sha256, bytes, provenance, fetched`` (UTC; null for a stand-in, which is the same at any time).
+
+    Raises:
+        FfreproError: unknown name, no such mirror, a refused or broken download, a wrong checksum.
+    """
+    archive = archives.find(archive_name)
+    if source not in SOURCES:
+        raise names.unknown("source", source, SOURCES)
+    target = Path(raw_dir) / source / archive.file
+    if source == "standin":
+        return _make_standin(archive, target, say)
+    if _cached(target, say):
+        say(f"{archive.name}: already there, checksum as recorded")
+        return target
+    part = target.with_name(target.name + ".part")
+    place = mirror or os.environ.get(MIRROR_VARIABLE)
+    if place:
+        provenance = Mirror(place, patience=patience, say=say).obtain(archive.file, part)
+        if provenance is not None:
+            # The mirror's own address is the business of this machine, not of the records made from it.
+            return _keep(archive, source, part, target, "mirror", f"mirror/{archive.file}", provenance)
+    url = _from_upstream(archive, part, patience, say)
+    return _keep(archive, source, part, target, "upstream", url, "upstream as served")
+
+
+def _cached(target: Path, say: Callable[[str], None]) -> bool:
+    """Whether ``target`` is there with the content that its record states; one with other content is removed."""
+    record = _record_path(target)
+    if not target.is_file():
+        return False
+    try:
+        stated = files.read_json(record)["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        say(f"{target} has no record of where it comes from: fetching it again")
+        return False
+    if stated == files.sha256_file(target):
+        return True
+    say(f"{target} is not what its record says (changed or damaged): removing it and fetching it again")
+    target.unlink()
+    record.unlink()
+    return False
+
+
+def _from_upstream(archive: Archive, part: Path, patience: Patience, say: Callable[[str], None]) -> str:
+    """Download into ``part`` from the first address that works; returns the address."""
+    for url in archive.urls:
+        say(f"{archive.name}: downloading {url}")
+        try:
+            download(url, part, checksum_known=archive.sha256 is not None, patience=patience, say=say)
+            break
+        except FfreproError as error:
+            if url == archive.urls[-1]:
+                raise
+            say(f"{error.what}; trying the next address")
+    found = files.sha256_file(part)
+    if archive.sha256 is not None and found != archive.sha256:
+        discard(part)
+        raise FfreproError(
+            f"checksum mismatch for {archive.file}: sha256 {found}, upstream states {archive.sha256}",
+            where=url,
+            fix="run the same command again; if it stays, upstream has changed the file: fetch it from a mirror",
+        )
+    return url
+
+
+def _make_standin(archive: Archive, target: Path, say: Callable[[str], None]) -> Path:
+    """Build the stand-in. An equal file keeps its time stamp, so that nothing downstream is made again."""
+    standin = import_module(f"ffrepro.data.{archive.standin}")
+    content = standin.build_archive()
+    if not (target.is_file() and files.sha256_file(target) == files.sha256_bytes(content)):
+        files.write_bytes(target, content)
+    record = _record(archive, "standin", target, "standin", "made by ffrepro", standin.PROVENANCE, fetched=None)
+    files.write_text_if_changed(_record_path(target), files.dump_json(record))
+    say(f"{archive.name}: {standin.PROVENANCE}")
+    return target
+
+
+def _keep(archive: Archive, source: str, part: Path, target: Path, kind: str, location: str, provenance: str) -> Path:
+    """Give a checked file its final name, with its record."""
+    os.replace(part, target)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    files.write_json(_record_path(target), _record(archive, source, target, kind, location, provenance, fetched=now))
+    return target
+
+
+def _record(
+    archive: Archive, source: str, target: Path, kind: str, location: str, provenance: str, *, fetched: str | None
+) -> dict[str, object]:
+    return {
+        "archive": archive.name,
+        "file": archive.file,
+        "source": source,
+        "from": kind,
+        "location": location,
+        "sha256": files.sha256_file(target),
+        "bytes": target.stat().st_size,
+        "provenance": provenance,
+        "fetched": fetched,
+    }
+
+
+def _record_path(target: Path) -> Path:
+    return target.with_name(target.name + ".json")

@@ -1,0 +1,23 @@
+"""Floor 2: learning methods. A method is a file of this folder with a class ``Method`` (docs/ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from ffrepro.base.names import unknown
+
+_SHARED = {"base"}
+
+
+def names() -> list[str]:
+    """The methods there are: the files of this folder."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
+
+
+def module(name: str) -> ModuleType:
+    """The module of a method; an unknown name is an error that says which there are."""
+    if name not in names():
+        raise unknown("method", name, names())
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,78 @@
+"""What the methods share: phases, optimizers, and their place in a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]  # tensors by name, as the data family delivers them
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training that the loop runs to its end before the next one: all layers at once, one greedy
+    layer, a head on frozen features."""
+
+    name: str = "train"
+
+
+class BaseMethod:
+    """A net, one Adam per part of it that is updated on its own, and the checkpoint of both."""
+
+    HYPERPARAMETERS: frozenset[str] = frozenset()
+
+    def __init__(self, net: nn.Module, hyperparameters: dict):
+        self.net = net
+        self.hp = hyperparameters
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.extra = nn.ParameterDict()  # parameters beside the net (a readout, say)
+
+    def add_optimizer(
+        self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
+    ) -> torch.optim.Optimizer:
+        """Adam in PyTorch's fused form, the fastest of its three on CPU and CUDA alike."""
+        optimizer = torch.optim.Adam(list(parameters), lr=lr, weight_decay=weight_decay, fused=True)
+        self.optimizers.append(optimizer)
+        return optimizer
+
+    def use_adam(self, **form: bool) -> None:
+        """Another form of Adam (``foreach=True``, say) for every optimizer that has not made a step yet."""
+        for index, optimizer in enumerate(self.optimizers):
+            group = optimizer.param_groups[0]
+            decay, lr = group["weight_decay"], group["lr"]
+            self.optimizers[index] = torch.optim.Adam(group["params"], lr=lr, weight_decay=decay, **form)
+
+    def phases(self) -> list[Phase]:
+        """Everything at once."""
+        return [Phase()]
+
+    def begin_phase(self, phase: Phase) -> None:
+        """Called by the loop before a phase's first epoch."""
+
+    def set_lr(self, lr: float) -> None:
+        """Learning rate of every optimizer from the next step on."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+    def weights(self) -> dict[str, Tensor]:
+        """All learnt tensors, by name."""
+        return {**self.net.state_dict(), **{f"extra.{k}": v for k, v in self.extra.state_dict().items()}}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Put back what ``weights`` returned."""
+        self.net.load_state_dict({k: v for k, v in weights.items() if not k.startswith("extra.")})
+        self.extra.load_state_dict({k[6:]: v for k, v in weights.items() if k.startswith("extra.")})
+
+    def state_dict(self) -> dict:
+        """Weights and optimizers: with the loop's own state, everything a resume needs."""
+        return {"weights": self.weights(), "optimizers": [o.state_dict() for o in self.optimizers]}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from ``state_dict``."""
+        self.load_weights(state["weights"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)

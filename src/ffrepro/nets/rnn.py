@@ -1,0 +1,68 @@
+"""A stack of plain ReLU recurrent layers (the RNN paper, Sec. 3.5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+SETTINGS = frozenset({"hidden", "layers", "init"})
+
+
+class Rnn(nn.Module):
+    """A list of one-layer ``nn.RNN`` blocks, time-major: x_TBI -> h_TBH.
+
+    Blocks are separate modules so that a local method can run one after the other; chained, they are what
+    ``nn.RNN(num_layers=...)`` computes, in the same time.
+
+    Args:
+        inputs: features of a time step.
+        hidden: units of every layer.
+        layers: number of layers.
+        init: ``torch_default`` (uniform within 1/sqrt(hidden)) or ``xavier_normal`` (weights; biases zero).
+        generator: source of the initial weights.
+    """
+
+    def __init__(self, inputs: int, hidden: int, layers: int, init: str, generator: torch.Generator):
+        super().__init__()
+        self.hidden = hidden
+        sizes = [inputs] + [hidden] * layers
+        self.blocks = nn.ModuleList(nn.RNN(i, hidden, nonlinearity="relu") for i in sizes[:-1])
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if init == "torch_default":
+                    parameter.uniform_(-(hidden**-0.5), hidden**-0.5, generator=generator)
+                elif "weight" in name:
+                    nn.init.xavier_normal_(parameter, generator=generator)
+                else:
+                    parameter.zero_()
+
+    def forward(self, x_TBI: Tensor) -> Tensor:
+        """States of the last layer."""
+        for block in self.blocks:
+            x_TBI, _ = block(x_TBI)
+        return x_TBI
+
+
+def build(settings: dict, inputs: int, generator: torch.Generator) -> Rnn:
+    """The net of a plan file's ``net`` section."""
+    return Rnn(inputs, settings["hidden"], settings["layers"], settings["init"], generator)
+
+
+def weights(block: nn.RNN) -> tuple[Tensor, Tensor, Tensor]:
+    """(W_ih, W_hh, b_ih + b_hh) of a block."""
+    return block.weight_ih_l0, block.weight_hh_l0, block.bias_ih_l0 + block.bias_hh_l0
+
+
+def set_gradients(block: nn.RNN, d_ih: Tensor, d_hh: Tensor, d_bias: Tensor) -> None:
+    """Store closed-form gradients where an optimizer looks for them; both biases have the same one."""
+    block.weight_ih_l0.grad, block.weight_hh_l0.grad = d_ih, d_hh
+    block.bias_ih_l0.grad = block.bias_hh_l0.grad = d_bias
+
+
+def gradient_buffers(block: nn.RNN) -> tuple[Tensor, Tensor, Tensor]:
+    """Buffers for (dW_ih, dW_hh, db)."""
+    return (
+        torch.empty_like(block.weight_ih_l0),
+        torch.empty_like(block.weight_hh_l0),
+        torch.empty_like(block.bias_ih_l0),
+    )

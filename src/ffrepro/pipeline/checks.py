@@ -1,0 +1,148 @@
+"""What a JSON schema cannot say about params.yaml: names that must exist, layers that must matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ffrepro.pipeline.plan import Case, cases, groups, resolve, settings_path
+from ffrepro.pipeline.schema import Problem, unknown_name
+from ffrepro.pipeline.settings import Vocabulary, as_list, matches
+from ffrepro.pipeline.yamlfile import KeyPath
+
+AUTO = "auto"
+
+
+def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
+    """Names that refer to nothing: profiles, scales, data sets, variants, tables, methods, settings, ``when`` values."""
+    problems = [
+        *_each(("hardware",), "hardware profile", raw["hardware"], [*raw["hardware_profiles"], AUTO]),
+        *_one(("scale",), "scale", raw["scale"], raw["scales"]),
+    ]
+    for name, dataset in raw["datasets"].items():
+        path = ("datasets", name, "family")
+        problems += _one(path, "data family", dataset["family"], _suffixes(vocabulary, "data."))
+    for paper, study in raw["papers"].items():
+        at = ("papers", paper)
+        problems += _each((*at, "limit_hours"), "scale", study.get("limit_hours", {}), raw["scales"])
+        for name, variant in study["variants"].items():
+            for part in ("method", "net"):
+                path = (*at, "variants", name, part)
+                problems += _one(path, part, variant[part], _suffixes(vocabulary, f"{part}."))
+        for name, entry in study["experiments"].items():
+            here = (*at, "experiments", name)
+            problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
+            problems += _each((*here, "variants"), "variant", entry["variants"], study["variants"])
+            problems += _each((*here, "tables"), "table", entry["tables"], study["tables"])
+            if entry["kind"] == "bench":
+                problems += _one((*here, "bench"), "bench", entry["bench"], _suffixes(vocabulary, "bench."))
+        problems += _when_problems(raw, paper, study)
+        problems += _setting_names(vocabulary, paper, study)
+    return problems
+
+
+def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
+    """Every run at every scale: settings missing or wrong, layers without effect, benches that share no batch."""
+    problems: list[Problem] = []
+    matched: set[KeyPath] = set()
+    for case in cases(raw):
+        used = groups(raw, case)
+        method = raw["papers"][case.paper]["variants"][case.variant]["method"]
+        problems += [
+            Problem((*case_path(case), "grid", name), f"{name!r} is no setting of {case.variant}", "vary one that it has")
+            for name, _ in case.grid
+            if not vocabulary.having(name, used.values())
+        ]
+        for scale in raw["scales"]:
+            problems += resolve(raw, vocabulary, case, scale).problems
+            context = case.context(scale, method)
+            for index, layer in enumerate(raw["papers"][case.paper]["settings"]):
+                if matches(layer.get("when", {}), context):
+                    path = (*settings_path(case), index)
+                    matched |= {path, *((*path, "set", n) for n in layer["set"] if vocabulary.having(n, used.values()))}
+    return [*problems, *_without_effect(raw, matched), *_benches_apart(raw, vocabulary), *_collisions(raw)]
+
+
+def case_path(case: Case) -> KeyPath:
+    """Where a case's experiment stands in params.yaml."""
+    return ("papers", case.paper, "experiments", case.family)
+
+
+def _one(path: KeyPath, kind: str, name: str, available: Iterable[str]) -> list[Problem]:
+    return [] if name in available else [unknown_name(path, kind, name, available)]
+
+
+def _each(path: KeyPath, kind: str, names: Iterable[str], available: Iterable[str]) -> Iterator[Problem]:
+    listed = isinstance(names, list)
+    for index, name in enumerate(names):
+        yield from _one((*path, index if listed else name), kind, name, available)
+
+
+def _suffixes(vocabulary: Vocabulary, prefix: str) -> list[str]:
+    return [group.removeprefix(prefix) for group in vocabulary.groups if group.startswith(prefix)]
+
+
+def _when_problems(raw: dict, paper: str, study: dict) -> Iterator[Problem]:
+    entries = study["experiments"].values()
+    available = {
+        "dataset": {name for entry in entries for name in entry["datasets"]},
+        "treatment": {name for entry in entries for name in entry["treatments"]},
+        "method": {variant["method"] for variant in study["variants"].values()},
+        "variant": set(study["variants"]),
+        "experiment": set(study["experiments"]),
+        "scale": set(raw["scales"]),
+        "kind": {entry["kind"] for entry in entries},
+    }
+    for index, layer in enumerate(study["settings"]):
+        for key, wanted in layer.get("when", {}).items():
+            path = ("papers", paper, "settings", index, "when", key)
+            for position, name in enumerate(as_list(wanted)):
+                where = (*path, position) if isinstance(wanted, list) else path
+                yield from _one(where, f"{key} of this paper", name, available[key])
+
+
+def _setting_names(vocabulary: Vocabulary, paper: str, study: dict) -> Iterator[Problem]:
+    names = sorted({name for group in vocabulary.groups.values() for name in group})
+    at = ("papers", paper)
+    for index, layer in enumerate(study["settings"]):
+        yield from _each((*at, "settings", index, "set"), "setting", layer["set"], names)
+    for family, entry in study["experiments"].items():
+        yield from _each((*at, "experiments", family, "grid"), "setting", entry.get("grid", {}), names)
+
+
+def _without_effect(raw: dict, matched: set[KeyPath]) -> Iterator[Problem]:
+    for paper, study in raw["papers"].items():
+        for index, layer in enumerate(study["settings"]):
+            path = ("papers", paper, "settings", index)
+            if path not in matched:
+                yield Problem((*path, "when"), "no run ever matches this layer", "correct its conditions or remove it")
+                continue
+            for name in layer["set"]:
+                if (*path, "set", name) not in matched:
+                    what = f"no run that this layer matches has the setting {name!r}"
+                    yield Problem((*path, "set", name), what, "move it to a layer for runs that use it, or remove it")
+
+
+def _benches_apart(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], dict] = {}
+    for case in cases(raw):
+        if case.entry["kind"] != "bench":
+            continue
+        for scale in raw["scales"]:
+            values = resolve(raw, vocabulary, case, scale).values
+            shared = {part: values[part] for part in ("data", "bench")}
+            expected = first.setdefault((case.paper, case.experiment, scale), shared)
+            differing = [f"{p}.{n}" for p in shared for n in shared[p] if shared[p][n] != expected[p].get(n)]
+            if differing:
+                what = f"the variants of bench {case.experiment} differ in {', '.join(differing)} at scale {scale}"
+                yield Problem(case_path(case), what, "a bench times its variants on one batch: give them the same")
+
+
+def _collisions(raw: dict) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], Case] = {}
+    for case in cases(raw):
+        if case.entry["kind"] == "bench" and case.variant != case.entry["variants"][0]:
+            continue
+        other = seen.setdefault((case.experiment, case.variant_name), case)
+        if other is not case:
+            what = f"{case.experiment}/{case.variant_name} is a run of {other.paper}.{other.family} too"
+            yield Problem(case_path(case), what, "rename one of the experiments: a run's path must name one run")

@@ -1,0 +1,171 @@
+"""A digest of the code that a run depends on, so that code changes retrain and cosmetic ones do not.
+
+The code is the static import closure, inside ffrepro, of a few root modules. Comments, docstrings and layout do
+not count; neither do the package's version and `base/` (errors, names, files: nothing there touches a number).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import nearest
+
+PACKAGE = "ffrepro"
+_NOT_COUNTED = f"{PACKAGE}.base"
+
+
+@dataclass(frozen=True)
+class _Module:
+    digest: str
+    imports: tuple[str, ...]  # dotted names as written: modules, or names inside modules
+
+
+@dataclass
+class CodeDigest:
+    """Digests of closures over the package in ``source`` (the folder that holds ``ffrepro/``). Parses a file once."""
+
+    source: Path
+    _modules: dict[str, _Module | None] = field(default_factory=dict)
+    _closures: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def for_plan(self, plan: dict[str, Any]) -> str:
+        """The digest that goes into a plan file."""
+        return self.of(roots(plan))
+
+    def of(self, names: Iterable[str]) -> str:
+        """Hex SHA-256 of the closure of the given modules.
+
+        Raises:
+            FfreproError: a module does not exist or does not parse.
+        """
+        total = hashlib.sha256()
+        for name in self.closure(names):
+            total.update(f"{name} {self._module(name).digest}\n".encode())
+        return total.hexdigest()
+
+    def files(self, names: Iterable[str]) -> list[str]:
+        """The files of the closure, relative to ``source``."""
+        return [self._file(name).relative_to(self.source).as_posix() for name in self.closure(names)]
+
+    def closure(self, names: Iterable[str]) -> list[str]:
+        """The modules that the given ones import inside the package, themselves included, sorted."""
+        return sorted(set().union(*(self._closure_of(name) for name in names)))
+
+    def _closure_of(self, root: str) -> frozenset[str]:
+        if root not in self._closures:
+            if self._module(root) is None:
+                raise self._missing(root)
+            seen, waiting = set(), [root]
+            while waiting:
+                name = waiting.pop()
+                module = None if name in seen or _skipped(name) else self._module(name)
+                if module is not None:
+                    seen.add(name)
+                    waiting += [part for written in module.imports for part in _prefixes(written)]
+            self._closures[root] = frozenset(seen)
+        return self._closures[root]
+
+    def _module(self, name: str) -> _Module | None:
+        if name not in self._modules:
+            file = self._file(name)
+            self._modules[name] = _parse(name, file) if file else None
+        return self._modules[name]
+
+    def _file(self, name: str) -> Path | None:
+        base = self.source.joinpath(*name.split("."))
+        for file in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
+            if file.is_file():
+                return file
+        return None
+
+    def _missing(self, name: str) -> FfreproError:
+        folder = self.source.joinpath(*name.split(".")[:-1])
+        close = nearest(name.split(".")[-1], (file.stem for file in folder.glob("*.py")))
+        return FfreproError(
+            f"module {name} does not exist",
+            where=folder / f"{name.split('.')[-1]}.py",
+            fix=f"did you mean {close!r}?" if close else "params.yaml names a method, net, data set or bench without code",
+        )
+
+
+def roots(plan: dict[str, Any]) -> list[str]:
+    """The modules that a run starts from."""
+    variants = plan["variants"].values() if plan["kind"] == "bench" else [plan]
+    start = f"bench_{plan['bench']['name']}" if plan["kind"] == "bench" else "loop"
+    names = {f"{PACKAGE}.training.{start}", f"{PACKAGE}.data.{plan['dataset']}"}
+    for variant in variants:
+        names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
+    return sorted(names)
+
+
+def _skipped(name: str) -> bool:
+    return name in (PACKAGE, _NOT_COUNTED) or name.startswith(f"{_NOT_COUNTED}.")
+
+
+def _prefixes(dotted: str) -> list[str]:
+    """``ffrepro.data.mcyt.SPEC``: that name and its parents, since importing a module runs its packages too."""
+    parts = dotted.split(".")
+    return [".".join(parts[:end]) for end in range(2, len(parts) + 1)]
+
+
+def _parse(name: str, file: Path) -> _Module:
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except SyntaxError as error:
+        raise FfreproError(
+            f"{file.name} does not parse: {error.msg}", where=f"{file}:{error.lineno}", fix="mend the file"
+        ) from None
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    imports: list[str] = []
+    parts: list[str] = []
+    _canonical(tree, parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                parent = package.split(".")[: len(package.split(".")) - node.level + 1]
+                module = ".".join([*parent, module] if module else parent)
+            imports += [f"{module}.{alias.name}" for alias in node.names]
+    inside = tuple(sorted({written for written in imports if written.startswith(f"{PACKAGE}.")}))
+    return _Module(hashlib.sha256("".join(parts).encode()).hexdigest(), inside)
+
+
+def _canonical(node: Any, parts: list[str]) -> None:
+    """Append a text form of a syntax tree that leaves docstrings and positions out.
+
+    Empty fields are left out too: Python versions differ in which ones exist (``ast.dump`` would give every
+    version its own digest, and every user with another Python a plan that looks changed).
+    """
+    if isinstance(node, ast.AST):
+        parts.append(type(node).__name__ + "(")
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = _without_docstring(value)
+            if value is not None and value != []:
+                parts.append(name + "=")
+                _canonical(value, parts)
+        parts.append(")")
+    elif isinstance(node, list):
+        parts.append("[")
+        for entry in node:
+            _canonical(entry, parts)
+            parts.append(",")
+        parts.append("]")
+    else:
+        parts.append(repr(node))
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_docstring = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return body[1:] if is_docstring else body

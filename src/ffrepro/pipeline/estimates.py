@@ -1,0 +1,151 @@
+"""How long, how much memory, how much disk: from finished records, else from workflow/estimates.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from statistics import mean
+
+from ffrepro.pipeline import yamlfile
+from ffrepro.pipeline.jobs import prepared, raw_files
+from ffrepro.pipeline.plan import Plan
+from ffrepro.pipeline.status import Record
+from ffrepro.pipeline.workspace import Workspace
+
+TABLE = "workflow/estimates.yaml"
+_PLACES = ("runs", "reports/reference")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds (None: unknown) and where they come from; MB of memory; KB of disk for the record."""
+
+    seconds: float | None
+    source: str
+    memory_mb: float
+    disk_kb: float
+
+
+@dataclass
+class Estimator:
+    """Estimates for the runs of a workspace."""
+
+    workspace: Workspace
+    _seen: dict[tuple[str, ...], list[Record]] = field(default_factory=dict)
+
+    @cached_property
+    def table(self) -> dict:
+        """workflow/estimates.yaml."""
+        return yamlfile.load(self.workspace.root / TABLE)[0]
+
+    def of_run(self, plan: Plan) -> Estimate:
+        """The estimate for one run."""
+        records = self._siblings(plan)
+        seconds, source = self._seconds(plan, records)
+        peaks = [record.result.get("memory", {}).get("peak_bytes") for record in records]
+        memory = max([self.table["memory_mb"], *(peak / 2**20 for peak in peaks if peak)])
+        disk = mean(record.size for record in records) / 1024 if records else self.table["record_kb"][plan["kind"]]
+        return Estimate(seconds, source, memory, disk)
+
+    def data_mb(self, plans: Iterable[Plan]) -> float:
+        """Disk of the data sets that runs need: of what is there its size, of the rest the table's figure."""
+        raw = self.workspace.params.raw
+        needed = {(raw["datasets"][plan["dataset"]]["archive"], plan["source"]) for plan in plans}
+        total = 0.0
+        for archive, source in needed:
+            names = [name for name, entry in raw["datasets"].items() if entry["archive"] == archive]
+            paths = [*raw_files(archive, source), *(path for name in names for path in prepared(name, source))]
+            sizes = [(self.workspace.root / path).stat().st_size for path in paths if (self.workspace.root / path).is_file()]
+            total += sum(sizes) / 2**20 if len(sizes) == len(paths) else self.table["dataset_mb"][source]
+        return total
+
+    def _seconds(self, plan: Plan, records: list[Record]) -> tuple[float | None, str]:
+        measured = [seconds for seconds in map(duration, records) if seconds is not None]
+        if measured:
+            return mean(measured), f"mean of {len(measured)} finished"
+        by_variant = self.table["seconds_per_epoch"]
+        for key in (plan["hardware"], plan["source"], plan["dataset"]):
+            by_variant = by_variant.get(key, {})
+        name = _declared(plan["variant"], by_variant)
+        if name is None:
+            return None, "unknown"
+        epochs = plan["training"]["max_epochs"] if plan["kind"] == "train" else 1
+        return self.table["start_seconds"] + epochs * by_variant[name], "estimate"
+
+    def _siblings(self, plan: Plan) -> list[Record]:
+        """Finished records of the same experiment and variant, at this scale and hardware, of any seed."""
+        key = (plan["scale"], plan["hardware"], plan["experiment"], plan["variant"])
+        if key not in self._seen:
+            folders = [
+                folder for place in _PLACES for folder in sorted((self.workspace.root / place).joinpath(*key).glob("seed*"))
+            ]
+            self._seen[key] = [record for record in map(Record, folders) if record.complete(plan["kind"])]
+        return self._seen[key]
+
+
+def duration(record: Record) -> float | None:
+    """Seconds that a run took: training and evaluation; where it does not say, from its first to its last second."""
+    time = record.result.get("time")
+    if time:
+        return time["train_s"] + time["evaluate_s"]
+    try:
+        return (datetime.fromisoformat(record.run["finished"]) - datetime.fromisoformat(record.run["started"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over runs that are still to do: seconds of the known ones, how many are unknown, the longest."""
+
+    runs: int
+    seconds: float
+    unknown: int
+    longest: float
+    memory_mb: float
+    disk_mb: float
+
+
+def totals(estimates: list[Estimate]) -> Totals:
+    """Add estimates up; memory is the largest single run's."""
+    known = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
+    return Totals(
+        runs=len(estimates),
+        seconds=sum(known),
+        unknown=len(estimates) - len(known),
+        longest=max(known, default=0.0),
+        memory_mb=max((estimate.memory_mb for estimate in estimates), default=0.0),
+        disk_mb=sum(estimate.disk_kb for estimate in estimates) / 1024,
+    )
+
+
+def over_limits(workspace: Workspace, estimator: Estimator) -> list[str]:
+    """Where the scale breaks its limits: a run too long, too many hours in all, a paper above its share."""
+    raw, scale = workspace.params.raw, workspace.scale
+    limits = raw["scales"][scale].get("limits")
+    hours: dict[str, float] = {}
+    findings = []
+    for plan in workspace.plans:
+        if plan["profile"]["device"] != "cpu":  # the limits are CPU hours
+            continue
+        estimate = estimator.of_run(plan)
+        own = (estimate.seconds or 0.0) / 3600
+        hours[plan["paper"]] = hours.get(plan["paper"], 0.0) + own
+        if limits and own > limits["run_hours"]:
+            findings.append(f"{plan['run']}: {own:.2f} h, a run at scale {scale} may take {limits['run_hours']} h")
+    if limits and sum(hours.values()) > limits["total_hours"]:
+        findings.append(f"scale {scale}: {sum(hours.values()):.1f} h in all, limit {limits['total_hours']} h")
+    for paper, study in raw["papers"].items():
+        limit = study.get("limit_hours", {}).get(scale)
+        if limit is not None and hours.get(paper, 0.0) > limit:
+            findings.append(f"{paper}: {hours[paper]:.1f} h at scale {scale}, its share is {limit} h")
+    return findings
+
+
+def _declared(variant: str, table: dict) -> str | None:
+    """The table's entry for a variant; ``ff_std_theta0.5`` falls back on ``ff_std``."""
+    fitting = [name for name in table if variant == name or variant.startswith(f"{name}_")]
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,141 @@
+"""The one job list: what runs, from which files, and which files it leaves. Both engines are held to it.
+
+dvc.yaml is generated from this list; the Snakemake rules say the same with wildcards, and a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffrepro.data.archives import ARCHIVES
+from ffrepro.pipeline.digest import CodeDigest
+from ffrepro.pipeline.plan import Plan, file_of
+
+RECORD = {
+    "train": ("run.json", "metrics.jsonl", "result.json", "arrays.npz"),
+    "bench": ("run.json", "result.json"),
+}
+REPORT = ("report.html", "report.md", "results.csv", "verdicts.csv", "metrics.json", "curves.csv")
+REFERENCE = "reports/reference/index.json"
+CLAIMS_SCHEMA = "workflow/schemas/claims.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command. Paths are relative to the project's folder.
+
+    Attributes:
+        name: unique; ``train/<run>``, ``prepare/<source>/<dataset>``, ...
+        kind: the part of the name before the first slash.
+        command: as a shell runs it.
+        inputs: files it reads, code files of jobs without a plan file included.
+        outputs: files and folders it leaves (a folder ends in ``/``).
+    """
+
+    name: str
+    command: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """fetch, prepare, train, bench, table, report or track."""
+        return self.name.partition("/")[0]
+
+
+def job_list(raw: dict, scale: str, plans: list[Plan], shown: list[Plan], code: CodeDigest) -> list[Job]:
+    """Every job of a scale.
+
+    Args:
+        raw: params.yaml, checked.
+        plans: the runs that have a job: those whose hardware is here.
+        shown: runs without a job whose record is here all the same (imported): reports read them.
+        code: the package's import closures.
+    """
+    source = raw["scales"][scale]["source"]
+    datasets = [name for name in raw["datasets"] if any(plan["dataset"] == name for plan in plans)]
+    archives = dict.fromkeys(raw["datasets"][name]["archive"] for name in datasets)
+    readers = _report_files(code.source.parent)
+    jobs = [_fetch(name, source, code) for name in archives]
+    jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
+    jobs += [run_job(plan) for plan in plans]
+    for paper, study in raw["papers"].items():
+        for table in study["tables"]:
+            tagged = [plan for plan in [*plans, *shown] if plan["paper"] == paper and table in plan["tags"]["tables"]]
+            jobs.append(_table(scale, paper, table, tagged, readers))
+    jobs.append(_report(scale, [*plans, *shown], readers))
+    jobs.append(_track(scale, [*plans, *shown]))
+    return jobs
+
+
+def run_job(plan: Plan) -> Job:
+    """The job of one run."""
+    run, kind = plan["run"], plan["kind"]
+    command = f"ffrepro train {file_of(run)}" if kind == "train" else f"ffrepro bench --plan {file_of(run)}"
+    inputs = (file_of(run), *prepared(plan["dataset"], plan["source"]))
+    return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
+
+
+def raw_files(archive: str, source: str) -> tuple[str, str]:
+    """An archive and its provenance."""
+    path = f"data/raw/{source}/{ARCHIVES[archive].file}"
+    return path, f"{path}.json"
+
+
+def prepared(dataset: str, source: str) -> tuple[str, str]:
+    """A prepared data set and its manifest."""
+    return f"data/prepared/{source}/{dataset}.npz", f"data/prepared/{source}/{dataset}.json"
+
+
+def results(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """What stands for a record as an input: the file that is written last."""
+    return tuple(f"runs/{plan['run']}/result.json" for plan in plans)
+
+
+def _fetch(archive: str, source: str, code: CodeDigest) -> Job:
+    # A stand-in is made by code. An upstream archive is what it is: no edit here may download it again.
+    inputs = _sources(code, f"ffrepro.data.{ARCHIVES[archive].standin}") if source == "standin" else ()
+    return Job(
+        f"fetch/{source}/{archive}", f"ffrepro fetch {archive} --source {source}", inputs, raw_files(archive, source)
+    )
+
+
+def _prepare(dataset: str, entry: dict, source: str, code: CodeDigest) -> Job:
+    inputs = (
+        *raw_files(entry["archive"], source),
+        *_sources(code, f"ffrepro.data.{dataset}", f"ffrepro.data.{entry['family']}"),
+    )
+    command = f"ffrepro prepare {dataset} --source {source}"
+    return Job(f"prepare/{source}/{dataset}", command, inputs, prepared(dataset, source))
+
+
+def _table(scale: str, paper: str, table: str, plans: list[Plan], readers: tuple[str, ...]) -> Job:
+    stem = f"reports/{scale}/tables/{paper}/{table}"
+    return Job(
+        f"table/{scale}/{paper}/{table}",
+        f"ffrepro report --scale {scale} --table {paper}/{table}",
+        (*results(plans), *readers),
+        tuple(f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")),
+    )
+
+
+def _report(scale: str, plans: list[Plan], readers: tuple[str, ...]) -> Job:
+    outputs = (*(f"reports/{scale}/{name}" for name in REPORT), f"reports/{scale}/figures/")
+    return Job(f"report/{scale}", f"ffrepro report --scale {scale}", (*results(plans), *readers), outputs)
+
+
+def _track(scale: str, plans: list[Plan]) -> Job:
+    return Job(f"track/{scale}", f"ffrepro track --scale {scale}", results(plans), (f"reports/{scale}/mlflow.json",))
+
+
+def _sources(code: CodeDigest, *modules: str) -> tuple[str, ...]:
+    return tuple(f"src/{file}" for file in code.files(modules))
+
+
+def _report_files(root: Path) -> tuple[str, ...]:
+    """What a report is made from besides records: committed evidence, published numbers, the code that compares."""
+    claims = root / "src/ffrepro/claims"
+    files = sorted(path for path in claims.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return (REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))

@@ -1,0 +1,206 @@
+"""params.yaml expanded into runs. Pure: the same parameters and the same code give the same plan files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ffrepro.pipeline.schema import Problem
+from ffrepro.pipeline.settings import Setting, Vocabulary, merge, pick
+from ffrepro.pipeline.yamlfile import KeyPath
+
+SCHEMA = 1
+BENCH_VARIANT = "interleaved"
+Plan = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One experiment (a family on a data set under a treatment) and, for training, one of its variants."""
+
+    paper: str
+    family: str
+    entry: dict
+    dataset: str
+    treatment: str
+    variant: str
+    grid: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's name, as it stands in the run's path."""
+        return f"{self.family}_{self.dataset}_{self.treatment}"
+
+    @property
+    def variant_name(self) -> str:
+        """The variant with its grid point: ``ff_std_theta0.5``."""
+        return self.variant + "".join(f"_{name}{_compact(value)}" for name, value in self.grid)
+
+    def context(self, scale: str, method: str) -> dict[str, str]:
+        """What a layer's ``when`` is compared with; a grid's variants count as the variant they vary."""
+        return {
+            "dataset": self.dataset,
+            "treatment": self.treatment,
+            "method": method,
+            "variant": self.variant,
+            "experiment": self.family,
+            "scale": scale,
+            "kind": self.entry["kind"],
+        }
+
+
+def cases(raw: dict) -> Iterator[Case]:
+    """Every case of params.yaml in its order; a bench has one for each variant that it times."""
+    for paper, study in raw["papers"].items():
+        for family, entry in study["experiments"].items():
+            grid = [[(name, value) for value in values] for name, values in entry.get("grid", {}).items()]
+            for dataset, treatment, variant, point in itertools.product(
+                entry["datasets"], entry["treatments"], entry["variants"], itertools.product(*grid)
+            ):
+                yield Case(paper, family, entry, dataset, treatment, variant, point)
+
+
+def groups(raw: dict, case: Case) -> dict[str, str]:
+    """The vocabulary groups that a case uses: ``{"training": "training", "net": "net.rnn", ...}``."""
+    variant = raw["papers"][case.paper]["variants"][case.variant]
+    used = {
+        "data": f"data.{raw['datasets'][case.dataset]['family']}",
+        "net": f"net.{variant['net']}",
+        "method": f"method.{variant['method']}",
+    }
+    if case.entry["kind"] == "bench":
+        return used | {"bench": f"bench.{case.entry['bench']}"}
+    return used | {"training": "training"}
+
+
+def settings_path(case: Case) -> KeyPath:
+    """Where the layers of a case's paper stand in params.yaml."""
+    return ("papers", case.paper, "settings")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A case's settings at one scale: part -> setting -> value, the origin of each, and what is wrong."""
+
+    values: dict[str, dict[str, Any]]
+    origin: dict[str, str]
+    problems: list[Problem]
+
+
+def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolved:
+    """Give every setting that a case needs its value at a scale."""
+    variant = raw["papers"][case.paper]["variants"][case.variant]
+    at = settings_path(case)
+    merged = merge(raw["papers"][case.paper]["settings"], case.context(scale, variant["method"]), at)
+    for name, value in case.grid:
+        where = ("papers", case.paper, "experiments", case.family, "grid", name)
+        merged[name] = Setting(value, f"grid of experiment {case.family}", where)
+    values: dict[str, dict[str, Any]] = {}
+    origin: dict[str, str] = {}
+    problems: list[Problem] = []
+    for part, group in groups(raw, case).items():
+        who = f"{case.experiment}/{case.variant_name} at scale {scale}"
+        values[part], sources, wrong = pick(merged, group, vocabulary, at=at, who=who)
+        origin |= {f"{part}.{name}": source for name, source in sources.items()}
+        problems += wrong
+    return Resolved(values, origin, problems)
+
+
+def expand(
+    raw: dict, vocabulary: Vocabulary, scale: str, hardware: Iterable[str], code: Callable[[Plan], str]
+) -> list[Plan]:
+    """The plan files' content for every run of a scale on the given hardware profiles, in params.yaml's order.
+
+    Args:
+        raw: params.yaml, checked.
+        code: digest of the code that a plan's run depends on.
+    """
+    plans = []
+    for profile in hardware:
+        all_cases = itertools.groupby(cases(raw), key=lambda case: (case.paper, case.family, case.dataset, case.treatment))
+        for _, group in all_cases:
+            group_cases = list(group)
+            if group_cases[0].entry["kind"] == "bench":
+                plans.append(_bench_plan(raw, vocabulary, group_cases, scale, profile))
+            else:
+                for case in group_cases:
+                    plans += _train_plans(raw, vocabulary, case, scale, profile)
+    for plan in plans:
+        plan["code"] = code(plan)
+    return plans
+
+
+def file_of(run: str) -> str:
+    """The plan file of a run, relative to the project's folder."""
+    return f"plan/{run}.json"
+
+
+def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
+    resolved = resolve(raw, vocabulary, case, scale)
+    variant = raw["papers"][case.paper]["variants"][case.variant]
+    entry = case.entry
+    plans = []
+    for seed in range(raw["scales"][scale]["seeds"]):
+        plans.append(
+            _head(raw, case, scale, hardware, case.variant_name, seed)
+            | {
+                "protocol": {"treatment": case.treatment, "task": entry["task"], "inference": entry["inference"]},
+                **_data(raw, case, scale),
+                "data": resolved.values["data"],
+                "net": {"name": variant["net"]} | resolved.values["net"],
+                "method": {"name": variant["method"]} | resolved.values["method"],
+                "training": resolved.values["training"],
+                "origin": resolved.origin,
+                "tags": {"tables": entry["tables"]},
+            }
+        )
+    return plans
+
+
+def _bench_plan(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str, hardware: str) -> Plan:
+    case = group[0]
+    resolved = {member.variant: resolve(raw, vocabulary, member, scale) for member in group}
+    shared = resolved[case.variant]  # data and bench: the same for every variant, checks.py saw to it
+    variants = {}
+    origin = {key: text for key, text in shared.origin.items() if key.startswith(("data.", "bench."))}
+    for name, own in resolved.items():
+        declared = raw["papers"][case.paper]["variants"][name]
+        variants[name] = {part: {"name": declared[part]} | own.values[part] for part in ("net", "method")}
+        for key, text in own.origin.items():
+            if key.startswith(("net.", "method.")):
+                origin[f"variants.{name}.{key}"] = text
+    return _head(raw, case, scale, hardware, BENCH_VARIANT, 0) | {
+        "protocol": {"treatment": case.treatment},
+        **_data(raw, case, scale),
+        "data": shared.values["data"],
+        "bench": {"name": case.entry["bench"]} | shared.values["bench"],
+        "variants": variants,
+        "origin": origin,
+        "tags": {"tables": case.entry["tables"]},
+    }
+
+
+def _head(raw: dict, case: Case, scale: str, hardware: str, variant: str, seed: int) -> Plan:
+    profile = raw["hardware_profiles"][hardware]
+    return {
+        "schema": SCHEMA,
+        "run": f"{scale}/{hardware}/{case.experiment}/{variant}/seed{seed}",
+        "kind": case.entry["kind"],
+        "paper": case.paper,
+        "experiment": case.experiment,
+        "variant": variant,
+        "seed": seed,
+        "scale": scale,
+        "hardware": hardware,
+        "profile": {key: profile[key] for key in ("device", "precision", "memory_cap_gb")},
+    }
+
+
+def _data(raw: dict, case: Case, scale: str) -> dict[str, str]:
+    return {"dataset": case.dataset, "source": raw["scales"][scale]["source"]}
+
+
+def _compact(value: Any) -> str:
+    return format(value, "g") if isinstance(value, float) else str(value)

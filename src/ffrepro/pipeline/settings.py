@@ -1,0 +1,93 @@
+"""Settings: which a run needs, and the layers of params.yaml that give them values. Later layers win."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ffrepro.pipeline.schema import Problem, check, describe, found
+from ffrepro.pipeline.yamlfile import KeyPath
+
+WHEN = ("dataset", "treatment", "method", "variant", "experiment", "scale", "kind")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value, what it comes from, and the key in params.yaml that set it."""
+
+    value: Any
+    source: str
+    path: KeyPath
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Which settings there are: group -> name -> JSON schema (workflow/schemas/settings.yaml)."""
+
+    groups: dict[str, dict[str, dict]]
+    _fits: dict[tuple[str, str, str], bool] = field(default_factory=dict, repr=False)
+
+    def fits(self, group: str, name: str, value: Any) -> bool:
+        """Whether ``value`` is allowed for a setting. Remembered: many runs share few values."""
+        key = (group, name, json.dumps(value))
+        if key not in self._fits:
+            self._fits[key] = not check(value, self.groups[group][name])
+        return self._fits[key]
+
+    def having(self, name: str, groups: Iterable[str]) -> list[str]:
+        """Those of ``groups`` that have a setting called ``name``."""
+        return [group for group in groups if name in self.groups.get(group, {})]
+
+
+def as_list(value: Any) -> list:
+    """One value or a list of values, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def matches(when: dict[str, Any], context: dict[str, str]) -> bool:
+    """Whether a layer's ``when`` holds in a context (a value for each of ``WHEN``)."""
+    return all(context[key] in as_list(wanted) for key, wanted in when.items())
+
+
+def merge(layers: list[dict], context: dict[str, str], at: KeyPath) -> dict[str, Setting]:
+    """The settings that the layers give in a context.
+
+    Args:
+        layers: ``settings`` of a paper.
+        context: a value for each of ``WHEN``.
+        at: the path of ``layers`` in params.yaml.
+    """
+    merged: dict[str, Setting] = {}
+    for index, layer in enumerate(layers):
+        if matches(layer.get("when", {}), context):
+            for name, entry in layer["set"].items():
+                merged[name] = Setting(entry["value"], entry["source"], (*at, index, "set", name))
+    return merged
+
+
+def pick(
+    merged: dict[str, Setting], group: str, vocabulary: Vocabulary, *, at: KeyPath, who: str
+) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+    """The settings of one group, in the vocabulary's order, checked against it.
+
+    Args:
+        at: the path of the paper's settings, blamed for a missing one.
+        who: the run in words, for messages.
+
+    Returns:
+        values, sources, problems (a value is left out where there is a problem with it).
+    """
+    values, sources, problems = {}, {}, []
+    for name, schema in vocabulary.groups[group].items():
+        setting = merged.get(name)
+        if setting is None:
+            what = f"no layer sets {name!r} ({group}), which {who} needs"
+            problems.append(Problem((*at, name), what, f"add it to a layer's set: {describe(schema)}"))
+        elif not vocabulary.fits(group, name, setting.value):
+            what = f"expected {describe(schema)}; {found(setting.value)}"
+            problems.append(Problem((*setting.path, "value"), what, f"{name} belongs to {group} in settings.yaml"))
+        else:
+            values[name], sources[name] = setting.value, setting.source
+    return values, sources, problems

@@ -1,0 +1,136 @@
+"""What is done, failed, half done, out of date or still to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ffrepro.base.plans import substance
+from ffrepro.pipeline.jobs import RECORD
+from ffrepro.pipeline.plan import Plan
+from ffrepro.pipeline.workspace import Workspace
+
+NOT_HERE = "not run: no such hardware here"
+STATES = ("done", "stale", "partial", "failed", "todo", NOT_HERE)
+_TAIL = 4000  # bytes of a log that are looked at
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run's state (one of ``STATES``) and, where it helps, why."""
+
+    state: str
+    detail: str = ""
+
+
+def of_run(workspace: Workspace, plan: Plan) -> Status:
+    """The state of one planned run.
+
+    - done: a complete record of this plan; stale: a complete record of another plan (settings or code changed);
+    - partial: work in progress, or stopped, that the same command goes on from;
+    - failed: its last log ends in an error and nothing has moved since.
+    """
+    root = workspace.root
+    record = Record(root / "runs" / plan["run"])
+    if record.complete(plan["kind"]):
+        if substance(record.plan) == substance(plan):
+            return Status("done")
+        return Status("stale", ", ".join(differences(record.plan, plan)))
+    if plan["hardware"] in workspace.absent:
+        return Status(NOT_HERE)
+    partial = record.folder / f".partial-{sha256_json(plan)[:12]}"
+    log = root / "logs" / f"{plan['run']}.log"
+    error = _error_in(log)
+    if error and not (_newest(partial) > log.stat().st_mtime):
+        return Status("failed", f"{error} (logs/{plan['run']}.log)")
+    if partial.is_dir():
+        epochs = _lines(partial / "metrics.jsonl")
+        return Status("partial", f"{epochs} of at most {plan['training']['max_epochs']} epochs" if epochs else "")
+    return Status("todo")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's folder, read leniently: what is not there or unreadable is None."""
+
+    folder: Path
+
+    def complete(self, kind: str) -> bool:
+        """Whether every file of a finished record is there and the two JSON files can be read."""
+        return (
+            all((self.folder / name).is_file() for name in RECORD[kind])
+            and self.plan is not None
+            and self.result is not None
+        )
+
+    @property
+    def run(self) -> dict[str, Any] | None:
+        """run.json."""
+        return _json(self.folder / "run.json")
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that the record was made from."""
+        return (self.run or {}).get("plan")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """result.json."""
+        return _json(self.folder / "result.json")
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+
+
+def differences(old: Plan, new: Plan) -> list[str]:
+    """Keys that decide numbers and differ between two plans: ``training.lr``, ``code``."""
+    flat_old, flat_new = flatten(old), flatten(new)
+    keys = [key for key in {**flat_old, **flat_new} if key.partition(".")[0] not in ("origin", "tags")]
+    return [key for key in keys if flat_old.get(key) != flat_new.get(key)]
+
+
+def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as dotted key -> value."""
+    flat = {}
+    for key, entry in value.items():
+        if isinstance(entry, dict):
+            flat |= flatten(entry, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = entry
+    return flat
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _error_in(log: Path) -> str | None:
+    """The error that a log ends with, if it does: ffrepro's own line, or the last line of a traceback."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        if line.startswith("ffrepro: error: "):
+            return line.removeprefix("ffrepro: error: ")
+    return lines[-1] if any(line.startswith("Traceback") for line in lines) else None
+
+
+def _newest(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in folder.iterdir()), default=0.0) if folder.is_dir() else 0.0
+
+
+def _lines(path: Path) -> int:
+    try:
+        return len(path.read_text().splitlines())
+    except OSError:
+        return 0

@@ -1,0 +1,67 @@
+"""From a method's per-sample results on a split to metrics: sums over samples, or the released code's batch means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ffrepro.core.detection import auc
+
+
+def observe(method, batches: Iterable[dict[str, Tensor]]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A split's per-sample results, in order.
+
+    Returns:
+        Arrays by name (what ``method.observe`` gives, and ``label``, ``index``), and int64 (S,) batch numbers.
+    """
+    collected: dict[str, list[np.ndarray]] = {}
+    numbers = []
+    for number, batch in enumerate(batches):
+        out = {**method.observe(batch), "label": batch["label"], "index": batch["index"]}
+        for name, value in out.items():
+            collected.setdefault(name, []).append(value.detach().cpu().numpy())
+        numbers.append(np.full(len(batch["label"]), number))
+    return {name: np.concatenate(parts) for name, parts in collected.items()}, np.concatenate(numbers)
+
+
+def detection_metrics(
+    arrays: dict[str, np.ndarray], batch_S: np.ndarray, *, average: str, reduction: str, auc_scores: str
+) -> dict[str, float]:
+    """Metrics of a two-class detector.
+
+    Args:
+        arrays: from ``observe``: ``logit`` (S,), ``label`` (S,), ``loss`` (S, L), maybe ``layer_logit`` (S, L).
+        average: ``sample``, or ``batch``: the unweighted mean of the batches' means (an uneven last batch then
+            counts as much as a full one).
+        reduction: ``per_class`` (mean over positives plus mean over negatives) or ``joint``, of the loss.
+        auc_scores: ``logit``, or ``sigmoid``: float32 probabilities, which tie where they saturate.
+
+    Returns:
+        ``loss`` (summed over layers), ``accuracy``, ``auc``; ``loss_layer<l>`` and ``accuracy_layer<l>`` where the
+        method has layer-wise ones.
+    """
+    label_S = arrays["label"] > 0.5
+
+    def mean(values_S: np.ndarray) -> float:
+        if average == "sample":
+            return float(values_S.mean(dtype=np.float64))
+        counts = np.bincount(batch_S)
+        return float((np.bincount(batch_S, weights=values_S) / counts).mean())
+
+    def loss(values_S: np.ndarray) -> float:
+        if reduction == "joint":
+            return mean(values_S)
+        return float(sum(values_S[m].mean(dtype=np.float64) for m in (label_S, ~label_S) if m.any()))
+
+    logit_S = arrays["logit"]
+    by_layer = [loss(arrays["loss"][:, layer]) for layer in range(arrays["loss"].shape[1])]
+    scores_S = torch.from_numpy(logit_S).sigmoid().numpy() if auc_scores == "sigmoid" else logit_S
+    out = {"loss": sum(by_layer), "accuracy": mean((logit_S > 0) == label_S), "auc": auc(scores_S, label_S)}
+    if "layer_logit" in arrays:
+        for layer, layer_loss in enumerate(by_layer):
+            out[f"loss_layer{layer}"] = layer_loss
+            out[f"accuracy_layer{layer}"] = mean((arrays["layer_logit"][:, layer] > 0) == label_S)
+    return out

@@ -1,0 +1,292 @@
+"""The one training loop: every method, every paper.
+
+A run is built from its plan file and nothing else. After each epoch the loop validates, decides on the learning
+rate and on stopping, appends a line to metrics.jsonl and, every few seconds, writes a checkpoint; a run that is
+killed goes on from there and ends with the same numbers. The test split is read once, at the end, with the
+weights of the best validation epoch.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from ffrepro import data as datasets
+from ffrepro import methods
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import schedules, seeds
+from ffrepro.data.trajectory_set import TrajectorySet
+from ffrepro.data.trajectory_task import TrajectoryTask
+from ffrepro.nets import build
+from ffrepro.training import evaluate, machine, memory
+from ffrepro.training.progress import EpochProgress
+from ffrepro.training.record import Record
+
+SETTINGS = frozenset({
+    "max_epochs", "batch_size", "lr", "plateau_on", "plateau_epochs", "plateau_factor", "plateau_threshold",
+    "early_stop_epochs", "metric_average", "auc_scores",
+})  # fmt: skip
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run works: folders, and threads of the machine."""
+
+    root: Path
+    runs: Path
+    prepared: Path
+    threads: int = 1
+
+
+def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = False) -> dict:
+    """Train, validate, stop, test, and leave the record.
+
+    Args:
+        plan: content of a plan file of kind ``train``.
+        force: run again even if a finished record of this plan is there.
+        keep_weights: leave ``weights.pt`` in the record.
+
+    Returns:
+        The content of result.json.
+    """
+    record = Record(place.runs / plan["run"], plan)
+    done = record.finished()
+    if done is not None and not force:
+        return done
+    device, dtype = machine.use(plan["profile"], place.threads)
+    started = now()
+    data = load_data(plan, place.prepared)
+    task = make_task(plan, data, device, dtype)
+    method = make_method(plan, task)
+    trainer = _Trainer(plan, task, method, record)
+    trainer.resume()
+    outcome = trainer.train()
+    method.load_weights(trainer.best_weights)
+    begin = time.perf_counter()
+    val_metrics, _ = trainer.evaluate("val")
+    test_metrics, test_arrays = trainer.evaluate("test")
+    lines = record.metrics()
+    result = {
+        "schema": 1,
+        "run": plan["run"],
+        **outcome,
+        "metrics": {
+            **{f"test/{k}": v for k, v in test_metrics.items()},
+            **{f"val/{k}": v for k, v in val_metrics.items()},
+        },
+        "time": {
+            "train_s": sum(line["seconds"] for line in lines),
+            "epoch_s_median": statistics.median(line["seconds"] for line in lines),
+            "epoch_s_mean": statistics.fmean(line["seconds"] for line in lines),
+            "evaluate_s": time.perf_counter() - begin,
+        },
+        "memory": memory.of_process(device),
+    }
+    arrays = {f"test_{name}": value for name, value in test_arrays.items()}
+    facts = about(plan, record, data, place, device, started) | {"counts": task.counts()}
+    record.finish(facts, result, arrays, method.weights() if keep_weights else None)
+    return result
+
+
+def about(plan: dict, record: Record, data: TrajectorySet, place: Place, device: str, started: str) -> dict:
+    """What run.json says of every run: plan, data, code, versions, machine, times."""
+    return {
+        "schema": 1,
+        "run": plan["run"],
+        "plan": plan,
+        "plan_sha256": record.plan_sha256,
+        "data": {
+            "dataset": plan["dataset"],
+            "source": plan["source"],
+            "fingerprint": data.manifest["fingerprint"],
+            "provenance": data.manifest["archive"],
+        },
+        "git": machine.commit(place.root),
+        "versions": machine.versions(),
+        "machine": machine.describe(device, place.threads),
+        "started": started,
+        "finished": now(),
+    }
+
+
+def load_data(plan: dict, prepared: Path) -> TrajectorySet:
+    """The plan's prepared data set.
+
+    Raises:
+        FfreproError: it was made from another source than the plan asks for.
+    """
+    path = prepared / plan["source"] / f"{plan['dataset']}.npz"
+    data = datasets.family(plan["dataset"]).load(path)
+    if data.manifest["source"] != plan["source"]:
+        raise FfreproError(
+            f"the plan asks for {plan['source']} data, these are {data.manifest['source']}",
+            where=path,
+            fix=f"ffrepro prepare {plan['dataset']} --source {plan['source']}",
+        )
+    return data
+
+
+def make_task(plan: dict, data: TrajectorySet, device: str, dtype: torch.dtype) -> TrajectoryTask:
+    """Splits and batches; every method of an experiment gets the same split for the same seed."""
+    seed = seeds.derive("split", plan["dataset"], plan["seed"])
+    return TrajectoryTask(data, plan["data"], seed, plan["training"]["batch_size"], device, dtype)
+
+
+def make_method(plan: dict, task: TrajectoryTask, generator: torch.Generator | None = None):
+    """Net and method of a plan, freshly initialised from the run's seed."""
+    generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
+    example = next(iter(task.in_order("val")))
+    net = build(plan["net"], task.inputs, generator).to(example["x"])
+    hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
+    method = methods.module(plan["method"]["name"]).Method
+    return method(net, hyperparameters, example, generator, plan["training"]["lr"])
+
+
+def evaluate_again(plan: dict, place: Place, split: str) -> dict[str, float]:
+    """Metrics of a finished run's kept weights on a split.
+
+    Raises:
+        FfreproError: the run kept no weights.
+    """
+    record = Record(place.runs / plan["run"], plan)
+    device, dtype = machine.use(plan["profile"], place.threads)
+    weights = record.load_weights()
+    task = make_task(plan, load_data(plan, place.prepared), device, dtype)
+    method = make_method(plan, task)
+    method.load_weights(weights)
+    return _Trainer(plan, task, method, record).evaluate(split)[0]
+
+
+class _Trainer:
+    """Epochs, validation, learning rate, early stop and checkpoints of one run."""
+
+    def __init__(self, plan: dict, task: TrajectoryTask, method, record: Record):
+        self.plan, self.task, self.method, self.record = plan, task, method, record
+        self.settings = SimpleNamespace(**plan["training"])
+        self.order = seeds.generator("order", plan["dataset"], plan["seed"])
+        self.phases = method.phases()
+        self.at = {"phase": 0, "epoch": 0}  # epoch: finished epochs of all phases together
+        self.best_weights = copy.deepcopy(method.weights())
+        self._new_phase()
+
+    def _new_phase(self) -> None:
+        s = self.settings
+        self.plateau = schedules.Plateau(s.lr, s.plateau_epochs, s.plateau_factor, s.plateau_threshold)
+        self.early = schedules.EarlyStop(s.early_stop_epochs)
+        self.phase_epoch = 0
+        self.method.set_lr(s.lr)
+
+    def train(self) -> dict:
+        """All phases to their ends."""
+        progress = EpochProgress(self.plan["run"], self.settings.max_epochs, self.phase_epoch)
+        last_save = time.monotonic()
+        with progress:
+            while True:
+                phase = self.phases[self.at["phase"]]
+                if self.phase_epoch == 0:
+                    self.method.begin_phase(phase)
+                while self.phase_epoch < self.settings.max_epochs and not self.early.stop:
+                    line = self._epoch(phase.name)
+                    self.record.add_metrics(line)
+                    progress.advance(line)
+                    if time.monotonic() - last_save >= SECONDS_BETWEEN_CHECKPOINTS:
+                        self.save()
+                        last_save = time.monotonic()
+                stopped_by = "early_stopping" if self.early.stop else "max_epochs"
+                outcome = {
+                    "epochs": self.phase_epoch,
+                    "best_epoch": self.early.best_epoch,
+                    "max_epochs": self.settings.max_epochs,
+                    "stopped_by": stopped_by,
+                }
+                if self.at["phase"] + 1 == len(self.phases):
+                    return outcome
+                self.at["phase"] += 1
+                self.method.load_weights(self.best_weights)
+                self._new_phase()
+
+    def _epoch(self, phase: str) -> dict:
+        lr = self.plateau.lr
+        begin = time.perf_counter()
+        sums: dict[str, torch.Tensor] = {}
+        samples = batches = 0
+        for batch in self.task.epoch(self.order):
+            n = len(batch["label"])
+            weight = 1 if self.settings.metric_average == "batch" else n
+            for name, value in self.method.step(batch).items():
+                sums[name] = sums.get(name, 0.0) + value * weight
+            samples, batches = samples + n, batches + 1
+        total = batches if self.settings.metric_average == "batch" else samples
+        train = {f"train/{name}": float(value) / total for name, value in sums.items()}
+        seconds = time.perf_counter() - begin
+        metrics, _ = self.evaluate("val")
+        self.at["epoch"] += 1
+        self.phase_epoch += 1
+        self._refuse_nan({**train, **{f"val/{k}": v for k, v in metrics.items() if k == "loss"}})
+        if self.early.update(metrics["loss"], self.phase_epoch):
+            self.best_weights = copy.deepcopy(self.method.weights())
+        watched = train["train/loss"] if self.settings.plateau_on == "train" else metrics["loss"]
+        self.method.set_lr(self.plateau.update(watched))
+        val = {f"val/{k}": v for k, v in metrics.items()}
+        return {"epoch": self.at["epoch"], "phase": phase, "lr": lr, "seconds": seconds, **train, **val}
+
+    def _refuse_nan(self, values: dict[str, float]) -> None:
+        broken = [name for name, value in values.items() if not math.isfinite(value)]
+        if broken:
+            raise FfreproError(
+                f"training diverged: {', '.join(broken)} is not finite in epoch {self.at['epoch']}",
+                where=self.plan["run"],
+                fix=f"lower `lr` (now {self.plateau.lr:g}) for this run in params.yaml, or look at its input data; "
+                "the epochs so far are in the run's partial folder",
+            )
+
+    def evaluate(self, split: str) -> tuple[dict, dict]:
+        """(metrics, per-sample arrays) of a split."""
+        arrays, batch_S = evaluate.observe(self.method, self.task.in_order(split))
+        metrics = evaluate.detection_metrics(
+            arrays,
+            batch_S,
+            average=self.settings.metric_average,
+            reduction=self.plan["method"].get("loss_reduction", "joint"),
+            auc_scores=self.settings.auc_scores,
+        )
+        return metrics, arrays
+
+    def save(self) -> None:
+        """Write everything that a resume needs."""
+        self.record.save_state({
+            "method": self.method.state_dict(),
+            "best_weights": self.best_weights,
+            "order": self.order.get_state(),
+            "plateau": self.plateau.state_dict(),
+            "early": self.early.state_dict(),
+            "phase_epoch": self.phase_epoch,
+            "at": self.at,
+        })  # fmt: skip
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, or start."""
+        state = self.record.load_state()
+        self.record.start_metrics(state["at"]["epoch"] if state else 0)
+        if state is None:
+            return
+        self.method.load_state_dict(state["method"])
+        self.best_weights = state["best_weights"]
+        self.order.set_state(state["order"])
+        self.plateau.load_state_dict(state["plateau"])
+        self.early.load_state_dict(state["early"])
+        self.phase_epoch, self.at = state["phase_epoch"], state["at"]
+
+
+def now() -> str:
+    """The time, as records state it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

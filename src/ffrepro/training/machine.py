@@ -1,0 +1,86 @@
+"""What a record says about where it was made: versions, machine, commit. And how a run uses the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ffrepro import __version__
+from ffrepro.base.errors import FfreproError
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+
+
+def use(profile: dict, threads: int) -> tuple[str, torch.dtype]:
+    """Set threads and the memory cap, and check that the profile's device is here.
+
+    Returns:
+        (device, dtype) for the run's tensors.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    device = profile["device"]
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(device, False):
+        raise FfreproError(
+            f"this machine has no {device} device",
+            where="the run's hardware profile",
+            fix="choose a profile of this machine (`ffrepro doctor` lists them), or import the record from another",
+        )
+    if profile.get("memory_cap_gb") and device == "cuda":
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, profile["memory_cap_gb"] * 2**30 / total))
+    return device, DTYPES[profile["precision"]]
+
+
+def describe(device: str, threads: int) -> dict:
+    """CPU, cores, threads, device and system."""
+    name = {"cpu": _cpu_name, "cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}[device]()
+    return {
+        "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": threads, "device": name,
+        "platform": f"{platform.system()} {platform.machine()}",
+    }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    return {
+        "ffrepro": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def commit(root: Path) -> dict:
+    """The checkout's commit, and whether the source differs from it; nulls outside a git checkout."""
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", *args], cwd=root, capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "dirty": bool(git("status", "--porcelain", "--", "src", "params.yaml")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+
+
+@cache
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

@@ -1,0 +1,48 @@
+"""Progress of a run: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class EpochProgress:
+    """Counts epochs towards at most ``total``; writes to standard error."""
+
+    def __init__(self, label: str, total: int, done: int):
+        self._label, self._total, self._done = label, total, done
+        self._last = time.monotonic()
+        self._bar = _bar(label, total, done) if sys.stderr.isatty() else None
+        if done:
+            self._say(f"goes on after epoch {done}")
+
+    def advance(self, line: dict) -> None:
+        """An epoch ended with this line of metrics."""
+        self._done += 1
+        text = f"val loss {line['val/loss']:.4f}, accuracy {line['val/accuracy']:.4f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+            self._bar.update()
+        elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._say(f"epoch {self._done} of at most {self._total}, {line['seconds']:.1f} s each, {text}")
+
+    def _say(self, text: str) -> None:
+        print(f"{self._label}: {text}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> EpochProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(label: str, total: int, done: int):
+    try:
+        from tqdm import tqdm
+    except ImportError:  # a bare GPU machine: plain lines
+        return None
+    return tqdm(desc=label, total=total, initial=done, unit=" epochs", leave=False)
