@@ -93,8 +93,3 @@ def of_rounds(*, rounds: int, low: float, middle: float, high: float, expected: 
     if low > expected + margin:
         return Verdict(WORSE, f"by {middle - expected:.3g} in all rounds, margin {margin:.3g}")
     return Verdict(INCONCLUSIVE, "the rounds spread across the margin")
-
-
-def out_of_reach(scale_hint: str) -> Verdict:
-    """Not run, and what would run it."""
-    return Verdict(NOT_RUN, scale_hint)

@@ -6,8 +6,10 @@ Exit codes: 0 done, 1 an error that the message explains, 2 wrong arguments, 130
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from ffrepro import __version__
@@ -43,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         args, command = _parse(arguments)
+        if args.command == "fetch":
+            _offer_mirror()
         return command.run(args)
     except SystemExit as end:  # argparse: --help and wrong arguments
         return end.code if isinstance(end.code, int) else 2
@@ -80,6 +84,15 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, ModuleType]:
         subparsers.add_parser(name, help=purpose)
     parser.parse_args(arguments)
     raise AssertionError("argparse ends the program without a command")
+
+
+def _offer_mirror() -> None:
+    """Let `fetch` know the mirror of params.yaml; the environment's own wins."""
+    from ffrepro.pipeline import params
+
+    place = params.mirror(Path.cwd())
+    if place:
+        os.environ.setdefault("FFREPRO_MIRROR", place)
 
 
 def _fail(error: FfreproError) -> int:

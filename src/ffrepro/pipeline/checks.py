@@ -13,7 +13,7 @@ AUTO = "auto"
 
 
 def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
-    """Names that refer to nothing: profiles, scales, data sets, variants, tables, methods, settings, ``when`` values."""
+    """Names that refer to nothing: profiles, scales, data sets, variants, tables, methods, settings, in ``when`` too."""
     problems = [
         *_each(("hardware",), "hardware profile", raw["hardware"], [*raw["hardware_profiles"], AUTO]),
         *_one(("scale",), "scale", raw["scale"], raw["scales"]),
@@ -47,8 +47,9 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
     for case in cases(raw):
         used = groups(raw, case)
         method = raw["papers"][case.paper]["variants"][case.variant]["method"]
+        grid = (*case_path(case), "grid")
         problems += [
-            Problem((*case_path(case), "grid", name), f"{name!r} is no setting of {case.variant}", "vary one that it has")
+            Problem((*grid, name), f"{name!r} is no setting of {case.variant}", "vary one that it has")
             for name, _ in case.grid
             if not vocabulary.having(name, used.values())
         ]

@@ -90,7 +90,9 @@ class CodeDigest:
         return FfreproError(
             f"module {name} does not exist",
             where=folder / f"{name.split('.')[-1]}.py",
-            fix=f"did you mean {close!r}?" if close else "params.yaml names a method, net, data set or bench without code",
+            fix=f"did you mean {close!r}?"
+            if close
+            else "params.yaml names a method, net, data set or bench without code",
         )
 
 

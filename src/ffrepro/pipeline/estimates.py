@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from statistics import mean
 
 from ffrepro.pipeline import yamlfile
@@ -58,7 +57,9 @@ class Estimator:
         for archive, source in needed:
             names = [name for name, entry in raw["datasets"].items() if entry["archive"] == archive]
             paths = [*raw_files(archive, source), *(path for name in names for path in prepared(name, source))]
-            sizes = [(self.workspace.root / path).stat().st_size for path in paths if (self.workspace.root / path).is_file()]
+            sizes = [
+                (self.workspace.root / path).stat().st_size for path in paths if (self.workspace.root / path).is_file()
+            ]
             total += sum(sizes) / 2**20 if len(sizes) == len(paths) else self.table["dataset_mb"][source]
         return total
 
@@ -79,9 +80,8 @@ class Estimator:
         """Finished records of the same experiment and variant, at this scale and hardware, of any seed."""
         key = (plan["scale"], plan["hardware"], plan["experiment"], plan["variant"])
         if key not in self._seen:
-            folders = [
-                folder for place in _PLACES for folder in sorted((self.workspace.root / place).joinpath(*key).glob("seed*"))
-            ]
+            places = [self.workspace.root.joinpath(place, *key) for place in _PLACES]
+            folders = [folder for place in places for folder in sorted(place.glob("seed*"))]
             self._seen[key] = [record for record in map(Record, folders) if record.complete(plan["kind"])]
         return self._seen[key]
 
@@ -92,7 +92,8 @@ def duration(record: Record) -> float | None:
     if time:
         return time["train_s"] + time["evaluate_s"]
     try:
-        return (datetime.fromisoformat(record.run["finished"]) - datetime.fromisoformat(record.run["started"])).total_seconds()
+        started, finished = (datetime.fromisoformat(record.run[key]) for key in ("started", "finished"))
+        return (finished - started).total_seconds()
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -74,7 +74,9 @@ def best(profiles: dict[str, dict], machine: Machine) -> str:
 def _cuda() -> tuple[str, ...]:
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or _torch_is_cpu_only():
         return ()
-    return tuple(line.strip() for line in _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines())
+    return tuple(
+        line.strip() for line in _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+    )
 
 
 def _torch_is_cpu_only() -> bool:

@@ -75,3 +75,11 @@ def load_vocabulary(root: Path) -> Vocabulary:
     if not groups.get("training"):
         raise FfreproError("the group `training` is missing", where=SETTINGS, fix="every trained run needs it")
     return Vocabulary(groups)
+
+
+def mirror(root: Path) -> str | None:
+    """The mirror that params.yaml names, read without checking the rest: any folder may have no params.yaml."""
+    if not (root / PARAMS).is_file():
+        return None
+    raw, _ = yamlfile.load(root / PARAMS)
+    return raw.get("mirror") if isinstance(raw, dict) else None

@@ -119,7 +119,9 @@ def expand(
     """
     plans = []
     for profile in hardware:
-        all_cases = itertools.groupby(cases(raw), key=lambda case: (case.paper, case.family, case.dataset, case.treatment))
+        all_cases = itertools.groupby(
+            cases(raw), key=lambda case: (case.paper, case.family, case.dataset, case.treatment)
+        )
         for _, group in all_cases:
             group_cases = list(group)
             if group_cases[0].entry["kind"] == "bench":

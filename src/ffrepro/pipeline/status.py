@@ -40,7 +40,7 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
         return Status("stale", ", ".join(differences(record.plan, plan)))
     if plan["hardware"] in workspace.absent:
         return Status(NOT_HERE)
-    partial = record.folder / f".partial-{sha256_json(plan)[:12]}"
+    partial = record.folder / f".partial-{substance(plan)[:12]}"
     log = root / "logs" / f"{plan['run']}.log"
     error = _error_in(log)
     if error and not (_newest(partial) > log.stat().st_mtime):

@@ -42,6 +42,13 @@ class Workspace:
         """The project's folder."""
         return self.params.root
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether this is the scale and hardware of params.yaml itself: what dvc.yaml is made for."""
+        raw = self.params.raw
+        declared = hardware.choose(raw["hardware"], raw["hardware_profiles"], hardware.this_machine())
+        return self.scale == raw["scale"] and self.hardware == declared
+
     @cached_property
     def runnable(self) -> list[Plan]:
         """The runs whose hardware is here."""

@@ -92,7 +92,8 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         "memory": memory.of_process(device),
     }
     arrays = {f"test_{name}": value for name, value in test_arrays.items()}
-    facts = about(plan, record, data, place, device, started) | {"counts": task.counts()}
+    facts = about(plan, record, data, place, device, started)
+    facts["data"]["counts"] = task.counts()
     record.finish(facts, result, arrays, method.weights() if keep_weights else None)
     return result
 

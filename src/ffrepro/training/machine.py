@@ -25,6 +25,7 @@ def use(profile: dict, threads: int) -> tuple[str, torch.dtype]:
     """
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # would slow down whatever allocates (autograd, mostly)
     device = profile["device"]
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(device, False):

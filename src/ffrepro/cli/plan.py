@@ -1,0 +1,161 @@
+"""``ffrepro plan``: what there is to run, what is done, and what the rest costs."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from ffrepro.base.files import dump_json
+from ffrepro.cli import common
+from ffrepro.pipeline import status
+from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
+from ffrepro.pipeline.plan import Plan
+from ffrepro.pipeline.refresh import out_of_date, refresh
+from ffrepro.pipeline.status import NOT_HERE, Status
+from ffrepro.pipeline.workspace import Workspace, open_workspace
+
+_EPILOG = """\
+example:
+  ffrepro plan                                  what is done and what is left, with times
+  ffrepro plan --scale lite --table table1      what table 1 would cost on real data, cut down
+  ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml
+
+Times come from finished runs of the same experiment and variant, else from workflow/estimates.yaml (an upper
+bound: early stopping may end a run before); `unknown` is counted in no sum. To run everything:
+`snakemake --cores all` or `dvc repro`.
+"""
+Row = tuple[Plan, Status, Estimate]
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="which runs there are, what is done, what the rest costs",
+        description="List the runs that params.yaml declares: state, time, memory and disk.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common.add_scale(parser)
+    common.add_selection(parser)
+    parser.add_argument("--json", action="store_true", help="print every run as JSON instead of a table")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--write", action="store_true", help="write all plan files and dvc.yaml where they changed")
+    action.add_argument(
+        "--check", action="store_true", help="check that plan files and dvc.yaml are up to date and limits kept"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write, check or list."""
+    workspace = open_workspace(Path.cwd(), args.scale, args.hardware)
+    if args.write:
+        return _write(workspace)
+    estimator = Estimator(workspace)
+    if args.check:
+        return _check(workspace, estimator)
+    chosen = common.selection(args).choose(
+        workspace.params.raw, workspace.plans, lambda plan: _hours(estimator.of_run(plan))
+    )
+    rows = [(plan, status.of_run(workspace, plan), estimator.of_run(plan)) for plan in chosen]
+    if args.json:
+        print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
+    else:
+        _print_table(workspace, rows, estimator)
+    return 0
+
+
+def _write(workspace: Workspace) -> int:
+    changed = refresh(workspace)
+    print(f"{len(workspace.plans)} runs planned at scale {workspace.scale}; {len(changed)} files written or removed")
+    for path in changed[:20]:
+        print(f"  {path}")
+    if len(changed) > 20:
+        print(f"  ... and {len(changed) - 20} more")
+    return 0
+
+
+def _check(workspace: Workspace, estimator: Estimator) -> int:
+    findings = [f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in out_of_date(workspace)]
+    findings += over_limits(workspace, estimator)
+    print("\n".join(findings) if findings else f"{len(workspace.plans)} plan files are up to date")
+    return 1 if findings else 0
+
+
+def _print_table(workspace: Workspace, rows: list[Row], estimator: Estimator) -> None:
+    absent = "".join(f"; {name} is not this machine" for name in workspace.hardware if name in workspace.absent)
+    print(f"scale {workspace.scale}, hardware {', '.join(workspace.hardware)}{absent}")
+    if not rows:
+        print("no run fits (with --max-hours, a run of unknown length never does)")
+        return
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row[0]["hardware"], row[0]["experiment"], row[0]["variant"]), []).append(row)
+    lines = [("hardware", "experiment", "variant", "seeds", "state", "time each", "from")]
+    for key, members in groups.items():
+        states = Counter(found.state for _, found, _ in members)
+        state = members[0][1].state if len(states) == 1 else ", ".join(f"{n} {name}" for name, n in states.items())
+        estimate = members[0][2]
+        lines.append((*key, str(len(members)), state, common.duration(estimate.seconds), estimate.source))
+    print("\n".join(common.columns(lines)))
+    for plan, found, _ in rows:
+        if found.detail and found.state in ("failed", "stale", "partial"):
+            print(f"  {found.state}: {plan['run']}: {found.detail}")
+    _print_totals(workspace, rows, estimator)
+
+
+def _print_totals(workspace: Workspace, rows: list[Row], estimator: Estimator) -> None:
+    states = Counter(found.state for _, found, _ in rows)
+    print(f"{len(rows)} runs: " + ", ".join(f"{states[name]} {name}" for name in status.STATES if states[name]))
+    open_rows = _open(rows)
+    if open_rows:
+        print(f"to do: {_costs(workspace, open_rows, estimator)}")
+    for finding in over_limits(workspace, estimator):
+        print(f"over the limit: {finding}")
+
+
+def _costs(workspace: Workspace, rows: list[Row], estimator: Estimator) -> str:
+    left = totals([estimate for _, _, estimate in rows])
+    disk = f"{common.size(left.disk_mb)} of records, {common.size(estimator.data_mb(row[0] for row in rows))} of data"
+    rest = f"up to {common.size(left.memory_mb)} of memory each; {disk}"
+    if left.unknown == left.runs:
+        return f"{left.runs} runs of unknown length; {rest}"
+    unknown = f", {left.unknown} of unknown length not counted" if left.unknown else ""
+    jobs = min(workspace.params.raw["hardware_profiles"][row[0]["hardware"]]["jobs"] for row in rows)
+    wall = common.duration(max(left.longest, left.seconds / jobs))
+    return (
+        f"{left.runs} runs, {common.duration(left.seconds)} of work{unknown}, about {wall} with {jobs} at once, "
+        f"longest run {common.duration(left.longest)}; {rest}"
+    )
+
+
+def _document(workspace: Workspace, rows: list[Row], findings: list[str]) -> dict:
+    runs = [
+        {
+            "run": plan["run"],
+            "paper": plan["paper"],
+            "tables": plan["tags"]["tables"],
+            **asdict(found),
+            **asdict(estimate),
+        }
+        for plan, found, estimate in rows
+    ]
+    return {
+        "scale": workspace.scale,
+        "hardware": workspace.hardware,
+        "absent": sorted(workspace.absent),
+        "runs": runs,
+        "to_do": asdict(totals([estimate for _, _, estimate in _open(rows)])),
+        "over_limits": findings,
+    }
+
+
+def _open(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row[1].state not in ("done", NOT_HERE)]
+
+
+def _hours(estimate: Estimate) -> float | None:
+    return None if estimate.seconds is None else estimate.seconds / 3600

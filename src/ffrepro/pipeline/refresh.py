@@ -1,0 +1,32 @@
+"""Bring the generated files (plan files, dvc.yaml) up to date with params.yaml and the code, or say which are not."""
+
+from __future__ import annotations
+
+from ffrepro.pipeline import dvcfiles
+from ffrepro.pipeline.workspace import Workspace, orphans, plan_files, write_plan_files
+
+
+def refresh(workspace: Workspace) -> list[str]:
+    """Write what changed; dvc.yaml only for the scale and hardware that params.yaml declares.
+
+    Returns:
+        the paths written or removed.
+    """
+    changed = write_plan_files(workspace)
+    return changed + (dvcfiles.write(workspace) if workspace.is_declared else [])
+
+
+def out_of_date(workspace: Workspace) -> list[str]:
+    """The generated files that differ from what they should be, are missing, or should not be there."""
+    texts = plan_files(workspace)
+    extra = orphans(workspace)
+    if workspace.is_declared:
+        documents = dvcfiles.generate(workspace)
+        extra += dvcfiles.left_over(workspace.root, documents)
+        texts |= documents
+    return [path for path, text in texts.items() if _read(workspace, path) != text] + extra
+
+
+def _read(workspace: Workspace, path: str) -> str | None:
+    file = workspace.root / path
+    return file.read_text() if file.is_file() else None
