@@ -157,7 +157,8 @@ def check(content: dict, schema: dict, where: object) -> None:
                 _known("experiment", [measure["experiment"]], content["experiments"], place)
                 _known("dataset", [measure["dataset"]], content["datasets"], place)
                 _known("variant", [measure["variant"]], content["variants"], place)
-        written = [claim.get(key) for key in ("published", "holds", "ours")] + [*(d["expression"] for d in claim.get("derived", []))]
+        written = [claim.get(key) for key in ("published", "holds", "ours")]
+        written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):
             _known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
     vocabulary = {"treatments": content["treatments"], "quantities": quantities}

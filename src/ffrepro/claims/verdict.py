@@ -73,9 +73,9 @@ def of_runs(
     if p_different < ALPHA and abs(difference) > margin:
         good = (difference > 0) == (better == "higher")
         if capped is not None and not good:
-            return Verdict(INCONCLUSIVE, f"below the published value, but capped at {capped} epochs")
+            return Verdict(INCONCLUSIVE, f"short of the published value, but capped at {capped} epochs")
         return Verdict(BETTER if good else WORSE, f"by {abs(difference):.3g}, margin {margin:.3g}")
-    return Verdict(INCONCLUSIVE, "too much spread to tell")
+    return Verdict(INCONCLUSIVE, "neither within the margin nor clearly beyond it")
 
 
 def of_rounds(*, rounds: int, low: float, middle: float, high: float, expected: float, margin: float) -> Verdict:

@@ -16,7 +16,7 @@ def logistic(g: Tensor, sign: Tensor, theta: float, epsilon: float = 0.0) -> Ten
     """
     z = sign * (g - theta)
     if epsilon == 0:
-        return F.softplus(-z)
+        return -F.logsigmoid(z)
     return -torch.log(torch.sigmoid(z) + epsilon)
 
 
@@ -39,7 +39,7 @@ def step_weights(label_B: Tensor, count_B: Tensor, reduction: str) -> Tensor:
         per_sample = torch.full_like(count_B, 1.0 / len(label_B))
     else:
         positive = label_B > 0.5
-        n_pos = positive.sum().clamp_min(1)
-        n_neg = (~positive).sum().clamp_min(1)
-        per_sample = torch.where(positive, 1.0 / n_pos, 1.0 / n_neg).to(count_B.dtype)
+        n_pos = positive.sum().clamp_min(1).to(count_B.dtype)
+        n_neg = (~positive).sum().clamp_min(1).to(count_B.dtype)
+        per_sample = torch.where(positive, 1 / n_pos, 1 / n_neg)
     return per_sample / count_B.clamp_min(1)

@@ -13,7 +13,7 @@ AUTO = "auto"
 
 
 def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
-    """Names that refer to nothing: profiles, scales, data sets, variants, tables, methods, settings, in ``when`` too."""
+    """Names that refer to nothing: profiles, scales, data sets, variants, tables, methods, settings."""
     problems = [
         *_each(("hardware",), "hardware profile", raw["hardware"], [*raw["hardware_profiles"], AUTO]),
         *_one(("scale",), "scale", raw["scale"], raw["scales"]),

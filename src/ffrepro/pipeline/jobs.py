@@ -18,6 +18,7 @@ RECORD = {
     "bench": ("run.json", "result.json"),
 }
 REPORT = ("report.html", "report.md", "results.csv", "verdicts.csv", "metrics.json", "curves.csv")
+PARAMS = "params.yaml"
 REFERENCE = "reports/reference/index.json"
 CLAIMS_SCHEMA = "workflow/schemas/claims.schema.yaml"
 
@@ -135,7 +136,11 @@ def _sources(code: CodeDigest, *modules: str) -> tuple[str, ...]:
 
 
 def _report_files(root: Path) -> tuple[str, ...]:
-    """What a report is made from besides records: committed evidence, published numbers, the code that compares."""
+    """What a report is made from besides records.
+
+    That is: what is planned at any scale and how it is called, committed evidence, published numbers, and the code
+    that compares.
+    """
     claims = root / "src/ffrepro/claims"
     files = sorted(path for path in claims.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return (REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))
+    return (PARAMS, REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))

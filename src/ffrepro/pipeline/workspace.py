@@ -54,6 +54,12 @@ class Workspace:
         """The runs whose hardware is here."""
         return [entry for entry in self.plans if entry["hardware"] not in self.absent]
 
+    @property
+    def gpu_jobs(self) -> int:
+        """How many GPU runs this machine's profiles allow at once."""
+        profiles = [self.params.raw["hardware_profiles"][name] for name in self.hardware if name not in self.absent]
+        return max((profile["jobs"] for profile in profiles if profile["device"] != "cpu"), default=0)
+
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job; runs of absent hardware have none, but reports read the records that were imported."""

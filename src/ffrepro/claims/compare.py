@@ -1,0 +1,166 @@
+"""One measured claim against our runs: the sample, its tests, its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ffrepro.claims import verdict
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Evidence, Store
+from ffrepro.claims.verdict import Verdict
+from ffrepro.core import statistics as st
+
+BENCH_VARIANT = "interleaved"  # a bench times all variants in one process: one record, a row for each
+Pick = Callable[[str, str], Evidence | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A claim's published number beside ours, under one treatment.
+
+    Attributes:
+        expected: what ours is compared with, in the measured quantity's units.
+        evidence: the runs, None where there is none.
+        summary: of the runs' values; of a bench the median over its rounds, with the range of all rounds as interval.
+        n: runs; rounds for a bench.
+        p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
+        capped: the epochs at which runs were cut short.
+        beside: summary of the number shown beside it.
+    """
+
+    claim: dict[str, Any]
+    treatment: str
+    expected: float
+    evidence: Evidence | None
+    summary: st.Summary | None
+    n: int
+    p_different: float
+    p_equivalent: float
+    capped: int | None
+    beside: st.Summary | None
+    verdict: Verdict
+
+    @property
+    def difference(self) -> float:
+        """Ours minus the published; NaN without runs."""
+        return self.summary.mean - self.expected if self.summary else st.NAN
+
+    @property
+    def is_bench(self) -> bool:
+        return self.claim["measure"]["metric"].startswith("bench/")
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return tuple(record.run for record in self.evidence.records) if self.evidence else ()
+
+
+def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pick) -> Comparison:
+    """Compare one measured claim.
+
+    Args:
+        pick: chooses the evidence of an (experiment, variant): a scale's, or the best there is.
+    """
+    evidence, values = _sample(claims, claim["measure"], treatment, pick)
+    _, besides = _sample(claims, claim["beside"], treatment, pick) if "beside" in claim else (None, [])
+    beside = st.summarize(besides) if besides else None
+    expected = claims.expected(claim)
+    if not values:
+        reason = _why_not(claims, store, claim, treatment)
+        return Comparison(claim, treatment, expected, None, None, 0, st.NAN, st.NAN, None, beside, reason)
+    capped = max((cap for r in evidence.records if (cap := r.capped_at(claims.budget)) is not None), default=None)
+    if claim["measure"]["metric"].startswith("bench/"):
+        return _bench(claims, claim, treatment, evidence, expected, beside)
+    summary = st.summarize(values)
+    p_different, p_equivalent = _tests(claim, summary, expected, claims.margin(claim))
+    result = _verdict(claims, claim, evidence, summary, expected, p_different, p_equivalent, capped)
+    return Comparison(
+        claim, treatment, expected, evidence, summary, summary.n, p_different, p_equivalent, capped, beside, result
+    )
+
+
+def best_pick(store: Store) -> Pick:
+    """The best evidence there is; a bench is one record however many rounds it has."""
+    return lambda experiment, variant: store.best(
+        experiment, variant, 1 if variant == BENCH_VARIANT else verdict.ENOUGH
+    )
+
+
+def scale_pick(store: Store, scale: str) -> Pick:
+    """The evidence of one scale."""
+    return lambda experiment, variant: store.at_scale(experiment, variant, scale)
+
+
+def _sample(claims: Claims, measure: dict, treatment: str, pick: Pick) -> tuple[Evidence | None, list[float]]:
+    variant = BENCH_VARIANT if measure["metric"].startswith("bench/") else measure["variant"]
+    evidence = pick(claims.experiment(measure["experiment"], treatment, measure["dataset"]), variant)
+    found = [r.value(measure["metric"], measure["variant"]) for r in evidence.records] if evidence else []
+    return evidence, [value for value in found if value is not None]
+
+
+def _tests(claim: dict, ours: st.Summary, expected: float, margin: float | None) -> tuple[float, float]:
+    """p of the difference and p of equivalence; a published spread makes both two-sample tests."""
+    if margin is None:
+        return st.NAN, st.NAN
+    if "std" in claim:
+        theirs = st.Summary(claim["n"], expected, claim["std"], st.NAN, st.NAN)
+        different = st.two_sample_t(ours, theirs, equal_variance=False).p
+        return different, st.tost_two_sample(ours, theirs, margin)
+    return st.one_sample_t(ours, expected).p, st.tost_one_sample(ours, expected, margin)
+
+
+def _verdict(
+    claims: Claims,
+    claim: dict,
+    evidence: Evidence,
+    summary: st.Summary,
+    expected: float,
+    p_different: float,
+    p_equivalent: float,
+    capped: int | None,
+) -> Verdict:
+    quantity = claims.content["quantities"][claim["quantity"]]
+    if "not_comparable" in quantity:
+        return Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
+    if evidence.standin:
+        return Verdict(verdict.STANDIN)
+    return verdict.of_runs(
+        n=summary.n,
+        difference=summary.mean - expected,
+        margin=claims.margin(claim),
+        better=quantity["better"],
+        p_equivalent=p_equivalent,
+        p_different=p_different,
+        censored=quantity.get("censored", False),
+        capped=capped,
+    )
+
+
+def _bench(
+    claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: st.Summary | None
+) -> Comparison:
+    record = evidence.records[0]
+    middle, low, high = (
+        record.value(f"bench/{name}", claim["measure"]["variant"]) for name in ("ratio_to_bp", "ratio_min", "ratio_max")
+    )
+    rounds = record.plan["bench"]["bench_rounds"]
+    if evidence.standin:
+        result = Verdict(verdict.STANDIN)
+    else:
+        margin = claims.margin(claim)
+        result = verdict.of_rounds(rounds=rounds, low=low, middle=middle, high=high, expected=expected, margin=margin)
+    summary = st.Summary(rounds, middle, st.NAN, low, high)
+    return Comparison(claim, treatment, expected, evidence, summary, rounds, st.NAN, st.NAN, None, beside, result)
+
+
+def _why_not(claims: Claims, store: Store, claim: dict, treatment: str) -> Verdict:
+    measure = claim["measure"]
+    experiment = claims.experiment(measure["experiment"], treatment, measure["dataset"])
+    planned = store.planned(experiment)
+    unplanned = claims.content["quantities"][claim["quantity"]].get("unplanned", {})
+    if not planned and treatment in unplanned:
+        return Verdict(verdict.NOT_COMPARABLE, unplanned[treatment])
+    if not planned:
+        return Verdict(verdict.NOT_RUN, f"params.yaml plans no {experiment}")
+    return Verdict(verdict.NOT_RUN, f"no finished run of {experiment} here")

@@ -1,0 +1,174 @@
+"""Claims that no test set decides: settings, facts about the data, and conclusions drawn from other claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffrepro.base.files import read_json
+from ffrepro.claims import expressions, verdict
+from ffrepro.claims.compare import Comparison
+from ffrepro.claims.formats import number, plain
+from ffrepro.claims.load import Claims, name_of
+from ffrepro.claims.records import REFERENCE, Evidence, Store
+from ffrepro.claims.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict, what it rests on in words, and the runs it was read from."""
+
+    verdict: Verdict
+    evidence: str
+    scale: str | None = None
+    runs: tuple[str, ...] = ()
+
+
+def setting(claims: Claims, store: Store, claim: dict, treatment: str) -> Finding:
+    """Whether the runs that speak for the paper used a setting's published value."""
+    check = claim["check"]
+    datasets = check.get("datasets", list(claims.content["datasets"]))
+    variants = check.get("variants", list(claims.content["variants"]))
+    found: dict[str, list[str]] = {}
+    met, runs, scales, standin = True, [], [], False
+    for dataset in datasets:
+        experiment = claims.experiment(check["experiment"], treatment, dataset)
+        for variant in variants:
+            evidence = store.best(experiment, variant)
+            if evidence is None:
+                continue
+            value = _setting_of(evidence, check["setting"])
+            met &= value >= claim["value"] if check["setting"] == "seeds" else value == claim["value"]
+            found.setdefault(plain(value), []).append(dataset)
+            runs += [record.run for record in evidence.records]
+            scales.append(evidence.scale)
+            standin |= evidence.standin
+    if not runs:
+        return Finding(Verdict(verdict.NOT_RUN, "no finished run to read it from"), verdict.NOT_RUN)
+    text = "ours: " + _spread(found, claims)
+    scale = ", ".join(dict.fromkeys(scales))
+    if standin:
+        return Finding(Verdict(verdict.STANDIN), text, scale, tuple(runs))
+    return Finding(Verdict(verdict.MET if met else verdict.NOT_MET), text, scale, tuple(runs))
+
+
+def data(claims: Claims, root: Path, claim: dict) -> Finding:
+    """Whether the prepared upstream data are what the paper says."""
+    check = claim["check"]
+    datasets = check.get("datasets", [check.get("dataset")])
+    found = {name: _probe(root, name) if "probe" in check else _manifest(root, name, check) for name in datasets}
+    absent = [name for name, value in found.items() if value is None]
+    if absent:
+        return Finding(
+            Verdict(verdict.NOT_RUN, f"needs the upstream data of {', '.join(absent)}"),
+            f"ffrepro prepare {absent[0]} --source upstream",
+        )
+    stated = claim["value"]
+    accept = {
+        "equal": lambda value: value == stated,
+        "at_least": lambda value: value >= stated,
+        "within": lambda value: abs(value - stated) <= claims.margin(claim),
+    }[check["rule"]]
+    met = all(accept(value) for value in found.values())
+    names = claims.content["datasets"]
+    text = ", ".join(f"{names[name]} {plain(value)}" for name, value in found.items())
+    return Finding(Verdict(verdict.MET if met else verdict.NOT_MET), f"in the data: {text}", "upstream data")
+
+
+def conclusion(claims: Claims, claim: dict, measured: dict[str, Comparison]) -> Finding:
+    """A conclusion from published numbers, first checked on these, then on ours.
+
+    Args:
+        measured: comparison by full claim id, under one treatment, from the best evidence.
+    """
+    written = claim.get("ours", claim["holds"])
+    used = [measured[f"{claims.paper}/{name[1:]}"] for name in expressions.names(written)]
+    ours, text = _ours(claims, claim, written, used)
+    runs = tuple(run for comparison in used for run in comparison.runs)
+    scale = ", ".join(dict.fromkeys(c.evidence.scale for c in used if c.evidence)) or None
+    if not expressions.evaluate(claim["holds"], claims.published):
+        return Finding(Verdict(verdict.REFUTED), text, scale, runs)
+    return Finding(ours, f"holds in the paper's own figures; {text}", scale, runs)
+
+
+def derived(claims: Claims, claim: dict) -> str:
+    """What follows from the published numbers, as text: "total time 217.6 s"."""
+    return _derived(claim, claims.published)
+
+
+def _derived(claim: dict, values: Mapping[str, float]) -> str:
+    parts = []
+    for entry in claim.get("derived", []):
+        decimals = len(str(entry["value"]).partition(".")[2])
+        text = number(expressions.evaluate(entry["expression"], values), decimals)
+        parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
+    return "; ".join(parts)
+
+
+def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> tuple[Verdict, str]:
+    """The verdict that our own numbers give a conclusion, and that in words."""
+    missing = [c for c in used if c.summary is None or c.n < verdict.ENOUGH]
+    if any(c.evidence is not None and c.evidence.standin for c in used):
+        return Verdict(verdict.STANDIN), "ours are of stand-in data"
+    if missing:
+        rows = ", ".join(dict.fromkeys(c.claim["row"] for c in missing))
+        return Verdict(verdict.INCONCLUSIVE, "too few runs of ours"), f"ours: too few runs of {rows}"
+    quantities = claims.content["quantities"]
+    caps = [c.capped for c in used if c.capped is not None and quantities[c.claim["quantity"]].get("censored")]
+    if caps:
+        return Verdict(
+            verdict.INCONCLUSIVE, f"capped at {max(caps)} epochs"
+        ), f"ours: runs capped at {max(caps)} epochs"
+    values = {name_of(c.claim["id"]): c.summary.mean for c in used}
+    if "ours" in claim:
+        digits = [quantities[c.claim["quantity"]]["digits"] for c in used]
+        shown = "; ".join(f"{c.claim['row']}: {number(c.summary.mean, d)}" for c, d in zip(used, digits, strict=True))
+    else:
+        shown = _derived(claim, values)
+    if expressions.evaluate(written, values):
+        return Verdict(verdict.REPRODUCED, "holds in our runs too"), f"it holds in ours ({shown})"
+    return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
+
+
+def _setting_of(evidence: Evidence, name: str) -> Any:
+    if name == "seeds":
+        return len(evidence)
+    group, _, key = name.partition(".")
+    return evidence.records[0].plan[group].get(key)
+
+
+def _spread(found: dict[str, list[str]], claims: Claims) -> str:
+    """``96``, or ``60 (MCYT, Mouse-Ops.), 40 ($1)`` where data sets differ."""
+    if len(found) == 1:
+        return next(iter(found))
+    names = claims.content["datasets"]
+    return "; ".join(f"{value} ({', '.join(dict.fromkeys(names[d] for d in where))})" for value, where in found.items())
+
+
+def _manifest(root: Path, dataset: str, check: dict) -> Any:
+    """A manifest's entry, from the prepared data or from what was committed with the reference records."""
+    for folder in (root / "data/prepared/upstream", root / REFERENCE / "data"):
+        if (folder / f"{dataset}.json").is_file():
+            value = read_json(folder / f"{dataset}.json")
+            for key in check["manifest"].split("."):
+                value = value[key]
+            return value
+    return None
+
+
+def _probe(root: Path, dataset: str) -> float | None:
+    """Share of trajectories that one rule tells apart: human if no coordinate has more than two decimals."""
+    path = root / f"data/prepared/upstream/{dataset}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        on_grid = np.ones(len(stored["x"]), bool)
+        for axis in ("x", "y"):
+            hundredths = stored[axis] * 100
+            on_grid &= np.abs(hundredths - np.round(hundredths)) < 1e-6
+        human = np.logical_and.reduceat(on_grid, stored["offsets"][:-1])
+        return round(float((human == (stored["label"] == 1)).mean()), 3)

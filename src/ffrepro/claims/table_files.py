@@ -1,0 +1,140 @@
+"""A compared table as files: CSV with every number at full precision, Markdown and LaTeX to read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+from ffrepro.base.files import write_text_if_changed
+from ffrepro.claims import markdown, tables
+from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph
+from ffrepro.claims.formats import csv_number
+from ffrepro.claims.tables import TableResult
+
+COLUMNS = (
+    "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
+    "std", "n", "ci_low", "ci_high", "difference", "margin", "p_different", "p_holm", "p_equivalent", "verdict",
+    "reason", "notes", "deviations", "beside", "runs",
+)  # fmt: skip
+_TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "θ": r"$\theta$",
+        "<": r"$<$", ">": r"$>$"}  # fmt: skip
+
+
+def write(result: TableResult, folder: Path) -> list[Path]:
+    """Write ``<table>.csv``, ``.md`` and ``.tex`` into a folder; their paths."""
+    content = {"csv": as_csv(result), "md": as_markdown(result), "tex": as_latex(result)}
+    paths = []
+    for suffix, text in content.items():
+        paths.append(folder / f"{result.name}.{suffix}")
+        write_text_if_changed(paths[-1], text)
+    return paths
+
+
+def as_csv(result: TableResult) -> str:
+    """A line for each claim and treatment."""
+    return write_csv(COLUMNS, [_csv_row(result, *key) for key in result.cells])
+
+
+def write_csv(columns: tuple[str, ...], rows: list[list]) -> str:
+    """CSV text with a header."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def as_markdown(result: TableResult) -> str:
+    """The whole table as its section of the report."""
+    return markdown.render([Heading(result.title, 1, result.name), *body(result)])
+
+
+def body(result: TableResult) -> list[Block]:
+    """Overview, notes, details, tests between our own samples, deviations."""
+    content: list[Block] = []
+    if result.standin:
+        content.append(
+            Notice("Stand-in data made by this project: the numbers show that the pipeline runs, nothing else.")
+        )
+    content.append(tables.overview(result))
+    content += [Paragraph(f"[{letter}] {text}.") for text, letter in result.footnotes().items()]
+    content += [Paragraph(_legend(result)), tables.details(result)]
+    if result.pairs:
+        content += [Paragraph("Our own samples against each other (two-tailed):"), tables.pair_table(result)]
+    deviations = result.deviations()
+    if deviations:
+        content.append(Paragraph("Deviations from the paper that touch these numbers:"))
+        content.append(Bullets([f"{d['id']} ({_touches(d)}): {d['text']}" for d in deviations]))
+    return content
+
+
+def as_latex(result: TableResult) -> str:
+    """A booktabs table: published, ours under each treatment, verdicts; notes as the caption's end."""
+    claims = result.claims
+    header = ["", "", "Published", *(column for name in claims.treatments for column in (tex(name), "verdict"))]
+    lines = [" & ".join(header) + r" \\", r"\midrule"]
+    letters = result.footnotes()
+    for claim_id in result.ids():
+        claim = claims.claims[claim_id]
+        cells = [claim["row"], claim["metric"], tables.published(claims, claim)]
+        for treatment in claims.treatments:
+            cell = result.cells[treatment, claim_id]
+            marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
+            count = f" (n={cell.n})" if cell.summary and not cell.is_bench else ""
+            cells += [tables.ours(claims, cell) + count + marks, cell.verdict.kind]
+        lines.append(" & ".join(map(tex, cells)) + r" \\")
+    notes = "".join(f" [{letter}] {text}." for text, letter in letters.items())
+    notes += "".join(f" {d['id']}: {d['text']}" for d in result.deviations())
+    body_text = "\n".join(lines)
+    return (
+        "\\begin{table}\n\\small\n"
+        f"\\caption{{{tex(result.title)}.{tex(notes)}}}\n"
+        f"\\begin{{tabular}}{{lll{'ll' * len(claims.treatments)}}}\n\\toprule\n{body_text}\n\\bottomrule\n"
+        "\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def tex(text: str) -> str:
+    """Plain text with everything that LaTeX would interpret escaped."""
+    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match.group()], text)
+
+
+def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
+    cell = result.cells[treatment, claim_id]
+    claim, evidence, summary = cell.claim, cell.evidence, cell.summary
+    sample = [csv_number(getattr(summary, name)) if summary else "" for name in ("mean", "std", "n", "low", "high")]
+    return [
+        claim_id, claim["where"], claim["row"], claim["metric"], treatment,
+        evidence.scale if evidence else "", evidence.hardware if evidence else "",
+        evidence.records[0].about["data"]["source"] if evidence else "",
+        csv_number(claim["value"]), csv_number(cell.expected), *sample, csv_number(cell.difference),
+        csv_number(result.claims.margin(claim)), csv_number(cell.p_different),
+        csv_number(result.holm[treatment, claim_id]), csv_number(cell.p_equivalent), cell.verdict.kind,
+        cell.verdict.reason, "; ".join(result.notes[treatment, claim_id]),
+        " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
+        csv_number(cell.beside.mean) if cell.beside else "", " ".join(cell.runs),
+    ]  # fmt: skip
+
+
+def _legend(result: TableResult) -> str:
+    used = {claim["quantity"]: result.claims.margin(claim) for claim in (result.claims.claims[i] for i in result.ids())}
+    quantities = result.claims.content["quantities"]
+    margins = []
+    for name in used:
+        margin = quantities[name].get("margin", {})
+        if "absolute" in margin:
+            margins.append(f"{name} ±{margin['absolute']:g}")
+        elif "relative" in margin:
+            margins.append(f"{name} ±{100 * margin['relative']:g} %")
+    return (
+        f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample t-test, "
+        "and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A ratio's interval "
+        "is the range over all rounds of the bench."
+    )
+
+
+def _touches(deviation: dict) -> str:
+    return "; ".join(", ".join(names) for names in deviation["touches"].values())

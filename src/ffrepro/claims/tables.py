@@ -1,0 +1,248 @@
+"""A paper's table beside ours: every cell compared under every treatment, with tests, notes and deviations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ffrepro.claims import formats
+from ffrepro.claims.blocks import Line, Table
+from ffrepro.claims.compare import Comparison, Pick, compare
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Store
+from ffrepro.claims.verdict import ALPHA, BETTER, STANDIN, WORSE
+from ffrepro.core import statistics as st
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two of our own samples against each other: Student's and Welch's test, effect size, Holm over the table."""
+
+    label: str
+    treatment: str
+    a: st.Summary
+    b: st.Summary
+    student: st.Test
+    welch: st.Test
+    effect: st.Effect
+    p_holm: float
+    digits: int
+
+
+@dataclass
+class TableResult:
+    """A table of the paper with our numbers.
+
+    Attributes:
+        cells: (treatment, claim id) -> comparison.
+        holm: the same keys -> p of the difference, adjusted across the table and treatment.
+        notes: the same keys -> footnote texts.
+    """
+
+    claims: Claims
+    name: str
+    spec: dict[str, Any]
+    scope: str
+    cells: dict[tuple[str, str], Comparison]
+    holm: dict[tuple[str, str], float]
+    notes: dict[tuple[str, str], list[str]]
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def standin(self) -> bool:
+        return any(cell.verdict.kind == STANDIN for cell in self.cells.values())
+
+    @property
+    def has_runs(self) -> bool:
+        return any(cell.evidence is not None for cell in self.cells.values())
+
+    @property
+    def title(self) -> str:
+        """The table's title, which says so where the data are a stand-in."""
+        warning = "; STAND-IN DATA, no result" if self.standin else ""
+        return f"{self.spec['title']} ({self.scope}{warning})"
+
+    def ids(self) -> list[str]:
+        """The claims of the table, each once, row by row."""
+        ordered = [self.claims.claim(short)["id"] for row in self.spec["rows"].values() for short in row]
+        return list(dict.fromkeys(ordered))
+
+    def footnotes(self) -> dict[str, str]:
+        """Note text -> its letter, in order of appearance."""
+        texts = dict.fromkeys(
+            t for treatment in self.claims.treatments for i in self.ids() for t in self.notes[treatment, i]
+        )
+        return {text: _letter(index) for index, text in enumerate(texts)}
+
+    def deviations(self) -> list[dict]:
+        """The deviations that touch any cell with a number."""
+        touching = {
+            deviation["id"]
+            for (treatment, _), cell in self.cells.items()
+            if cell.summary is not None
+            for deviation in self.claims.deviations(cell.claim, treatment)
+        }
+        return [deviation for deviation in self.claims.content["deviations"] if deviation["id"] in touching]
+
+
+def build(claims: Claims, store: Store, name: str, pick: Pick, scope: str) -> TableResult:
+    """Compare every cell of a table.
+
+    Args:
+        pick: the evidence to use, see ``compare.scale_pick`` and ``compare.best_pick``.
+        scope: what ``pick`` picks, for the title.
+
+    Raises:
+        FfreproError: the paper has no table of this name.
+    """
+    spec = claims.table(name)
+    result = TableResult(claims, name, spec, scope, {}, {}, {})
+    for treatment in claims.treatments:
+        cells = {i: compare(claims, store, claims.claims[i], treatment, pick) for i in result.ids()}
+        adjusted = st.holm([cell.p_different for cell in cells.values()])
+        for (claim_id, cell), p in zip(cells.items(), adjusted, strict=True):
+            key = treatment, claim_id
+            result.cells[key], result.holm[key] = cell, p
+            result.notes[key] = _notes(claims, store, cell, p)
+        result.pairs += _pairs(claims, spec, treatment, cells)
+    return result
+
+
+def overview(result: TableResult) -> Table:
+    """The paper's own layout, our numbers under each of its."""
+    letters = result.footnotes()
+    rows: list[list[str | list[Line]]] = []
+    for label, short_ids in result.spec["rows"].items():
+        row: list[str | list[Line]] = [label]
+        for short in short_ids:
+            claim = result.claims.claim(short)
+            lines = [Line(f"paper {published(result.claims, claim)}")]
+            for treatment in result.claims.treatments:
+                lines.append(_overview_line(result, treatment, claim, letters))
+            row.append(lines)
+        rows.append(row)
+    return Table(["", *result.spec["columns"]], rows)
+
+
+def details(result: TableResult) -> Table:
+    """One row for each claim and treatment, with everything that the verdict rests on."""
+    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Difference", "p", "p (Holm)",
+              "p (equivalence)", "Verdict", "Deviations", "Claim"]  # fmt: skip
+    letters = result.footnotes()
+    rows: list[list[str | list[Line]]] = []
+    for claim_id in result.ids():
+        for treatment in result.claims.treatments:
+            cell = result.cells[treatment, claim_id]
+            digits = result.claims.content["quantities"][cell.claim["quantity"]]["digits"]
+            low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
+            marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
+            deviations = result.claims.deviations(cell.claim, treatment) if cell.summary else []
+            rows.append([
+                cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
+                ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
+                formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
+                formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
+                formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
+                [Line(str(cell.verdict), cell.verdict.kind)], " ".join(d["id"] for d in deviations),
+                claim_id.split("/")[1],
+            ])  # fmt: skip
+    return Table(header, rows, frozenset(range(3, 11)))
+
+
+def pair_table(result: TableResult) -> Table:
+    """Our own samples against each other."""
+    header = [
+        "Pair",
+        "Treatment",
+        "First",
+        "Second",
+        "p (Student)",
+        "p (Welch)",
+        "p (Welch, Holm)",
+        "Hedges' g [95 % CI]",
+    ]
+    rows: list[list[str | list[Line]]] = [
+        [
+            pair.label, pair.treatment, formats.mean_std(pair.a, pair.digits), formats.mean_std(pair.b, pair.digits),
+            formats.p_value(pair.student.p), formats.p_value(pair.welch.p), formats.p_value(pair.p_holm),
+            f"{formats.number(pair.effect.g, 1)} {formats.interval(pair.effect.low, pair.effect.high, 1)}",
+        ]
+        for pair in result.pairs
+    ]  # fmt: skip
+    return Table(header, rows, frozenset(range(2, 8)))
+
+
+def published(claims: Claims, claim: dict) -> str:
+    """The published number, with the ratio it is compared as: ``2.19 s (ratio 1.41)``."""
+    digits = claims.content["quantities"][claim["quantity"]]["digits"]
+    value = (
+        formats.number(claim["value"], digits) if isinstance(claim["value"], float) else formats.plain(claim["value"])
+    )
+    value += f" ± {formats.number(claim['std'], digits)}" if "std" in claim else ""
+    value += " s" if claim["units"] == "s" else ""
+    return f"{value} (ratio {formats.number(claims.expected(claim), digits)})" if "published" in claim else value
+
+
+def ours(claims: Claims, cell: Comparison) -> str:
+    """Our number, with the one beside it: ``ratio 1.08 (0.91 s)``."""
+    if cell.summary is None:
+        return formats.DASH
+    digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
+    text = formats.mean_std(cell.summary, digits)
+    if cell.claim["units"] == "s":
+        text = f"ratio {text}" if cell.is_bench else f"{text} s"
+    return text + (f" ({formats.number(cell.beside.mean, digits)} s)" if cell.beside else "")
+
+
+def _overview_line(result: TableResult, treatment: str, claim: dict, letters: dict[str, str]) -> Line:
+    cell = result.cells[treatment, claim["id"]]
+    if cell.summary is None:
+        return Line(f"{treatment}: {cell.verdict.kind}", cell.verdict.kind)
+    marks = "".join(f"[{letters[text]}]" for text in result.notes[treatment, claim["id"]])
+    count = "" if cell.is_bench else f", n={cell.n}"
+    return Line(
+        f"{treatment}: {ours(result.claims, cell)}{count} {cell.verdict.kind} {marks}".strip(), cell.verdict.kind
+    )
+
+
+def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> list[str]:
+    if cell.evidence is None:
+        return []
+    notes = []
+    if cell.capped is not None and claims.margin(cell.claim) is not None:
+        cut = sum(record.capped_at(claims.budget) is not None for record in cell.evidence.records)
+        notes.append(
+            f"{cut} of {len(cell.evidence)} runs capped at {cell.capped} epochs; the paper allows {claims.budget}"
+        )
+    plan = cell.evidence.records[0].plan
+    planned = store.planned(plan["experiment"], plan["variant"], plan["scale"])
+    expected = len([p for p in planned if p["hardware"] == plan["hardware"]])
+    if len(cell.evidence) < expected:
+        notes.append(f"{len(cell.evidence)} of {expected} planned runs")
+    if any(record.older_code for record in cell.evidence.records):
+        notes.append("made by another version of the code")
+    if cell.verdict.kind in (BETTER, WORSE) and p_holm >= ALPHA:
+        notes.append("the difference does not survive Holm's correction across the table")
+    return notes
+
+
+def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparison]) -> list[Pair]:
+    found = []
+    for first, second in spec["pairs"]:
+        a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
+        if a.summary is None or b.summary is None:
+            continue
+        label = f"{a.claim['row']} against {b.claim['row']}, {a.claim['metric']}"
+        tests = [st.two_sample_t(a.summary, b.summary, equal_variance=equal) for equal in (True, False)]
+        effect = st.hedges_g(a.summary, b.summary)
+        found.append((label, a, b, *tests, effect))
+    adjusted = st.holm([welch.p for *_, welch, _ in found])
+    return [
+        Pair(label, treatment, a.summary, b.summary, student, welch, effect, p,
+             claims.content["quantities"][a.claim["quantity"]]["digits"])
+        for (label, a, b, student, welch, effect), p in zip(found, adjusted, strict=True)
+    ]  # fmt: skip
+
+
+def _letter(index: int) -> str:
+    return chr(ord("a") + index) if index < 26 else f"a{index - 25}"

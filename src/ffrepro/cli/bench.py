@@ -1,0 +1,70 @@
+"""``ffrepro bench``: time and memory against backpropagation, measured in one process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    from ffrepro.cli.train import add_folders
+
+    parser = subparsers.add_parser(
+        "bench",
+        help="time and memory of a training step against backpropagation",
+        description="Measure what a bench of the plan declares (rnn), or what two runs at once get done (parallel). "
+        "Give the machine nothing else to do meanwhile.",
+        epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n  ffrepro bench parallel\n"
+        "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="?", choices=["rnn", "parallel"], help="which bench")
+    parser.add_argument("--plan", type=Path, help="plan file of a bench")
+    parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
+    parser.add_argument("--dataset", default="dollar", help="default dollar")
+    parser.add_argument("--treatment", default="corrected", help="default corrected")
+    parser.add_argument("--threads", type=int, default=1, help="default 1")
+    parser.add_argument("--seconds", type=float, default=5.0, help="parallel: how long each count runs (default 5)")
+    add_folders(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print the table."""
+    if args.what == "parallel":
+        return _parallel(args.seconds)
+    from ffrepro.cli.train import read_plan
+    from ffrepro.training import bench_rnn, loop
+
+    plan = read_plan(args.plan, "bench") if args.plan else _find_plan(args)
+    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    print(bench_rnn.describe(bench_rnn.run(plan, place)))
+    return 0
+
+
+def _find_plan(args: argparse.Namespace) -> dict:
+    from ffrepro.base.errors import FfreproError
+    from ffrepro.base.names import unknown
+    from ffrepro.pipeline.workspace import open_workspace
+
+    if args.what is None:
+        raise FfreproError("nothing to measure", fix="name a bench (rnn, parallel) or a plan file (--plan)")
+    plans = [p for p in open_workspace(Path.cwd(), args.scale).plans if p["kind"] == "bench"]
+    plans = [p for p in plans if p["bench"]["name"] == args.what]
+    for plan in plans:
+        if (plan["dataset"], plan["protocol"]["treatment"]) == (args.dataset, args.treatment):
+            return plan
+    available = [f"{p['dataset']}/{p['protocol']['treatment']}" for p in plans]
+    raise unknown(f"{args.what} bench", f"{args.dataset}/{args.treatment}", available, where="params.yaml")
+
+
+def _parallel(seconds: float) -> int:
+    from ffrepro.training import bench_parallel
+
+    rows = bench_parallel.measure(min(os.cpu_count() or 1, 4), seconds, rounds=3)
+    print(f"FF-Norm training steps at once, one thread each, {seconds:g} s each, median of 3 rounds")
+    for row in rows:
+        print(f"{row['processes']} process(es): {row['steps_per_s']:7.2f} steps/s, {row['ratio']:.2f}x")
+    return 0

@@ -1,0 +1,78 @@
+"""Throughput of one training process, of two at once, and so on: one thread each, steps counted for a fixed time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import torch
+
+from ffrepro.core import seeds
+from ffrepro.methods import ff_rnn
+from ffrepro.nets.rnn import Rnn
+
+# What a worker trains: FF-Norm on random sequences of the $1 shape (paper, Sec. 3.2 and 3.5)
+HYPERPARAMETERS = {
+    "norm": "rms", "norm_statistics": "sample", "norm_epsilon": 1e-5, "rms_epsilon": "inside_root",
+    "input_norm": "none", "goodness": "sum", "theta": 7.0, "loss_reduction": "per_class", "log_epsilon": 0.0, "gradient": "closed_form",
+    "weight_decay": 0.0,
+}  # fmt: skip
+STEPS_T, BATCH_B, HIDDEN, LAYERS = 70, 600, 96, 3
+
+
+def worker(seconds: float) -> float:
+    """Steps per second of one process with one thread, measured for about ``seconds`` after a line on stdin."""
+    torch.set_num_threads(1)
+    generator = seeds.generator("bench", "parallel")
+    batch = {
+        "x": torch.randn(STEPS_T, BATCH_B, 2, generator=generator),
+        "label": torch.arange(BATCH_B) % 2,
+    }
+    net = Rnn(2, HIDDEN, LAYERS, "xavier_normal", generator)
+    method = ff_rnn.Method(net, HYPERPARAMETERS, batch, generator, 1e-3)
+    for _ in range(3):
+        method.step(batch)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    begin, steps = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds:
+        method.step(batch)
+        steps += 1
+    return steps / (time.perf_counter() - begin)
+
+
+def together(processes: int, seconds: float) -> float:
+    """Steps per second of ``processes`` workers that start at the same time, added up."""
+    command = [sys.executable, "-c", f"from ffrepro.training.bench_parallel import worker; print(worker({seconds}))"]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    for process in workers:
+        process.stdout.readline()
+    for process in workers:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return sum(float(process.communicate()[0]) for process in workers)
+
+
+def measure(most: int, seconds: float, rounds: int) -> list[dict]:
+    """Throughput of 1 .. ``most`` processes in turn, ``rounds`` times.
+
+    Returns:
+        A row for each count: ``processes``, ``steps_per_s`` (median over rounds), ``ratio`` to one process (median over
+        rounds of the ratio within the round).
+    """
+    values: dict[int, list[float]] = {n: [] for n in range(1, most + 1)}
+    for _ in range(rounds):
+        for n in values:
+            values[n].append(together(n, seconds))
+    middle = rounds // 2
+    return [
+        {
+            "processes": n,
+            "steps_per_s": sorted(found)[middle],
+            "ratio": sorted(b / a for a, b in zip(values[1], found, strict=True))[middle],
+        }
+        for n, found in values.items()
+    ]

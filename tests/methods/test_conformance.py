@@ -1,0 +1,128 @@
+"""What every learning method must do. A new file in methods/ needs a case in conftest.CASES."""
+
+import copy
+
+import pytest
+import torch
+import yaml
+from helpers.method_cases import CASES, LOCAL, build, make_batch
+
+from ffrepro import methods
+
+pytestmark = pytest.mark.parametrize("case", CASES)
+
+
+def equal(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a) and a.keys() == b.keys()
+
+
+def test_loss_falls_and_the_task_is_learnt(case, batch):
+    method = build(case)
+    before = method.observe(batch)["loss"].mean()
+    first = float(method.step(batch)["loss"])
+    for _ in range(150):
+        last = float(method.step(batch)["loss"])
+    after = method.observe(batch)
+    assert last < 0.7 * first
+    assert after["loss"].mean() < 0.7 * before
+    order = after["logit"].argsort()
+    positives_on_top = batch["label"][order[len(order) // 2 :]].double().mean()
+    assert positives_on_top >= 0.9
+
+
+def test_same_seed_same_bytes(case, batch):
+    runs = []
+    for _ in range(2):
+        method = build(case)
+        losses = [float(method.step(batch)["loss"]) for _ in range(5)]
+        runs.append((losses, copy.deepcopy(method.weights())))
+    assert runs[0][0] == runs[1][0]
+    assert equal(runs[0][1], runs[1][1])
+
+
+def test_another_seed_another_start(case):
+    assert not equal(build(case, seed=0).weights(), build(case, seed=1).weights())
+
+
+def test_uneven_last_batch_leaves_no_trace_of_the_full_one(case):
+    """A small batch after a large one gives what it gives on its own: no stale workspace."""
+    small = make_batch(6, seed=5, masked=True)
+    fresh, used = build(case), build(case)
+    used.observe(make_batch(20, seed=6))
+    used.observe(make_batch(20, seed=7, masked=True))
+    assert equal(fresh.observe(small), used.observe(small))
+    fresh.step(small)
+    used.step(small)
+    assert equal(fresh.weights(), used.weights())
+
+
+def test_observing_changes_nothing(case, batch):
+    method = build(case)
+    method.step(batch)
+    state, rng = copy.deepcopy(method.state_dict()), torch.get_rng_state()
+    first = {k: v.clone() for k, v in method.observe(batch).items()}
+    method.scores(batch, "ensemble")
+    assert equal(state["weights"], method.state_dict()["weights"])
+    assert str(state["optimizers"]) == str(method.state_dict()["optimizers"])
+    assert torch.equal(rng, torch.get_rng_state())
+    assert equal(first, method.observe(batch))
+
+
+def test_save_and_load_go_on_bit_for_bit(case, batch, tmp_path):
+    method = build(case)
+    for _ in range(3):
+        method.step(batch)
+    torch.save(method.state_dict(), tmp_path / "state.pt")
+    again = build(case, seed=9)
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for _ in range(3):
+        assert float(method.step(batch)["loss"]) == float(again.step(batch)["loss"])
+    assert equal(method.weights(), again.weights())
+
+
+def test_learning_rate_is_followed(case, batch):
+    method = build(case, weight_decay=0.0)
+    before = copy.deepcopy(method.weights())
+    method.set_lr(0.0)
+    method.step(batch)
+    assert equal(before, method.weights())
+    method.set_lr(1e-3)
+    method.step(batch)
+    assert not equal(before, method.weights())
+
+
+def test_observation_has_one_value_a_sample(case, batch):
+    method = build(case)
+    out = method.observe(batch)
+    n = len(batch["label"])
+    assert out["logit"].shape == (n,)
+    assert out["loss"].ndim == 2
+    assert all(len(v) == n and v.isfinite().all() and not v.requires_grad for v in out.values())
+    assert torch.equal(method.scores(batch, "ensemble"), out["logit"])
+
+
+def test_hyperparameters_are_those_of_the_vocabulary(case, project_root):
+    name, settings = CASES[case]
+    vocabulary = yaml.safe_load((project_root / "workflow/schemas/settings.yaml").read_text())
+    assert methods.module(name).Method.HYPERPARAMETERS == set(vocabulary[f"method.{name}"]) == set(settings)
+
+
+def test_no_gradient_crosses_a_block_boundary(case, batch):
+    """What the upper blocks are must not matter for the lower one; what the lower one is must matter above."""
+    if case not in LOCAL:
+        pytest.skip("not a local method")
+    first, second = build(case), build(case)
+    with torch.no_grad():
+        for block in second.net.blocks[1:]:
+            for parameter in block.parameters():
+                parameter.mul_(-1.7).add_(0.01)
+    for _ in range(3):
+        first.step(batch)
+        second.step(batch)
+    blocks = list(zip(first.net.blocks, second.net.blocks, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(blocks[0][0].parameters(), blocks[0][1].parameters(), strict=True))
+    assert not torch.equal(blocks[1][0].weight_hh_l0, blocks[1][1].weight_hh_l0)
+
+
+def test_every_method_has_a_case(case):
+    assert {name for name, _ in CASES.values()} == set(methods.names())

@@ -1,0 +1,88 @@
+# Reads params.yaml (and --config scale=..., hardware=...), writes the plan files that changed, and looks jobs up.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import nearest
+from ffrepro.pipeline import estimates
+from ffrepro.pipeline.refresh import refresh
+from ffrepro.pipeline.workspace import open_workspace
+
+# The jobs' `ffrepro` is the one beside this interpreter, whether or not its environment is activated.
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+
+
+def open_project():
+    hardware = config.get("hardware")
+    try:
+        project = open_workspace(
+            Path.cwd(),
+            config.get("scale"),
+            hardware.replace(",", " ").split() if hardware else None,
+            assume_hardware=bool(config.get("assume_hardware")),
+        )
+        refresh(project)
+        return project, {job.name: job for job in project.jobs}
+    except FfreproError as error:
+        raise WorkflowError(str(error)) from None
+
+
+PROJECT, JOBS = open_project()
+PAPERS = PROJECT.params.raw["papers"]
+PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
+MEMORY_MB = estimates.Estimator(PROJECT).table["memory_mb"]
+
+# As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.
+if "gpu" not in workflow.global_resources and not config.get("assume_hardware"):
+    workflow.register_resource("gpu", PROJECT.gpu_jobs)
+
+
+def inputs_of(name):
+    """The inputs of the job whose name is `name` with the wildcards filled in."""
+
+    def inputs(wildcards):
+        wanted = name.format(**wildcards)
+        if wanted not in JOBS:
+            close = nearest(wanted, JOBS)
+            hint = f"did you mean {close}? " if close else ""
+            raise WorkflowError(
+                f"{wanted} is not planned: {hint}`ffrepro plan` lists what is"
+            )
+        # A prepared set's manifest holds its fingerprint and changes with it. The arrays themselves may be written
+        # anew without a change; their time stamp says nothing.
+        return [
+            ancient(path) if path.endswith(".npz") else path
+            for path in JOBS[wanted].inputs
+        ]
+
+    return inputs
+
+
+def gpus(wildcards):
+    """How many GPUs a run takes."""
+    return 0 if PLANS[wildcards.run]["profile"]["device"] == "cpu" else 1
+
+
+def outputs_of_table(paper, table):
+    """What one published table needs, and the table."""
+    job = JOBS[f"table/{PROJECT.scale}/{paper}/{table}"]
+    return [*job.outputs, *(path for path in job.inputs if path.startswith("runs/"))]
+
+
+def outputs_of_paper(paper):
+    """Every run of a paper, and its tables."""
+    runs = [
+        f"runs/{run}/result.json"
+        for run, plan in PLANS.items()
+        if plan["paper"] == paper
+    ]
+    return [
+        *runs,
+        *(
+            path
+            for table in PAPERS[paper]["tables"]
+            for path in outputs_of_table(paper, table)
+        ),
+    ]

@@ -1,0 +1,51 @@
+# Tables, the report, and the mirror of the records in MLflow.
+
+
+rule table:
+    input:
+        inputs_of("table/{scale}/{paper}/{table}"),
+    output:
+        "reports/{scale}/tables/{paper}/{table}.csv",
+        report(
+            "reports/{scale}/tables/{paper}/{table}.md",
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="{paper}",
+        ),
+        "reports/{scale}/tables/{paper}/{table}.tex",
+    log:
+        "logs/tables/{scale}/{paper}/{table}.log",
+    shell:
+        "ffrepro report --scale {wildcards.scale} --table {wildcards.paper}/{wildcards.table} > {log} 2>&1"
+
+
+rule report:
+    input:
+        inputs_of("report/{scale}"),
+    output:
+        report(
+            "reports/{scale}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+        "reports/{scale}/report.md",
+        "reports/{scale}/results.csv",
+        "reports/{scale}/verdicts.csv",
+        "reports/{scale}/metrics.json",
+        "reports/{scale}/curves.csv",
+        directory("reports/{scale}/figures/"),
+    log:
+        "logs/report/{scale}.log",
+    shell:
+        "ffrepro report --scale {wildcards.scale} > {log} 2>&1"
+
+
+rule track:
+    input:
+        inputs_of("track/{scale}"),
+    output:
+        "reports/{scale}/mlflow.json",
+    log:
+        "logs/track/{scale}.log",
+    shell:
+        "ffrepro track --scale {wildcards.scale} > {log} 2>&1"

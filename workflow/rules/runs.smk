@@ -1,0 +1,45 @@
+# One job per run. The plan file is an input: whoever made the outputs, an edited setting or changed code shows.
+import os
+
+
+rule train:
+    input:
+        inputs_of("train/{run}"),
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/metrics.jsonl",
+        "runs/{run}/result.json",
+        "runs/{run}/arrays.npz",
+    log:
+        "logs/{run}.log",
+    benchmark:
+        "benchmarks/{run}.tsv"
+    wildcard_constraints:
+        run=r"(?!.*/interleaved/).+",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=MEMORY_MB,
+    shell:
+        "ffrepro train plan/{wildcards.run}.json > {log} 2>&1"
+
+
+rule bench:
+    input:
+        inputs_of("bench/{run}"),
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/result.json",
+    log:
+        "logs/{run}.log",
+    benchmark:
+        "benchmarks/{run}.tsv"
+    wildcard_constraints:
+        run=r".+/interleaved/seed0",
+    # All cores, though it computes on one: nothing else may run beside a measurement. A cluster gives it a core alone.
+    threads: 1 if config.get("assume_hardware") else os.cpu_count()
+    resources:
+        gpu=gpus,
+        mem_mb=MEMORY_MB,
+    shell:
+        "ffrepro bench --plan plan/{wildcards.run}.json > {log} 2>&1"
