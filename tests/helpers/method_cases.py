@@ -58,5 +58,3 @@ def make_batch(size=20, seed=0, masked=False, dtype=torch.float32, steps=T):
         batch["mask"] = (torch.arange(steps)[:, None] < lengths).to(dtype)
         batch["x"] = x * batch["mask"].unsqueeze(-1)
     return batch
-
-

@@ -82,8 +82,7 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     text = f"ours {ours} against {expected}"
     if interval != formats.DASH:
         text += f" ({kind} {interval})"
-    if comparison.beside:
-        text += f"; absolute {formats.mean_std(comparison.beside, 2)} s"
+    text += "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
     if comparison.capped is not None:
         text += f"; runs capped at {comparison.capped} epochs"
     return text

@@ -27,7 +27,7 @@ class Comparison:
         n: runs; rounds for a bench.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
-        beside: summary of the number shown beside it.
+        beside: label -> summary of the numbers shown beside it.
     """
 
     claim: dict[str, Any]
@@ -39,7 +39,7 @@ class Comparison:
     p_different: float
     p_equivalent: float
     capped: int | None
-    beside: st.Summary | None
+    beside: dict[str, st.Summary]
     verdict: Verdict
 
     @property
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def is_bench(self) -> bool:
-        return self.claim["measure"]["metric"].startswith("bench/")
+        return _is_bench(self.claim["measure"])
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -63,17 +63,23 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
         pick: chooses the evidence of an (experiment, variant): a scale's, or the best there is.
     """
     evidence, values = _sample(claims, claim["measure"], treatment, pick)
-    _, besides = _sample(claims, claim["beside"], treatment, pick) if "beside" in claim else (None, [])
-    beside = st.summarize(besides) if besides else None
+    beside = {}
+    for entry in claim.get("beside", []):
+        _, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick)
+        if found:
+            beside[entry["label"]] = st.summarize(found)
     expected = claims.expected(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment)
         return Comparison(claim, treatment, expected, None, None, 0, st.NAN, st.NAN, None, beside, reason)
     capped = max((cap for r in evidence.records if (cap := r.capped_at(claims.budget)) is not None), default=None)
-    if claim["measure"]["metric"].startswith("bench/"):
+    if _is_bench(claim["measure"]):
         return _bench(claims, claim, treatment, evidence, expected, beside)
     summary = st.summarize(values)
-    p_different, p_equivalent = _tests(claim, summary, expected, claims.margin(claim))
+    # Tests on stand-in data, or on counts that only say "at least so many", would be numbers without a meaning.
+    censored = capped is not None and claims.content["quantities"][claim["quantity"]].get("censored", False)
+    margin = None if evidence.standin or censored else claims.margin(claim)
+    p_different, p_equivalent = _tests(claim, summary, expected, margin)
     result = _verdict(claims, claim, evidence, summary, expected, p_different, p_equivalent, capped)
     return Comparison(
         claim, treatment, expected, evidence, summary, summary.n, p_different, p_equivalent, capped, beside, result
@@ -93,10 +99,14 @@ def scale_pick(store: Store, scale: str) -> Pick:
 
 
 def _sample(claims: Claims, measure: dict, treatment: str, pick: Pick) -> tuple[Evidence | None, list[float]]:
-    variant = BENCH_VARIANT if measure["metric"].startswith("bench/") else measure["variant"]
+    variant = BENCH_VARIANT if _is_bench(measure) else measure["variant"]
     evidence = pick(claims.experiment(measure["experiment"], treatment, measure["dataset"]), variant)
-    found = [r.value(measure["metric"], measure["variant"]) for r in evidence.records] if evidence else []
+    found = [r.value(measure["metric"], measure.get("row")) for r in evidence.records] if evidence else []
     return evidence, [value for value in found if value is not None]
+
+
+def _is_bench(measure: dict) -> bool:
+    return measure["metric"].startswith("bench/")
 
 
 def _tests(claim: dict, ours: st.Summary, expected: float, margin: float | None) -> tuple[float, float]:
@@ -121,10 +131,10 @@ def _verdict(
     capped: int | None,
 ) -> Verdict:
     quantity = claims.content["quantities"][claim["quantity"]]
-    if "not_comparable" in quantity:
-        return Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
     if evidence.standin:
         return Verdict(verdict.STANDIN)
+    if "not_comparable" in quantity:
+        return Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
     return verdict.of_runs(
         n=summary.n,
         difference=summary.mean - expected,
@@ -138,11 +148,11 @@ def _verdict(
 
 
 def _bench(
-    claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: st.Summary | None
+    claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: dict[str, st.Summary]
 ) -> Comparison:
     record = evidence.records[0]
     middle, low, high = (
-        record.value(f"bench/{name}", claim["measure"]["variant"]) for name in ("ratio_to_bp", "ratio_min", "ratio_max")
+        record.value(f"bench/{name}", claim["measure"]["row"]) for name in ("ratio_to_bp", "ratio_min", "ratio_max")
     )
     rounds = record.plan["bench"]["bench_rounds"]
     if evidence.standin:

@@ -152,11 +152,10 @@ def check(content: dict, schema: dict, where: object) -> None:
     for claim in content["claims"]:
         place = f"{where} {claim['id']}"
         _known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
-        for measure in (claim.get("measure"), claim.get("beside")):
-            if measure:
-                _known("experiment", [measure["experiment"]], content["experiments"], place)
-                _known("dataset", [measure["dataset"]], content["datasets"], place)
-                _known("variant", [measure["variant"]], content["variants"], place)
+        measures = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
+        _known("experiment", [measure["experiment"] for measure in measures], content["experiments"], place)
+        _known("dataset", [measure["dataset"] for measure in measures[:1]], content["datasets"], place)
+        _known("variant", [measure["variant"] for measure in measures[:1]], content["variants"], place)
         written = [claim.get(key) for key in ("published", "holds", "ours")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):

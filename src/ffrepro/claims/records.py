@@ -46,20 +46,19 @@ class Record:
     def standin(self) -> bool:
         return self.about["data"]["source"] == "standin"
 
-    def value(self, metric: str, variant: str) -> float | None:
+    def value(self, metric: str, row: str | None = None) -> float | None:
         """A number of the result, None where the run has none of that name.
 
         Args:
             metric: ``test/accuracy`` and the like, ``time/...``, ``memory/...``, ``epochs``, or ``bench/<column>``.
-            variant: whose row, for a bench.
+            row: whose row, for a bench.
         """
         group, _, name = metric.partition("/")
         if group == "bench":
-            row = next((row for row in self.result.get("rows", []) if row["name"] == variant), {})
-            return row.get(name)
+            return next((found for found in self.result["rows"] if found["name"] == row), {}).get(name)
         if group in ("time", "memory"):
             return self.result.get(group, {}).get(name)
-        return self.result.get(metric) if not name else self.result.get("metrics", {}).get(metric)
+        return self.result.get("metrics", {}).get(metric) if name else self.result.get(metric)
 
     def capped_at(self, budget: int) -> int | None:
         """The number of epochs at which the run was cut short, None if it ended by itself or had ``budget``."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.claims import markdown, tables
-from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph
+from ffrepro.claims.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
 from ffrepro.claims.formats import csv_number
 from ffrepro.claims.tables import TableResult
 
@@ -61,9 +61,9 @@ def body(result: TableResult) -> list[Block]:
         )
     content.append(tables.overview(result))
     content += [Paragraph(f"[{letter}] {text}.") for text, letter in result.footnotes().items()]
-    content += [Paragraph(_legend(result)), tables.details(result)]
+    content.append(Folded("Every number with its tests", [Paragraph(_legend(result)), tables.details(result)]))
     if result.pairs:
-        content += [Paragraph("Our own samples against each other (two-tailed):"), tables.pair_table(result)]
+        content.append(Folded("Our own samples against each other, two-tailed tests", [tables.pair_table(result)]))
     deviations = result.deviations()
     if deviations:
         content.append(Paragraph("Deviations from the paper that touch these numbers:"))
@@ -86,15 +86,13 @@ def as_latex(result: TableResult) -> str:
             count = f" (n={cell.n})" if cell.summary and not cell.is_bench else ""
             cells += [tables.ours(claims, cell) + count + marks, cell.verdict.kind]
         lines.append(" & ".join(map(tex, cells)) + r" \\")
-    notes = "".join(f" [{letter}] {text}." for text, letter in letters.items())
-    notes += "".join(f" {d['id']}: {d['text']}" for d in result.deviations())
-    body_text = "\n".join(lines)
-    return (
-        "\\begin{table}\n\\small\n"
-        f"\\caption{{{tex(result.title)}.{tex(notes)}}}\n"
-        f"\\begin{{tabular}}{{lll{'ll' * len(claims.treatments)}}}\n\\toprule\n{body_text}\n\\bottomrule\n"
-        "\\end{tabular}\n\\end{table}\n"
-    )
+    notes = [f"[{letter}] {text}." for text, letter in letters.items()]
+    notes += [f"{d['id']}: {d['text']}" for d in result.deviations()]
+    return "\n".join([
+        r"\begin{table}", r"\small", rf"\caption{{{tex(result.title)}}}",
+        rf"\begin{{tabular}}{{lll{'ll' * len(claims.treatments)}}}", r"\toprule", *lines, r"\bottomrule",
+        r"\end{tabular}", *(rf"\par\footnotesize {tex(note)}" for note in notes), r"\end{table}", "",
+    ])  # fmt: skip
 
 
 def tex(text: str) -> str:
@@ -115,7 +113,7 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
         csv_number(result.holm[treatment, claim_id]), csv_number(cell.p_equivalent), cell.verdict.kind,
         cell.verdict.reason, "; ".join(result.notes[treatment, claim_id]),
         " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
-        csv_number(cell.beside.mean) if cell.beside else "", " ".join(cell.runs),
+        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.beside.items()), " ".join(cell.runs),
     ]  # fmt: skip
 
 
@@ -130,9 +128,9 @@ def _legend(result: TableResult) -> str:
         elif "relative" in margin:
             margins.append(f"{name} ±{100 * margin['relative']:g} %")
     return (
-        f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample t-test, "
-        "and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A ratio's interval "
-        "is the range over all rounds of the bench."
+        f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample "
+        "t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A ratio's "
+        "interval is the range over all rounds of the bench."
     )
 
 

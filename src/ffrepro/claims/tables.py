@@ -127,7 +127,7 @@ def overview(result: TableResult) -> Table:
 def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
     header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Difference", "p", "p (Holm)",
-              "p (equivalence)", "Verdict", "Deviations", "Claim"]  # fmt: skip
+              "p (equivalence)", "Verdict", "Evidence", "Deviations", "Claim"]  # fmt: skip
     letters = result.footnotes()
     rows: list[list[str | list[Line]]] = []
     for claim_id in result.ids():
@@ -143,7 +143,8 @@ def details(result: TableResult) -> Table:
                 formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
                 formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
                 formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
-                [Line(str(cell.verdict), cell.verdict.kind)], " ".join(d["id"] for d in deviations),
+                [Line(str(cell.verdict), cell.verdict.kind)],
+                f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH, " ".join(d["id"] for d in deviations),
                 claim_id.split("/")[1],
             ])  # fmt: skip
     return Table(header, rows, frozenset(range(3, 11)))
@@ -184,14 +185,15 @@ def published(claims: Claims, claim: dict) -> str:
 
 
 def ours(claims: Claims, cell: Comparison) -> str:
-    """Our number, with the one beside it: ``ratio 1.08 (0.91 s)``."""
+    """Our number, with those beside it: ``ratio 1.08 (0.91 s per epoch)``."""
     if cell.summary is None:
         return formats.DASH
     digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
     text = formats.mean_std(cell.summary, digits)
     if cell.claim["units"] == "s":
         text = f"ratio {text}" if cell.is_bench else f"{text} s"
-    return text + (f" ({formats.number(cell.beside.mean, digits)} s)" if cell.beside else "")
+    beside = [f"{label} {formats.number(found.mean, digits)}" for label, found in cell.beside.items()]
+    return text + (f" ({', '.join(beside)})" if beside else "")
 
 
 def _overview_line(result: TableResult, treatment: str, claim: dict, letters: dict[str, str]) -> Line:

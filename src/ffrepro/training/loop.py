@@ -74,6 +74,7 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
     begin = time.perf_counter()
     val_metrics, _ = trainer.evaluate("val")
     test_metrics, test_arrays = trainer.evaluate("test")
+    trainer.refuse_nan({f"{split}/loss": m["loss"] for split, m in (("val", val_metrics), ("test", test_metrics))})
     lines = record.metrics()
     result = {
         "schema": 1,
@@ -232,7 +233,7 @@ class _Trainer:
         metrics, _ = self.evaluate("val")
         self.at["epoch"] += 1
         self.phase_epoch += 1
-        self._refuse_nan({**train, **{f"val/{k}": v for k, v in metrics.items() if k == "loss"}})
+        self.refuse_nan({**train, **{f"val/{k}": v for k, v in metrics.items() if k == "loss"}})
         if self.early.update(metrics["loss"], self.phase_epoch):
             self.best_weights = copy.deepcopy(self.method.weights())
         watched = train["train/loss"] if self.settings.plateau_on == "train" else metrics["loss"]
@@ -240,14 +241,16 @@ class _Trainer:
         val = {f"val/{k}": v for k, v in metrics.items()}
         return {"epoch": self.at["epoch"], "phase": phase, "lr": lr, "seconds": seconds, **train, **val}
 
-    def _refuse_nan(self, values: dict[str, float]) -> None:
+    def refuse_nan(self, values: dict[str, float]) -> None:
+        """Stop with a message that names the values that are not finite."""
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             raise FfreproError(
                 f"training diverged: {', '.join(broken)} is not finite in epoch {self.at['epoch']}",
                 where=self.plan["run"],
                 fix=f"lower `lr` (now {self.plateau.lr:g}) for this run in params.yaml, or look at its input data; "
-                "the epochs so far are in the run's partial folder",
+                "batch statistics also need more than one sample in the last batch of each split (`batch_size`). "
+                "The epochs so far are in the run's partial folder",
             )
 
     def evaluate(self, split: str) -> tuple[dict, dict]:

@@ -1,0 +1,57 @@
+"""What the two engines themselves say is up to date, and how to tell one what the other has done."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ffrepro.base.errors import FfreproError
+
+_QUIET = {"DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def snakemake_current(root: Path, scale: str, hardware: list[str]) -> set[str]:
+    """The outputs that Snakemake finds up to date (paths; a folder without its last slash)."""
+    config = ["--config", f"scale={scale}", f"hardware={','.join(hardware)}"]
+    text = _run(root, "snakemake", "--detailed-summary", "--cores", "1", *config)
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {row["output_file"].rstrip("/") for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
+
+
+def snakemake_touch(root: Path, scale: str, hardware: list[str], outputs: list[str]) -> None:
+    """Let Snakemake take outputs for its own: it notes how they were made and sets their time stamps in order.
+
+    Args:
+        outputs: every output of a set of jobs that holds, with a job, all the jobs it depends on.
+    """
+    config = ["--config", f"scale={scale}", f"hardware={','.join(hardware)}"]
+    _run(root, "snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all", *config, "--", *outputs)
+
+
+def dvc_changed(root: Path) -> set[str]:
+    """The stages that DVC would run again, as it addresses them."""
+    return set(json.loads(_run(root, "dvc", "status", "--json") or "{}"))
+
+
+def dvc_commit(root: Path, stages: list[str]) -> None:
+    """Let DVC take the outputs of stages for its own. By name: a missing output of any stage would stop it."""
+    if stages:
+        _run(root, "dvc", "commit", "--force", "--quiet", *stages)
+
+
+def _run(root: Path, module: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=root, env=os.environ | _QUIET, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in (done.stderr + done.stdout).strip().splitlines() if line.strip()]
+        raise FfreproError(
+            f"`{module} {' '.join(arguments[:2])}` failed: {' / '.join(lines[-3:]) or 'no message'}",
+            where=root,
+            fix=f"run it by hand and mend what it says; if {module} is running elsewhere, wait for it",
+        )
+    return done.stdout

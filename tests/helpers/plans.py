@@ -1,0 +1,39 @@
+"""Plan files and prepared stand-in sets for tests of the training core, without the pipeline."""
+
+from ffrepro import data as datasets
+from ffrepro.data.fetch import fetch
+
+DATA = {
+    "features": "velocity", "stamps": "merge", "length": 20, "input_scaling": "train_statistics", "padding": "masked",
+    "split": [0.7, 0.1, 0.2], "split_seed": "run", "batches": "balanced",
+}  # fmt: skip
+TRAINING = {
+    "max_epochs": 6, "batch_size": 60, "lr": 1e-3, "plateau_on": "train", "plateau_epochs": 5, "plateau_factor": 0.5,
+    "plateau_threshold": 1e-4, "early_stop_epochs": 10, "metric_average": "sample", "auc_scores": "logit",
+}  # fmt: skip
+
+
+def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
+    """A plan of kind train on the stand-in $1 set."""
+    init = "torch_default" if method.startswith("backprop") else "xavier_normal"
+    return {
+        "run": f"smoke/cpu/test_dollar_corrected/{method}/seed{seed}",
+        "kind": "train", "paper": "chikhachev2025_rnn", "experiment": "test_dollar_corrected", "variant": method,
+        "seed": seed, "scale": "smoke", "hardware": "cpu",
+        "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
+        "protocol": {"treatment": "corrected", "task": "classify", "inference": "ensemble"},
+        "dataset": "dollar", "source": "standin",
+        "data": {**DATA, **(data or {})},
+        "net": {"name": "rnn", "hidden": 16, "layers": 3, "init": init},
+        "method": {"name": method, **hyperparameters},
+        "training": {**TRAINING, **training},
+        "origin": {}, "tags": {"tables": []}, "code": "0",
+    }  # fmt: skip
+
+
+def prepare_standin(folder, name="dollar"):
+    """Prepare a stand-in set below ``folder``; returns the folder of prepared data."""
+    archive = fetch("trajectories", "standin", folder / "raw")
+    module = datasets.module(name)
+    datasets.family(name).prepare(module.SPEC, archive, folder / "prepared" / "standin" / f"{name}.npz")
+    return folder / "prepared"

@@ -1,0 +1,18 @@
+"""One prepared stand-in set for all tests of the training core."""
+
+import pytest
+from helpers.plans import prepare_standin
+
+from ffrepro.training.loop import Place
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Folder of prepared data."""
+    return prepare_standin(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def place(tmp_path, prepared):
+    """An empty place to run in."""
+    return Place(tmp_path, tmp_path / "runs", prepared)
