@@ -52,8 +52,9 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     Raises:
         FfreproError: the store cannot be reached or refuses.
     """
-    records = [(plan, Record(root / "runs" / plan["run"])) for plan in plans]
-    finished = [(plan, record) for plan, record in records if record.complete(plan["kind"])]
+    records = [(plan["kind"], Record(root / "runs" / plan["run"])) for plan in plans]
+    # The plan that a record was made from: it may be older than the one in plan/.
+    finished = [(record.plan, record) for kind, record in records if record.complete(kind)]
     # Two processes that create a database or an experiment at once crash each other: one writes, the other waits
     # and then finds everything there.
     with locked(root / "mlflow.db.lock"):
@@ -72,10 +73,10 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
 def _client(uri: str) -> MlflowClient:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     from mlflow import MlflowClient  # takes seconds: only when it is needed
 
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri)
 
 
@@ -154,9 +155,7 @@ def _parent(client: MlflowClient, experiment_id: str, key: str, there: dict[str,
     return run.info.run_id
 
 
-def _write(
-    client: MlflowClient, experiment_id: str, parent_id: str, plan: Plan, record: Record, content: str
-) -> str:
+def _write(client: MlflowClient, experiment_id: str, parent_id: str, plan: Plan, record: Record, content: str) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
     about, result = record.run, record.result
@@ -186,7 +185,19 @@ def _write(
 
 def _settings(plan: Plan) -> dict[str, Any]:
     """The parts of a plan that are settings: what a user compares runs by."""
-    parts = ("profile", "protocol", "dataset", "source", "data", "net", "method", "training", "bench", "variants", "seed")
+    parts = (
+        "profile",
+        "protocol",
+        "dataset",
+        "source",
+        "data",
+        "net",
+        "method",
+        "training",
+        "bench",
+        "variants",
+        "seed",
+    )
     return {part: plan[part] for part in parts if part in plan}
 
 

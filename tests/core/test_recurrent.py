@@ -6,14 +6,14 @@ from torch import nn
 
 from ffrepro.core import recurrent
 
-T, B, I, H = 7, 5, 3, 6
+T, B, INPUTS, H = 7, 5, 3, 6
 
 
 @pytest.fixture
 def layer():
     torch.manual_seed(0)
-    block = nn.RNN(I, H, nonlinearity="relu").double()
-    x_TBI = torch.randn(T, B, I, dtype=torch.float64)
+    block = nn.RNN(INPUTS, H, nonlinearity="relu").double()
+    x_TBI = torch.randn(T, B, INPUTS, dtype=torch.float64)
     mask_TB1 = (torch.arange(T)[:, None] < torch.tensor([7, 5, 1, 7, 0])).double().unsqueeze(-1)
     return block, x_TBI, mask_TB1
 

@@ -8,9 +8,9 @@ from ffrepro.nets.rnn import Rnn
 T, HIDDEN, LAYERS = 9, 12, 3
 
 FF = {
-    "norm": "rms", "norm_statistics": "sample", "norm_epsilon": 1e-5, "rms_epsilon": "inside_root", "input_norm": "none",
-    "goodness": "sum", "theta": 2.0, "loss_reduction": "per_class", "log_epsilon": 0.0, "gradient": "closed_form",
-    "weight_decay": 0.0,
+    "norm": "rms", "norm_statistics": "sample", "norm_epsilon": 1e-5, "rms_epsilon": "inside_root",
+    "input_norm": "none", "goodness": "sum", "theta": 2.0, "loss_reduction": "per_class", "log_epsilon": 0.0,
+    "gradient": "closed_form", "weight_decay": 0.0,
 }  # fmt: skip
 FF_PUBLISHED = {
     **FF, "norm_statistics": "batch", "rms_epsilon": "outside_root", "input_norm": "rms", "goodness": "mean",

@@ -57,9 +57,7 @@ def run(args: argparse.Namespace) -> int:
     estimator = Estimator(workspace)
     if args.check:
         return _check(workspace, estimator)
-    chosen = common.selection(args).choose(
-        workspace.params.raw, workspace.plans, lambda plan: _hours(estimator.of_run(plan))
-    )
+    chosen = common.selection(args).choose(workspace.params.raw, workspace.plans, estimator.hours)
     rows = [(plan, status.of_run(workspace, plan), estimator.of_run(plan)) for plan in chosen]
     if args.json:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
@@ -155,7 +153,3 @@ def _document(workspace: Workspace, rows: list[Row], findings: list[str]) -> dic
 
 def _open(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row[1].state not in ("done", NOT_HERE)]
-
-
-def _hours(estimate: Estimate) -> float | None:
-    return None if estimate.seconds is None else estimate.seconds / 3600

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffrepro import tracking
 from ffrepro.base import files
-from ffrepro.cli import common
+from ffrepro.pipeline import params
 from ffrepro.pipeline.workspace import open_workspace
 
 _EPILOG = """\
@@ -29,14 +29,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common.add_scale(parser)
+    parser.add_argument("--scale", help="smoke, lite or paper (default: params.yaml's)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Mirror, and write which MLflow run holds which record."""
     root = Path.cwd()
-    workspace = open_workspace(root, args.scale, args.hardware)
+    # Records of every profile: what was imported from other machines belongs beside what was made here.
+    workspace = open_workspace(root, args.scale, params.load(root).raw["hardware_profiles"])
     uri = os.environ.get("MLFLOW_TRACKING_URI") or workspace.params.raw["mlflow"]
     mirrored = tracking.mirror(root, uri, workspace.plans)
     runs = {run: {"id": mlflow_id, "sha256": content} for run, (mlflow_id, content) in mirrored.runs.items()}

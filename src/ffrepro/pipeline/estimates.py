@@ -49,6 +49,11 @@ class Estimator:
         disk = mean(record.size for record in records) / 1024 if records else self.table["record_kb"][plan["kind"]]
         return Estimate(seconds, source, memory, disk)
 
+    def hours(self, plan: Plan) -> float | None:
+        """Hours of one run, None where unknown."""
+        seconds = self.of_run(plan).seconds
+        return None if seconds is None else seconds / 3600
+
     def data_mb(self, plans: Iterable[Plan]) -> float:
         """Disk of the data sets that runs need: of what is there its size, of the rest the table's figure."""
         raw = self.workspace.params.raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Record:
             and self.result is not None
         )
 
-    @property
+    @cached_property
     def run(self) -> dict[str, Any] | None:
         """run.json."""
         return _json(self.folder / "run.json")
@@ -75,7 +76,7 @@ class Record:
         """The plan that the record was made from."""
         return (self.run or {}).get("plan")
 
-    @property
+    @cached_property
     def result(self) -> dict[str, Any] | None:
         """result.json."""
         return _json(self.folder / "result.json")

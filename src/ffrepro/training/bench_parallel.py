@@ -15,8 +15,8 @@ from ffrepro.nets.rnn import Rnn
 # What a worker trains: FF-Norm on random sequences of the $1 shape (paper, Sec. 3.2 and 3.5)
 HYPERPARAMETERS = {
     "norm": "rms", "norm_statistics": "sample", "norm_epsilon": 1e-5, "rms_epsilon": "inside_root",
-    "input_norm": "none", "goodness": "sum", "theta": 7.0, "loss_reduction": "per_class", "log_epsilon": 0.0, "gradient": "closed_form",
-    "weight_decay": 0.0,
+    "input_norm": "none", "goodness": "sum", "theta": 7.0, "loss_reduction": "per_class", "log_epsilon": 0.0,
+    "gradient": "closed_form", "weight_decay": 0.0,
 }  # fmt: skip
 STEPS_T, BATCH_B, HIDDEN, LAYERS = 70, 600, 96, 3
 

@@ -1,0 +1,52 @@
+"""Detection metrics by hand: sums over samples, the released code's batch means, saturated probabilities."""
+
+import numpy as np
+import pytest
+
+from ffrepro.training.evaluate import detection_metrics
+
+ARRAYS = {
+    "logit": np.float32([2.0, -1.0, 3.0, 1.0, -2.0]),
+    "label": np.int64([1, 0, 0, 1, 1]),
+    "loss": np.float32([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0], [4.0, 0.0], [6.0, 2.0]]),
+    "layer_logit": np.float32([[1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], [1.0, 1.0], [-1.0, -1.0]]),
+}
+BATCHES = np.int64([0, 0, 0, 0, 1])
+
+
+def metrics(arrays=ARRAYS, **changed):
+    settings = {"average": "sample", "reduction": "joint", "auc_scores": "logit", **changed}
+    return detection_metrics(arrays, BATCHES, **settings)
+
+
+def test_sums_over_samples():
+    out = metrics()
+    assert out["accuracy"] == pytest.approx(3 / 5)
+    assert out["loss_layer0"] == pytest.approx(16 / 5)
+    assert out["loss"] == pytest.approx(19 / 5)
+    assert out["accuracy_layer0"] == pytest.approx(3 / 5)
+    assert out["accuracy_layer1"] == pytest.approx(2 / 5)
+    assert out["auc"] == pytest.approx(2 / 6)  # of six pairs, positives above negatives: 2 > -1 and 1 > -1
+
+
+def test_batch_means_give_the_odd_batch_the_same_weight():
+    out = metrics(average="batch")
+    assert out["accuracy"] == pytest.approx((3 / 4 + 0) / 2)
+    assert out["loss_layer0"] == pytest.approx((10 / 4 + 6) / 2)
+
+
+def test_per_class_loss_is_mean_of_positives_plus_mean_of_negatives():
+    out = metrics(reduction="per_class")
+    assert out["loss_layer0"] == pytest.approx(11 / 3 + 5 / 2)
+    assert out["loss"] == pytest.approx(11 / 3 + 5 / 2 + 2 / 3 + 1 / 2)
+
+
+def test_saturated_sigmoids_tie():
+    arrays = {**ARRAYS, "logit": np.float32([50.0, 40.0, 30.0, 45.0, 20.0])}
+    assert metrics(arrays)["auc"] == pytest.approx(4 / 6)
+    assert metrics(arrays, auc_scores="sigmoid")["auc"] == pytest.approx(0.5)
+
+
+def test_backpropagation_has_no_layer_metrics():
+    arrays = {name: value for name, value in ARRAYS.items() if name != "layer_logit"} | {"loss": ARRAYS["loss"][:, :1]}
+    assert sorted(metrics(arrays)) == ["accuracy", "auc", "loss"]
