@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     planned = {
         plan["run"]: plan for scale in scales for plan in open_workspace(root, scale, raw["hardware_profiles"]).plans
     }
-    taken = transfer.take_in(packed, root / args.to, planned, replace=args.replace, reference=args.to == REFERENCE)
+    taken = transfer.take_in(packed, root, planned, replace=args.replace, reference=args.to == REFERENCE)
     print(
         f"{args.to}: {len(taken.imported)} imported, {len(taken.unchanged)} there already, {len(taken.refused)} refused"
     )

@@ -40,6 +40,6 @@ def run(args: argparse.Namespace) -> int:
     )
     for name in synced.left[:10]:
         print(f"  to run: {name}")
-    if len(synced.left) > 10:
-        print(f"  ... and {len(synced.left) - 10} more")
+    if left > 10:
+        print(f"  ... and {left - 10} more")
     return 0

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.pipeline.jobs import RECORD
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
-FINAL = ("run.json", "metrics.jsonl", "result.json", "arrays.npz")
+FINAL = RECORD["train"]  # a bench leaves some of these
 WEIGHTS = "weights.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")
 Packed = dict[str, dict[str, bytes]]  # run -> file name -> content
@@ -82,18 +83,14 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, source: Path) -> tuple[str, bytes]:
-    run, _, name = _split(member.name)
+    parts = member.name.split("/")
+    run, name = "/".join(parts[:5]), "/".join(parts[5:])
     allowed = member.name == MANIFEST or (RUN_NAME.fullmatch(run) and _is_record_file(name))
-    if not member.isreg() or not allowed or ".." in member.name.split("/"):
+    if not member.isreg() or not allowed or ".." in parts:
         raise _refused(
             f"{member.name!r} does not belong into an archive of run records", source, "do not trust this file"
         )
     return member.name, tar.extractfile(member).read()
-
-
-def _split(path: str) -> tuple[str, str, str]:
-    parts = path.split("/")
-    return "/".join(parts[:5]), "/", "/".join(parts[5:])
 
 
 def _is_record_file(name: str) -> bool:

@@ -27,7 +27,7 @@ def snakemake_touch(root: Path, scale: str, hardware: list[str], outputs: list[s
     """Let Snakemake take outputs for its own: it notes how they were made and sets their time stamps in order.
 
     Args:
-        outputs: every output of a set of jobs that holds, with a job, all the jobs it depends on.
+        outputs: one of each job, of a set of jobs that holds, with a job, all the jobs it depends on.
     """
     config = ["--config", f"scale={scale}", f"hardware={','.join(hardware)}"]
     _run(root, "snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all", *config, "--", *outputs)

@@ -58,7 +58,7 @@ def to_snakemake(workspace: Workspace) -> Synced:
     current = engines.snakemake_current(workspace.root, workspace.scale, workspace.hardware)
     new = [job for job in finished if not {path.rstrip("/") for path in job.outputs} <= current]
     if new:
-        outputs = [path.rstrip("/") for job in finished for path in job.outputs]
+        outputs = [job.outputs[0].rstrip("/") for job in finished]
         engines.snakemake_touch(workspace.root, workspace.scale, workspace.hardware, outputs)
     return Synced(len(new), len(finished) - len(new), _rest(workspace, finished))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,15 +29,16 @@ class Taken:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def take_in(packed: Packed, target: Path, planned: dict[str, Plan], *, replace: bool, reference: bool) -> Taken:
-    """Put records under ``target``.
+def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bool, reference: bool) -> Taken:
+    """Put records where they belong.
 
     Args:
         packed: an archive's content, checked.
-        target: ``runs`` or ``reports/reference``.
+        root: the project's folder.
         planned: what this project plans, by run.
         replace: overwrite records that differ, and accept those of other settings.
-        reference: committed evidence: no weights, no unfinished runs, and the index is kept up to date.
+        reference: into ``reports/reference`` as evidence to commit (no weights, no unfinished runs, an index)
+            instead of ``runs``.
 
     Raises:
         FfreproError: a record contradicts itself (then nothing at all is written).
@@ -44,7 +46,8 @@ def take_in(packed: Packed, target: Path, planned: dict[str, Plan], *, replace: 
     for run, entry in packed.items():
         _check_record(run, entry)
     taken = Taken()
-    with locked(target / ".lock"):
+    target = root / ("reports/reference" if reference else "runs")
+    with locked(root / "logs" / "import.lock"):
         for run, entry in packed.items():
             if reference:
                 entry = {name: data for name, data in entry.items() if name in FINAL}
@@ -86,8 +89,9 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
 
 
 def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> str | None:
-    if "run.json" not in entry:
-        return None
+    if LAST not in entry:
+        begun = (folder / LAST).is_file() or any(folder.glob(".partial-*"))
+        return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
     plan = json.loads(entry["run.json"])["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
         return f"made with other settings than planned here: {', '.join(differences(plan, planned))}"
@@ -108,6 +112,8 @@ def _put(folder: Path, entry: dict[str, bytes]) -> None:
     if LAST in entry:
         for name in (LAST, *FINAL, WEIGHTS):
             (folder / name).unlink(missing_ok=True)
+        for partial in folder.glob(".partial-*"):
+            shutil.rmtree(partial)
     for name in sorted(entry, key=lambda name: name == LAST):
         files.write_bytes(folder / name, entry[name])
 
