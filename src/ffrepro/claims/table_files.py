@@ -129,8 +129,8 @@ def _legend(result: TableResult) -> str:
             margins.append(f"{name} ±{100 * margin['relative']:g} %")
     return (
         f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample "
-        "t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A ratio's "
-        "interval is the range over all rounds of the bench."
+        "t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A "
+        "ratio's interval is the range over all rounds of the bench."
     )
 
 

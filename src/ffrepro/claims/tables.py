@@ -128,26 +128,27 @@ def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
     header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Difference", "p", "p (Holm)",
               "p (equivalence)", "Verdict", "Evidence", "Deviations", "Claim"]  # fmt: skip
+    keys = [(treatment, claim_id) for claim_id in result.ids() for treatment in result.claims.treatments]
+    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 11)))
+
+
+def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str | list[Line]]:
+    cell = result.cells[treatment, claim_id]
+    digits = result.claims.content["quantities"][cell.claim["quantity"]]["digits"]
+    low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
     letters = result.footnotes()
-    rows: list[list[str | list[Line]]] = []
-    for claim_id in result.ids():
-        for treatment in result.claims.treatments:
-            cell = result.cells[treatment, claim_id]
-            digits = result.claims.content["quantities"][cell.claim["quantity"]]["digits"]
-            low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
-            marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
-            deviations = result.claims.deviations(cell.claim, treatment) if cell.summary else []
-            rows.append([
-                cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
-                ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
-                formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
-                formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
-                formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
-                [Line(str(cell.verdict), cell.verdict.kind)],
-                f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH, " ".join(d["id"] for d in deviations),
-                claim_id.split("/")[1],
-            ])  # fmt: skip
-    return Table(header, rows, frozenset(range(3, 11)))
+    marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
+    deviations = result.claims.deviations(cell.claim, treatment) if cell.summary else []
+    place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
+    return [
+        cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
+        ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
+        formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
+        formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
+        formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
+        [Line(str(cell.verdict), cell.verdict.kind)], place, " ".join(d["id"] for d in deviations),
+        claim_id.split("/")[1],
+    ]  # fmt: skip
 
 
 def pair_table(result: TableResult) -> Table:

@@ -35,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Sync, and say what is left."""
     workspace = open_workspace(Path.cwd())
     synced = sync.to_dvc(workspace) if args.to == "dvc" else sync.to_snakemake(workspace)
-    print(
-        f"{synced.told} jobs passed on to {args.to}, {synced.known} known to it already, {len(synced.left)} still to run"
-    )
+    left = len(synced.left)
+    print(f"{synced.told} jobs passed on to {args.to}, {synced.known} known to it already, {left} still to run")
     for name in synced.left[:10]:
         print(f"  to run: {name}")
     if left > 10:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ffrepro.pipeline.plan import Case, cases, groups, resolve, settings_path
+from ffrepro.pipeline.plan import Case, cases, groups, resolve
 from ffrepro.pipeline.schema import Problem, unknown_name
-from ffrepro.pipeline.settings import Vocabulary, as_list, matches
+from ffrepro.pipeline.settings import Vocabulary, as_list
 from ffrepro.pipeline.yamlfile import KeyPath
 
 AUTO = "auto"
+KINDS = ("train", "bench")
+TREATMENTS = ("as_published", "corrected", "matched")
 
 
 def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
@@ -42,11 +44,9 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
 
 def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
     """Every run at every scale: settings missing or wrong, layers without effect, benches that share no batch."""
-    problems: list[Problem] = []
-    matched: set[KeyPath] = set()
+    problems = [*_without_effect(raw, vocabulary)]
     for case in cases(raw):
         used = groups(raw, case)
-        method = raw["papers"][case.paper]["variants"][case.variant]["method"]
         grid = (*case_path(case), "grid")
         problems += [
             Problem((*grid, name), f"{name!r} is no setting of {case.variant}", "vary one that it has")
@@ -55,12 +55,7 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         ]
         for scale in raw["scales"]:
             problems += resolve(raw, vocabulary, case, scale).problems
-            context = case.context(scale, method)
-            for index, layer in enumerate(raw["papers"][case.paper]["settings"]):
-                if matches(layer.get("when", {}), context):
-                    path = (*settings_path(case), index)
-                    matched |= {path, *((*path, "set", n) for n in layer["set"] if vocabulary.having(n, used.values()))}
-    return [*problems, *_without_effect(raw, matched), *_benches_apart(raw, vocabulary), *_collisions(raw)]
+    return [*problems, *_benches_apart(raw, vocabulary), *_collisions(raw)]
 
 
 def case_path(case: Case) -> KeyPath:
@@ -83,15 +78,14 @@ def _suffixes(vocabulary: Vocabulary, prefix: str) -> list[str]:
 
 
 def _when_problems(raw: dict, paper: str, study: dict) -> Iterator[Problem]:
-    entries = study["experiments"].values()
     available = {
-        "dataset": {name for entry in entries for name in entry["datasets"]},
-        "treatment": {name for entry in entries for name in entry["treatments"]},
+        "dataset": raw["datasets"],
+        "treatment": TREATMENTS,
         "method": {variant["method"] for variant in study["variants"].values()},
-        "variant": set(study["variants"]),
-        "experiment": set(study["experiments"]),
-        "scale": set(raw["scales"]),
-        "kind": {entry["kind"] for entry in entries},
+        "variant": study["variants"],
+        "experiment": study["experiments"],
+        "scale": raw["scales"],
+        "kind": KINDS,
     }
     for index, layer in enumerate(study["settings"]):
         for key, wanted in layer.get("when", {}).items():
@@ -110,15 +104,33 @@ def _setting_names(vocabulary: Vocabulary, paper: str, study: dict) -> Iterator[
         yield from _each((*at, "experiments", family, "grid"), "setting", entry.get("grid", {}), names)
 
 
-def _without_effect(raw: dict, matched: set[KeyPath]) -> Iterator[Problem]:
+def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Layers that no run of the declared variants could match, and settings that none of those that could has.
+
+    The experiments do not matter here: a study may be cut down without touching its settings.
+    """
     for paper, study in raw["papers"].items():
         for index, layer in enumerate(study["settings"]):
-            path = ("papers", paper, "settings", index)
-            if path not in matched:
-                yield Problem((*path, "when"), "no run ever matches this layer", "correct its conditions or remove it")
+            when, path = layer.get("when", {}), ("papers", paper, "settings", index)
+            variants = [
+                variant
+                for name, variant in study["variants"].items()
+                if name in as_list(when.get("variant", name))
+                and variant["method"] in as_list(when.get("method", variant["method"]))
+            ]
+            if not variants:
+                yield Problem((*path, "when"), "no variant has this name and this method", "name one or the other")
                 continue
+            used = {f"{part}.{variant[part]}" for variant in variants for part in ("net", "method")}
+            used |= {
+                f"data.{raw['datasets'][name]['family']}"
+                for name in as_list(when.get("dataset", list(raw["datasets"])))
+            }
+            kinds = as_list(when.get("kind", list(KINDS)))
+            used |= {"training"} if "train" in kinds else set()
+            used |= {group for group in vocabulary.groups if group.startswith("bench.")} if "bench" in kinds else set()
             for name in layer["set"]:
-                if (*path, "set", name) not in matched:
+                if not vocabulary.having(name, used):
                     what = f"no run that this layer matches has the setting {name!r}"
                     yield Problem((*path, "set", name), what, "move it to a layer for runs that use it, or remove it")
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import matplotlib as mpl
+
 from ffrepro.base.names import unknown
 from ffrepro.claims.figures import bars, curves, goodness, graph, roc, sweep
-from ffrepro.claims.figures.style import Drawn, Scene
+from ffrepro.claims.figures.style import STYLE, Drawn, Scene
 
 KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
     "layer_accuracy": curves.layer_accuracy,
@@ -34,5 +36,6 @@ def draw_all(scene: Scene) -> list[Drawn]:
     for entry in scene.claims.content["figures"]:
         if entry["kind"] not in KINDS:
             raise unknown("kind of figure", entry["kind"], KINDS, where=f"claims of {scene.claims.paper}")
-        drawn += KINDS[entry["kind"]](scene, entry)
+        with mpl.rc_context(STYLE):
+            drawn += KINDS[entry["kind"]](scene, entry)
     return drawn

@@ -1,4 +1,4 @@
-"""Bars beside the paper's marks: epochs until early stopping; time and memory of a step as ratios to backpropagation."""
+"""Bars beside the paper's marks: epochs until early stopping; time and memory of a step relative to backpropagation."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def cost(scene: Scene, spec: dict) -> list[Drawn]:
     absolute = [row for dataset, record in records.items() for row in _cost_rows(datasets[dataset], record)]
     parts = [f"{treatment}. One training step, interleaved in one process; ratios to: {baseline}." if records else ""]
     parts.append("Whiskers: range of all rounds; diamonds: the paper's time ratios.")
-    parts.append("; ".join(dict.fromkeys(_conditions(record) for record in records.values())))
+    parts += [f"{_conditions(record)}." for record in records.values()]
     tables = [Table(_COST_HEADER, absolute, frozenset(range(2, 7)))] if absolute else []
-    text = caption(scene, records.values(), parts)
+    text = caption(scene, records.values(), list(dict.fromkeys(parts)))
     return [Drawn(spec["name"], spec["title"], spec.get("shows", ""), png(figure), text, tables)]
 
 

@@ -6,6 +6,7 @@ the picture is made up. Nodes that only reshape are contracted away.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +16,8 @@ from ffrepro.claims.figures.style import Drawn, Scene, canvas, png
 
 LAYERS, HIDDEN, STEPS = 2, 2, 2
 ROOT, PARAMETER, OPERATION = "#5aae61", "#92c5de", "#ededed"
+SPACING = 0.11  # between the middles of two nodes in a row, of the picture's width
+_ARROW = {"arrowstyle": "-|>", "color": "#9a9a9a", "linewidth": 0.7, "shrinkA": 7, "shrinkB": 8}
 _CONTRACTED = ("TBackward", "ViewBackward", "UnsqueezeBackward", "SqueezeBackward", "UnbindBackward", "StackBackward")
 
 
@@ -26,7 +29,6 @@ class Graph:
         labels: operation, or the parameter's name.
         parameters: the nodes that are parameters.
         edges: (from, to).
-        step_links: how many times a gradient passes from one time step's state to the one before, by layer.
     """
 
     labels: list[str]
@@ -121,43 +123,55 @@ def _caption(graph: Graph, method: str) -> str:
     text = f"The real autograd graph of this project's net, {shape}; green: the loss; blue: parameters, layer first. "
     if method == "forward_forward":
         return text + (
-            "Below the root the layers have nothing in common: no gradient passes from one to the other. Within a layer "
-            "the gradient still goes back through its own time steps (Relu to Relu over the recurrent weights)."
+            "Below the root the layers have nothing in common: no gradient passes from one to the other. Within a "
+            "layer the gradient still goes back through its own time steps (Relu to Relu over the recurrent weights)."
         )
     return text + "One connected structure: the gradient reaches the first layer only through the second."
 
 
 def layout(graph: Graph) -> dict[int, tuple[float, float]]:
-    """(x, y) of every node: y by the longest way from the loss, x by repeated averaging over neighbours."""
+    """(x, y) of every node: y by the longest way from the loss, parameters on a row of their own; x near neighbours."""
     depth = [0] * len(graph.labels)
     for _ in graph.labels:
         for source, target in graph.edges:
             depth[target] = max(depth[target], depth[source] + 1)
-    bottom = max(depth) + 1
+    bottom = 1 + max(level for node, level in enumerate(depth) if node not in graph.parameters)
     rows: dict[int, list[int]] = {}
     for node in range(len(graph.labels)):
-        # Parameters lie on a row of their own under the operation that is nearest to the loss: short edges, no crossings.
         rows.setdefault(bottom if node in graph.parameters else depth[node], []).append(node)
-    x = {node: (index + 1) / (len(row) + 1) for row in rows.values() for index, node in enumerate(row)}
+    # By layer, then recurrent and input weights apart: what belongs together stays together.
+    rows[bottom].sort(key=lambda node: (graph.labels[node].split(".")[0], graph.labels[node][-2:], graph.labels[node]))
+    x = {node: (index + 0.5) / len(row) for row in rows.values() for index, node in enumerate(row)}
     near: dict[int, list[int]] = {node: [] for node in x}
     for source, target in graph.edges:
         near[source].append(target)
         near[target].append(source)
-    for _ in range(30):
-        for _, row in sorted(rows.items()):
-            row.sort(key=lambda node: (sum(x[n] for n in near[node]) / len(near[node]), node))
-            for index, node in enumerate(row):
-                x[node] = (index + 1) / (len(row) + 1)
+    for _ in range(40):
+        for level in range(bottom):  # the parameters stay where they are and pull the rest into place
+            row = rows[level]
+            x |= {node: sum(x[other] for other in near[node]) / len(near[node]) for node in row}
+            row.sort(key=lambda node: (x[node], node))
+            _spread(row, x)
     return {node: (x[node], -float(level)) for level, row in rows.items() for node in row}
+
+
+def _spread(row: list[int], x: dict[int, float]) -> None:
+    """Push the nodes of a row apart until none covers its neighbour."""
+    for _ in row:
+        for left, right in itertools.pairwise(row):
+            overlap = SPACING - (x[right] - x[left])
+            if overlap > 0:
+                x[left] -= overlap / 2
+                x[right] += overlap / 2
 
 
 def _paint(ax: Axes, graph: Graph) -> None:
     place = layout(graph)
     for source, target in graph.edges:
-        ax.annotate(
-            "", place[target], place[source],
-            arrowprops={"arrowstyle": "-|>", "color": "#9a9a9a", "linewidth": 0.7, "shrinkA": 7, "shrinkB": 8},
-        )  # fmt: skip
+        (x0, y0), (x1, y1) = place[source], place[target]
+        # An edge straight down past other nodes would hide behind them: bend it.
+        bend = 0.35 if abs(x0 - x1) < SPACING / 2 and y0 - y1 > 1 else 0.0
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops=_ARROW | {"connectionstyle": f"arc3,rad={bend}"})
     for node, (x, y) in place.items():
         colour = ROOT if node == 0 else PARAMETER if node in graph.parameters else OPERATION
         ax.text(

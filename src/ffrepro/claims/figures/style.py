@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +20,7 @@ PALETTE = ("#e08214", "#2166ac", "#1b7837", "#8e4ba3", "#b2182b", "#35978f")  # 
 LAYERS = ("#2166ac", "#e08214", "#1b7837", "#8e4ba3", "#b2182b", "#35978f")
 POSITIVE, NEGATIVE = "#2166ac", "#d6604d"
 PAPER = "#000000"
-_STYLE = {
+STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -86,16 +85,14 @@ def canvas(
     width: float, height: float, rows: int = 1, columns: int = 1, **options: object
 ) -> tuple[Figure, np.ndarray]:
     """A figure of so many inches and its axes, always as a 2-D array."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), dpi=DPI)
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    figure = Figure(figsize=(width, height), dpi=DPI)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def png(figure: Figure) -> bytes:
     """The picture's bytes, without the program's version in them."""
     out = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        figure.savefig(out, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return out.getvalue()
 
 
@@ -117,9 +114,11 @@ def caption(scene: Scene, records: Iterable[Record], parts: list[str]) -> str:
     found = list(records)
     text = [part for part in parts if part]
     if found:
-        seeds = len({record.plan["seed"] for record in found})
-        hardware = ", ".join(dict.fromkeys(record.plan["hardware"] for record in found))
-        text.append(f"Scale {scene.scale}, {hardware}, {seeds} seed{'s' if seeds > 1 else ''}.")
+        place = [f"Scale {scene.scale}", *dict.fromkeys(record.plan["hardware"] for record in found)]
+        seeds = len({record.plan["seed"] for record in found if record.plan["kind"] == "train"})
+        if seeds:
+            place.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
+        text.append(", ".join(place) + ".")
     caps = sorted({cap for record in found if (cap := record.capped_at(scene.claims.budget)) is not None})
     if caps:
         numbers = ", ".join(map(str, caps))

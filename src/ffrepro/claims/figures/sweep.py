@@ -1,4 +1,4 @@
-"""A metric over one setting: accuracy and AUC over the threshold, with the range for which the paper claims "little"."""
+"""Accuracy and AUC over one setting (the threshold), and how much they move inside the range that the paper claims."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def draw(scene: Scene, spec: dict) -> list[Drawn]:
         axes[0, 0].legend(loc="best", fontsize=7)
     used: list[Record] = [r for found in lines.values() for _, evidence in found for r in evidence.records]
     dataset = scene.claims.content["datasets"][spec["dataset"]]
-    shaded = f"Shaded: the range {claimed['low']:g} to {claimed['high']:g} of which the paper says that it has little impact."
+    low, high = claimed["low"], claimed["high"]
+    shaded = f"Shaded: the range {low:g} to {high:g} of which the paper says that it has little impact."
     text = caption(scene, used, [f"{dataset}. Bars: std over seeds. {shaded}"])
     rows = [row for (v, t), found in lines.items() if (row := _range(scene, spec, v, t, found))]
     tables = [Table(_HEADER, rows, frozenset(range(3, 7)))] if rows else []

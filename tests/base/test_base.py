@@ -1,0 +1,71 @@
+"""Errors say what, where and how; files are whole or old; hashes do not depend on key order."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from ffrepro.base import files, plans
+from ffrepro.base.errors import FfreproError, explain_os_error
+from ffrepro.base.names import unknown
+
+
+def test_error_lines():
+    error = FfreproError("broken", where="data/x.csv", fix="fetch it again")
+    assert str(error) == "broken\n  where: data/x.csv\n  fix:   fetch it again"
+    assert str(FfreproError("broken")) == "broken"
+
+
+def test_unknown_name_suggests_and_lists():
+    message = str(unknown("data set", "dolar", ["raton", "dollar"]))
+    assert "unknown data set 'dolar'" in message
+    assert "Did you mean 'dollar'? Available: dollar, raton" in message
+    assert "Did you mean" not in str(unknown("data set", "zzz", ["raton"]))
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "no permission")])
+def test_os_errors_are_explained(number, words):
+    message = str(explain_os_error(OSError(number, os.strerror(number), "runs/x")))
+    assert words in message
+    assert "runs/x" in message
+    assert "fix:" in message
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.atomic_writer(path) as file:
+        file.write(b"new, half of it")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_unchanged_text_keeps_its_time_stamp(tmp_path):
+    path = tmp_path / "a.txt"
+    assert files.write_text_if_changed(path, "x")
+    os.utime(path, (1, 1))
+    assert not files.write_text_if_changed(path, "x")
+    assert path.stat().st_mtime == 1
+    assert files.write_text_if_changed(path, "y")
+
+
+def test_json_refuses_nan_and_keeps_unicode(tmp_path):
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", {"x": float("nan")})
+    files.write_json(tmp_path / "a.json", {"ñ": 1})
+    assert files.read_json(tmp_path / "a.json") == {"ñ": 1}
+    assert json.loads((tmp_path / "a.json").read_text()) == {"ñ": 1}
+
+
+def test_hash_of_json_ignores_key_order():
+    assert files.sha256_json({"a": 1, "b": 2}) == files.sha256_json({"b": 2, "a": 1})
+    assert files.sha256_bytes(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_substance_of_a_plan_is_without_its_notes_and_protocol_without_the_code():
+    plan = {"lr": 1, "origin": {"lr": "paper"}, "tags": {}, "code": "a"}
+    noted, recoded, changed = plan | {"origin": {}}, plan | {"code": "b"}, plan | {"lr": 2}
+    assert plans.substance(plan) == plans.substance(noted) != plans.substance(recoded)
+    assert plans.protocol(plan) == plans.protocol(recoded) != plans.protocol(changed)
