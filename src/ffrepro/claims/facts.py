@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ffrepro.base.files import read_json
-from ffrepro.claims import expressions, verdict
+from ffrepro.claims import expressions, reference, verdict
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.formats import number, plain
 from ffrepro.claims.load import Claims, name_of
-from ffrepro.claims.records import REFERENCE, Evidence, Store
+from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.verdict import Verdict
 
 
@@ -115,7 +115,7 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
     if any(c.evidence is not None and c.evidence.standin for c in used):
         return Verdict(verdict.STANDIN), "ours are of stand-in data"
     if missing:
-        rows = ", ".join(dict.fromkeys(c.claim["row"] for c in missing))
+        rows = "; ".join(dict.fromkeys(c.claim["row"] for c in missing))
         return Verdict(verdict.INCONCLUSIVE, "too few runs of ours"), f"ours: too few runs of {rows}"
     quantities = claims.content["quantities"]
     caps = [c.capped for c in used if c.capped is not None and quantities[c.claim["quantity"]].get("censored")]
@@ -151,7 +151,7 @@ def _spread(found: dict[str, list[str]], claims: Claims) -> str:
 
 def _manifest(root: Path, dataset: str, check: dict) -> Any:
     """A manifest's entry, from the prepared data or from what was committed with the reference records."""
-    for folder in (root / "data/prepared/upstream", root / REFERENCE / "data"):
+    for folder in (root / "data/prepared/upstream", root / reference.FOLDER / "data"):
         if (folder / f"{dataset}.json").is_file():
             value = read_json(folder / f"{dataset}.json")
             for key in check["manifest"].split("."):

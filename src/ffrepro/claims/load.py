@@ -14,6 +14,11 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
 
+try:
+    from yaml import CSafeLoader as Loader  # ten times faster; absent where libyaml is
+except ImportError:  # pragma: no cover
+    from yaml import SafeLoader as Loader
+
 FOLDER = Path(__file__).parent
 SCHEMA = "workflow/schemas/claims.schema.yaml"
 
@@ -117,8 +122,8 @@ def load(root: str | Path, paper: str) -> Claims:
     if paper not in papers():
         raise unknown("paper", paper, papers(), where=FOLDER)
     path = FOLDER / f"{paper}.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    check(content, yaml.safe_load((Path(root) / SCHEMA).read_text(encoding="utf-8")), path)
+    content = _read(path)
+    check(content, _read(Path(root) / SCHEMA), path)
     return Claims(content)
 
 
@@ -165,6 +170,10 @@ def check(content: dict, schema: dict, where: object) -> None:
     for deviation in content["deviations"]:
         for key, wanted in deviation["touches"].items():
             _known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+
+
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
 def _known(kind: str, wanted: list[str], available: Any, where: object) -> None:

@@ -1,8 +1,9 @@
 """Run records as evidence: which there are, which may be used, and which speak for a claim.
 
-Records come from ``runs/`` (those of planned runs) and from ``reports/reference/`` (those its index lists, with a
-hash for every file). One is left out, with its reason, when its settings are not those of the plan any more or
-its files are not those of the index. Nothing is looked for by globbing: a run that is planned nowhere is no evidence.
+Records come from ``runs/`` (those of planned runs) and from ``reports/reference/`` (those its index lists, see
+``ffrepro.claims.reference``). One is left out, with its reason, when its settings are not those of the plan any more
+or it does not fulfil what is asked of committed evidence. Nothing is looked for by globbing: a run that is planned
+nowhere is no evidence.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ffrepro.base.files import read_json, sha256_file
+from ffrepro.base.files import read_json
+from ffrepro.claims import reference
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 ENOUGH = 3  # runs without which nothing is concluded
-REFERENCE = "reports/reference"
 # What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
 _SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code")
 
@@ -131,8 +132,13 @@ class Store:
         ]
 
     def missing(self, scale: str) -> list[str]:
-        """Planned runs of a scale without a usable record."""
-        return [run for run, plan in self.plans.items() if plan["scale"] == scale and run not in self.records]
+        """Runs of a scale, planned on the preferred hardware, without a usable record."""
+        return [run for run in self.wanted(scale) if run not in self.records]
+
+    def wanted(self, scale: str) -> list[str]:
+        """Runs of a scale that are planned on the preferred hardware."""
+        plans = self.plans.values()
+        return [p["run"] for p in plans if p["scale"] == scale and p["hardware"] in (self.hardware or [p["hardware"]])]
 
     def groups(self, experiment: str, variant: str) -> list[Evidence]:
         """All evidence, by scale and hardware, in no particular order."""
@@ -144,8 +150,8 @@ class Store:
         return [Evidence(tuple(sorted(found, key=lambda r: r.plan["seed"]))) for found in by_place.values()]
 
     def at_scale(self, experiment: str, variant: str, scale: str) -> Evidence | None:
-        """The evidence of one scale; of several machines, the one with most runs, then the preferred one."""
-        return self._first(group for group in self.groups(experiment, variant) if group.scale == scale)
+        """The evidence of one scale; of several machines, one with enough runs, then the preferred one."""
+        return self._first((group for group in self.groups(experiment, variant) if group.scale == scale), ENOUGH)
 
     def best(self, experiment: str, variant: str, enough: int = ENOUGH) -> Evidence | None:
         """The best evidence there is: real data before stand-ins, enough runs before too few, then the larger scale."""
@@ -155,11 +161,11 @@ class Store:
         """All records of a scale, in the order of their names."""
         return sorted((r for r in self.records.values() if r.plan["scale"] == scale), key=lambda record: record.run)
 
-    def _first(self, groups: Iterable[Evidence], enough: int = 0) -> Evidence | None:
+    def _first(self, groups: Iterable[Evidence], enough: int) -> Evidence | None:
         def order(group: Evidence) -> tuple:
             preferred = self.hardware.index(group.hardware) if group.hardware in self.hardware else len(self.hardware)
             scale = SCALES.index(group.scale)
-            return (group.standin, len(group) < enough, -scale, -len(group), preferred, group.hardware)
+            return (group.standin, len(group) < enough, -scale, preferred, -len(group), group.hardware)
 
         return min(groups, key=order, default=None)
 
@@ -172,14 +178,10 @@ class Store:
                     yield record
 
     def _committed(self) -> Iterator[Record]:
-        index = self.root / REFERENCE / "index.json"
-        for run, hashes in sorted(read_json(index).items()) if index.is_file() else ():
-            folder = self.root / REFERENCE / run
-            wrong = [name for name, sha in hashes.items() if not _is(folder / name, sha)]
-            if wrong:
-                self.left_out.append((run, f"{REFERENCE}: {', '.join(wrong)} is not what the index lists"))
-                continue
-            record = self._read(run, folder, committed=True)
+        wrong = reference.problems(self.root)
+        self.left_out += [(run, f"committed record: {'; '.join(reasons)}") for run, reasons in wrong.items()]
+        for run in sorted(set(reference.index(self.root)) - set(wrong)):
+            record = self._read(run, self.root / reference.FOLDER / run, committed=True)
             if record is None:
                 continue
             plan = self._planned.get(_experiment_key(record.plan))
@@ -222,7 +224,3 @@ def differences(recorded: dict, planned: dict) -> list[str]:
 
 def _experiment_key(plan: dict) -> tuple[str, str, str]:
     return plan["scale"], plan["experiment"], plan["variant"]
-
-
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_file(path) == sha256

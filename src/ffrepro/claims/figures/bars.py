@@ -11,6 +11,7 @@ from ffrepro.claims.figures.style import PAPER, Drawn, Scene, canvas, caption, p
 from ffrepro.claims.records import Record
 from ffrepro.core.statistics import summarize
 
+_ARROW = 14  # epochs: length of the arrow on a bar that was cut short
 _COST_HEADER = ["Data set", "Row", "ms per step", "Time ratio", "Range of rounds", "Peak memory", "Memory ratio"]
 
 
@@ -35,9 +36,8 @@ def epochs(scene: Scene, spec: dict) -> list[Drawn]:
                 error = summary.std if summary.n > 1 else None
                 ax.bar(place, summary.mean, _width(len(variants)), yerr=error, color=scene.colour(variant), capsize=2)
                 if any(record.capped_at(scene.claims.budget) for record in evidence.records):
-                    ax.annotate(
-                        "", (place, summary.mean * 1.25 + 4), (place, summary.mean), arrowprops={"arrowstyle": "->"}
-                    )
+                    tip = (place, summary.mean + _ARROW)
+                    ax.annotate("", tip, (place, summary.mean), arrowprops={"arrowstyle": "->"})
         if not drawn:
             say(ax, f"no runs at scale {scene.scale}")
         ax.set_xticks(range(len(datasets)), [plain(label) for label in datasets.values()])
@@ -55,18 +55,17 @@ def cost(scene: Scene, spec: dict) -> list[Drawn]:
     datasets = scene.claims.content["datasets"]
     found = {name: scene.evidence(spec["experiment"], treatment, name, BENCH_VARIANT) for name in datasets}
     records = {name: evidence.records[0] for name, evidence in found.items() if evidence}
-    baseline = next((record.result["baseline"] for record in records.values()), "")
-    rows = [row["name"] for row in next(iter(records.values())).result["rows"]] if records else []
-    shown = [name for name in rows if not name.startswith(baseline.split(",")[0]) or name == baseline] or rows
-    height = 0.9 + 0.19 * max(1, len(shown)) * len(datasets)
+    shown = {dataset: _shown(record) for dataset, record in records.items()}
+    height = 1.2 + 0.19 * sum(map(len, shown.values()))
     figure, axes = canvas(8.6, height, 1, 2, sharey=True)
     if not records:
         for ax in axes[0]:
             say(ax, scene.missing(spec["experiment"], treatment, next(iter(datasets)), BENCH_VARIANT))
     else:
-        _cost_bars(scene, axes[0], records, shown, baseline)
+        _cost_bars(scene, axes[0], records, shown)
     absolute = [row for dataset, record in records.items() for row in _cost_rows(datasets[dataset], record)]
-    parts = [f"{treatment}. One training step, interleaved in one process; ratios to: {baseline}." if records else ""]
+    baselines = ", ".join(dict.fromkeys(record.result["baseline"] for record in records.values()))
+    parts = [f"{treatment}. One training step, interleaved in one process; ratios to: {baselines}." if records else ""]
     parts.append("Whiskers: range of all rounds; diamonds: the paper's time ratios.")
     parts += [f"{_conditions(record)}." for record in records.values()]
     tables = [Table(_COST_HEADER, absolute, frozenset(range(2, 7)))] if absolute else []
@@ -74,11 +73,12 @@ def cost(scene: Scene, spec: dict) -> list[Drawn]:
     return [Drawn(spec["name"], spec["title"], spec.get("shows", ""), png(figure), text, tables)]
 
 
-def _cost_bars(scene: Scene, axes: list[Axes], records: dict[str, Record], shown: list[str], baseline: str) -> None:
+def _cost_bars(scene: Scene, axes: list[Axes], records: dict[str, Record], shown: dict[str, list[str]]) -> None:
     labels, ticks, place = scene.claims.content["datasets"], [], 0.0
     variants = {label: name for name, label in scene.claims.content["variants"].items()}
     for dataset, record in records.items():
-        for name in shown:
+        baseline = record.result["baseline"]
+        for name in shown[dataset]:
             row = next(row for row in record.result["rows"] if row["name"] == name)
             base = name.split(",")[0]
             variant = variants.get(base, scene.claims.content["baseline"])
@@ -103,6 +103,12 @@ def _cost_bars(scene: Scene, axes: list[Axes], records: dict[str, Record], shown
     for ax, title in zip(axes, ("time of a step / BPTT", "peak memory of a step / BPTT"), strict=True):
         ax.axvline(1, color="black", linewidth=0.8)
         ax.set_xlabel(title)
+
+
+def _shown(record: Record) -> list[str]:
+    """The rows to draw: all but the baseline's slower optimizers, which are in the table."""
+    names = [row["name"] for row in record.result["rows"]]
+    return [name for name in names if not name.endswith("Adam") or name == record.result["baseline"]]
 
 
 def _cost_rows(dataset: str, record: Record) -> list[list[str]]:

@@ -92,4 +92,5 @@ def _band(ax: Axes, records: tuple[Record, ...], metric: str, colour: str, label
     several = alive >= 2
     std = np.full(longest, np.nan)
     std[several] = np.nanstd(table[:, several], 0, ddof=1)
-    ax.fill_between(epoch, mean - std, mean + std, where=several, color=colour, alpha=0.18, linewidth=0)
+    low, high = np.clip([mean - std, mean + std], 0, 1)  # accuracy and AUC end there
+    ax.fill_between(epoch, low, high, where=several, color=colour, alpha=0.18, linewidth=0)

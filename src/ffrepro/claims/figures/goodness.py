@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from scipy import stats
 
 from ffrepro.claims import formats
@@ -11,6 +10,8 @@ from ffrepro.claims.blocks import Table
 from ffrepro.claims.figures.style import NEGATIVE, POSITIVE, Drawn, Scene, canvas, caption, png, say
 
 BINS = 40
+_FAR = 10  # ratio of the classes' 90 % quantiles from which one axis in equal steps cannot show both
+_TINY = 1e-9
 _CLASSES = {"positive": (1, POSITIVE, "real"), "negative": (0, NEGATIVE, "synthetic")}
 _HEADER = ["Layer", "Class", "Samples", "Mean", "Std", "KS to normal", "KS to exponential", "Closer", "Paper says"]
 
@@ -25,11 +26,17 @@ def ks_distances(values: np.ndarray) -> dict[str, float]:
 
     The parameters come from the same sample, so these are descriptive: no p-value follows from them.
     """
-    mean, std = float(values.mean()), float(values.std(ddof=1))
-    return {
-        "normal": float(stats.kstest(values, "norm", args=(mean, std)).statistic) if std > 0 else 1.0,
-        "exponential": float(stats.kstest(values, "expon", args=(0, mean)).statistic) if mean > 0 else 1.0,
-    }
+    return {law: float(stats.kstest(values, _law(values, law).cdf).statistic) for law in ("normal", "exponential")}
+
+
+def bin_edges(values_S: np.ndarray, label_S: np.ndarray) -> np.ndarray:
+    """Edges of the bins, from 0; logarithmic where one class lies so far from the other that it would be a line."""
+    top = max(float(np.quantile(values_S, 0.995)), _TINY)
+    scales = sorted(float(np.quantile(values_S[label_S == label], 0.9)) for label, _, _ in _CLASSES.values())
+    if scales[1] > _FAR * max(scales[0], _TINY):
+        bottom = max(float(np.quantile(values_S, 0.005)), top * 1e-5, _TINY)
+        return np.geomspace(bottom, top, BINS + 1)
+    return np.linspace(0, top, BINS + 1)
 
 
 def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
@@ -48,14 +55,19 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
     for layer, ax in enumerate(axes[0]):
         ax.set(title=f"layer {layer}", xlabel="goodness")
         values_S = goodness_SL[:, layer]
-        edges = np.linspace(0, max(float(np.quantile(values_S, 0.995)), 1e-6), BINS + 1)
+        edges = bin_edges(values_S, label_S)
+        if edges[0] > 0:
+            ax.set(xscale="log", xlabel="goodness (logarithmic)")
         for kind, (label, colour, word) in _CLASSES.items():
             values = values_S[label_S == label]
-            ax.hist(values, edges, density=True, color=colour, alpha=0.45, label=word)
-            _fit(ax, values, edges, spec["fits"][kind], colour)
+            ax.stairs(
+                np.histogram(values, edges)[0] / len(values), edges, fill=True, color=colour, alpha=0.45, label=word
+            )
+            middle = np.sqrt(edges[:-1] * edges[1:]) if edges[0] > 0 else (edges[:-1] + edges[1:]) / 2
+            ax.plot(middle, np.diff(_law(values, spec["fits"][kind]).cdf(edges)), color=colour, linewidth=1.5)
             rows.append(_row(layer, word, values, spec["fits"][kind]))
         ax.axvline(record.plan["method"]["theta"], color="black", linewidth=0.8, linestyle=":", label="θ")
-    axes[0, 0].set_ylabel("density")
+    axes[0, 0].set_ylabel("share of the class")
     axes[0, -1].legend(loc="upper right")
     said = ", ".join(f"{_CLASSES[kind][2]} {law}" for kind, law in spec["fits"].items())
     dataset = scene.claims.content["datasets"][spec["dataset"]]
@@ -65,13 +77,10 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
     return Drawn(name, title, spec.get("shows", ""), png(figure), text, [table])
 
 
-def _fit(ax: Axes, values: np.ndarray, edges: np.ndarray, law: str, colour: str) -> None:
-    x = np.linspace(edges[0], edges[-1], 300)
-    mean, std = float(values.mean()), float(values.std(ddof=1))
-    if law == "normal" and std > 0:
-        ax.plot(x, stats.norm.pdf(x, mean, std), color=colour, linewidth=1.5)
-    elif law == "exponential" and mean > 0:
-        ax.plot(x, stats.expon.pdf(x, 0, mean), color=colour, linewidth=1.5)
+def _law(values: np.ndarray, law: str):
+    """The normal or exponential distribution with the sample's mean (and std)."""
+    mean, std = max(float(values.mean()), _TINY), max(float(values.std(ddof=1)), _TINY)
+    return stats.norm(mean, std) if law == "normal" else stats.expon(0, mean)
 
 
 def _row(layer: int, word: str, values: np.ndarray, law: str) -> list[str]:

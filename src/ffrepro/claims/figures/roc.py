@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ffrepro.claims import formats
-from ffrepro.claims.figures.style import Drawn, Scene, canvas, caption, plain, png, say
+from ffrepro.claims.figures.style import Drawn, Scene, canvas, caption, plain, png
 from ffrepro.claims.records import Record
 from ffrepro.core.statistics import roc_curve, summarize
 
@@ -42,11 +42,17 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
                     label=text if index == 0 else None,
                 )  # fmt: skip
         if absent:
-            ax.text(0.98, 0.5, f"no runs of\n{', '.join(absent)}", ha="right", fontsize=7, color="#808080")
-        ax.legend(loc="lower right", fontsize=7, title="AUC", title_fontsize=7)
+            ax.text(
+                0.98,
+                0.5,
+                f"no runs of\n{', '.join(absent)}\nat scale {scene.scale}",
+                ha="right",
+                fontsize=7,
+                color="#808080",
+            )
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(loc="lower right", fontsize=7, title="AUC", title_fontsize=7)
     axes[0, 0].set_ylabel("true positive rate")
-    if not used:
-        say(axes[0, 0], f"no runs at scale {scene.scale}")
     text = caption(scene, used, [f"{treatment}. One curve for each seed."])
     name = f"{spec['name']}_{treatment}"
     return Drawn(name, f"{spec['title']} ({treatment})", spec.get("shows", ""), png(figure), text)

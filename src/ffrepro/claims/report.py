@@ -1,0 +1,103 @@
+"""The report and its tables: from plan files and records to the files under ``reports/<scale>/``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffrepro.base.files import dump_json, write_bytes, write_text
+from ffrepro.claims import export, html, load, markdown, sections, table_files, tables
+from ffrepro.claims.assess import Assessment, assess
+from ffrepro.claims.blocks import Block, Picture
+from ffrepro.claims.compare import best_pick, scale_pick
+from ffrepro.claims.figures import draw_all
+from ffrepro.claims.figures.style import Drawn, Scene
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Store
+from ffrepro.claims.tables import TableResult
+
+
+@dataclass(frozen=True)
+class Study:
+    """One paper in the report."""
+
+    claims: Claims
+    assessments: dict[str, Assessment]
+    tables: list[TableResult]
+    figures: list[Drawn]
+
+
+def build_table(
+    root: str | Path, scale: str, hardware: Iterable[str], paper: str, table: str, plans: list[dict]
+) -> list[Path]:
+    """Write one table of a paper at one scale; its files.
+
+    Args:
+        root: the project's folder.
+        hardware: profiles in order of preference.
+        plans: plan files' content; those of other scales do no harm.
+
+    Raises:
+        FfreproError: no such paper or table, or a claims file that breaks its schema.
+    """
+    store = Store(root, plans, hardware)
+    result = tables.build(load.load(root, paper), store, table, scale_pick(store, scale), f"scale {scale}")
+    return table_files.write(result, Path(root) / "reports" / scale / "tables" / paper)
+
+
+def build_report(root: str | Path, scale: str, hardware: Iterable[str], plans: list[dict]) -> Path:
+    """Write the report of one scale: HTML, Markdown, CSV files, metrics and figures; the page's path.
+
+    Tables and figures are of the scale; verdicts rest on the best evidence among all plans and the committed records.
+    """
+    root, hardware = Path(root), list(hardware)
+    store = Store(root, plans, hardware)
+    papers = dict.fromkeys(plan["paper"] for plan in plans)
+    studies = [_study(root, store, scale, paper) for paper in papers if paper in load.papers()]
+    records = store.of_scale(scale)
+    folder = root / "reports" / scale
+    # Pictures of an earlier report that this one does not draw would be taken for its own.
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    content = _content(store, scale, hardware, studies)
+    for picture in sections.pictures(content):
+        write_bytes(folder / picture.path, picture.png)
+    write_text(folder / "results.csv", export.results_csv(records))
+    write_text(folder / "verdicts.csv", export.verdicts_csv([study.assessments for study in studies]))
+    write_text(folder / "curves.csv", export.curves_csv(records))
+    write_text(folder / "metrics.json", dump_json(export.metrics(records)))
+    write_text(folder / "report.md", markdown.render(content))
+    write_text(folder / "report.html", html.render(sections.window_title(scale, records), content))
+    return folder / "report.html"
+
+
+def _study(root: Path, store: Store, scale: str, paper: str) -> Study:
+    claims = load.load(root, paper)
+    results = []
+    for name in claims.content["tables"]:
+        here = tables.build(claims, store, name, scale_pick(store, scale), f"scale {scale}")
+        best = tables.build(claims, store, name, best_pick(store), "best evidence")
+        # The best evidence gets a table of its own where it is another than this scale's.
+        results += [best] * (best.has_runs and _runs(best) != _runs(here)) + [here]
+    return Study(claims, assess(claims, store), results, draw_all(Scene(claims, store, scale)))
+
+
+def _runs(result: TableResult) -> list[tuple[str, ...]]:
+    return [cell.runs for cell in result.cells.values()]
+
+
+def _content(store: Store, scale: str, hardware: list[str], studies: list[Study]) -> list[Block]:
+    content = sections.head(store, scale, hardware)
+    for study in studies:
+        paper = study.claims.paper
+        content += sections.summary(study.claims, study.assessments)
+        content += sections.paper_tables(study.claims, study.tables)
+        content += sections.figures(study.claims, [(drawn, _picture(paper, drawn)) for drawn in study.figures])
+        content += sections.all_claims(study.claims, study.assessments)
+        content += sections.deviations(study.claims)
+    return content + sections.tail(store, scale)
+
+
+def _picture(paper: str, drawn: Drawn) -> Picture:
+    return Picture(f"figures/{paper}/{drawn.name}.png", drawn.png, drawn.title, drawn.caption)

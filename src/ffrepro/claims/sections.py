@@ -1,0 +1,268 @@
+"""The report's sections, as blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from ffrepro.claims import formats, table_files, verdict
+from ffrepro.claims.assess import Assessment, counts
+from ffrepro.claims.blocks import (
+    Block,
+    Bullets,
+    Code,
+    Folded,
+    Heading,
+    Line,
+    Notice,
+    Paragraph,
+    Picture,
+    Table,
+)
+from ffrepro.claims.figures.style import Drawn
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Record, Store
+from ffrepro.claims.tables import TableResult
+
+_SHOWN_RUNS = 3
+_RULE = [
+    "not run: there is no run, and the reason says what is missing; stand-in data never give a verdict",
+    f"inconclusive: fewer than {verdict.ENOUGH} runs, or a count of epochs that the epoch limit cut short",
+    "reproduced: two one-sided t-tests (p < .05) place our mean within the margin that was set beforehand",
+    "better or worse: a significant difference (two-tailed t, p < .05) larger than the margin; worse after fewer "
+    "epochs than the paper's counts as inconclusive",
+    "inconclusive: everything else that was measured",
+    "refuted by the paper's own figures: a conclusion that the paper's tables contradict",
+    "setting met, setting not met: a fact about data or set-up; not comparable: shown, but never judged",
+    "a ratio timed in one process has rounds, not runs: its median within the margin is reproduced, all rounds beyond "
+    "it are better or worse",
+]
+_STANDIN = (
+    "Scale smoke runs on stand-in data that this project makes itself, for a few epochs. Its numbers show that "
+    "everything runs, and nothing about Forward-Forward. Verdicts come from runs on real data, where there are any."
+)
+
+
+def window_title(scale: str, records: list[Record]) -> str:
+    """The page's title."""
+    return f"ffrepro report, scale {scale}" + (" (stand-in data)" if any(r.standin for r in records) else "")
+
+
+def head(store: Store, scale: str, hardware: list[str]) -> list[Block]:
+    """What this is, and what nobody may overlook."""
+    records = store.of_scale(scale)
+    wanted = store.wanted(scale)
+    content: list[Block] = [Heading(window_title(scale, records), 1, "top")]
+    if any(store.plans[run]["source"] == "standin" for run in wanted):
+        content.append(Notice(_STANDIN))
+    missing = store.missing(scale)
+    place = f"scale {scale} ({', '.join(hardware)})"
+    done = f"{len(wanted) - len(missing)} of {len(wanted)} planned runs have a record"
+    content.append(
+        Paragraph(
+            "What papers on the Forward-Forward algorithm claim, run again beside backpropagation on the same machine. "
+            f"Tables and figures are of {place}: {done}. Each verdict rests on the best evidence there is: "
+            "scale paper before lite, this checkout's runs and the committed ones alike; what it rests on is named "
+            "beside it."
+        )
+    )
+    if missing:
+        groups = Counter(run.rsplit("/", 1)[0] for run in missing)
+        items = [f"`{group}` ×{count}" for group, count in groups.items()]
+        summary = f"{len(missing)} planned run{'s' if len(missing) > 1 else ''} without a record"
+        content.append(Folded(summary, [Bullets(items)]))
+    return content
+
+
+def summary(claims: Claims, assessments: dict[str, Assessment]) -> list[Block]:
+    """How many claims got which verdict, and the rule behind it."""
+    content = claims.content
+    rows: list[list[str | list[Line]]] = [
+        [[Line(kind, kind)], str(count)] for kind, count in counts(assessments).items()
+    ]
+    treatments = [f"{name}: {what}" for name, what in content["treatments"].items()]
+    return [
+        Heading(content["title"], 2, claims.paper),
+        Paragraph(f"{content['source']}. The author's code: {content['code']}."),
+        Paragraph(f"{len(assessments)} claims. Verdicts of the headline treatment, {claims.treatments[0]}:"),
+        Table(["Verdict", "Claims"], rows, frozenset({1})),
+        Folded("How verdicts are given", [
+            Bullets(_RULE), Paragraph("Treatments:"), Bullets(treatments), Paragraph("Margins, set beforehand:"),
+            Bullets([f"{name} {_margin(entry)}: {entry['why']}" for name, entry in content["quantities"].items()]),
+        ]),
+    ]  # fmt: skip
+
+
+def paper_tables(claims: Claims, results: list[TableResult]) -> list[Block]:
+    """The paper's tables beside ours."""
+    content: list[Block] = [Heading("Tables beside the paper's", 2, f"{claims.paper}-tables")]
+    for result in results:
+        anchor = f"{claims.paper}-{result.name}-{result.scope.split()[0]}"
+        content += [Heading(result.title, 3, anchor), *table_files.body(result)]
+    return content
+
+
+def figures(claims: Claims, drawn: Iterable[tuple[Drawn, Picture]]) -> list[Block]:
+    """The figures with the tables that belong to them."""
+    content: list[Block] = [Heading("Figures", 2, f"{claims.paper}-figures")]
+    for figure, picture in drawn:
+        shows = f" (the paper's {figure.shows})" if figure.shows else ""
+        content += [Heading(f"{figure.title}{shows}", 3, f"{claims.paper}-{figure.name}"), picture]
+        content += [Folded("Numbers", [table]) for table in figure.tables]
+    return content
+
+
+def all_claims(claims: Claims, assessments: dict[str, Assessment]) -> list[Block]:
+    """Every claim with its verdict and what it rests on."""
+    header = ["Claim", "Where", "What", "Published", "Verdict", "Evidence", "Scale", "n"]
+    header += [f"As {name}" for name in claims.treatments[1:]] + ["Runs"]
+    rows = [_claim_row(claims, assessment) for assessment in assessments.values()]
+    anchors = [_anchor(claim_id) for claim_id in assessments]
+    return [
+        Heading(f"All {len(rows)} claims", 2, f"{claims.paper}-claims"),
+        Paragraph(f"`ffrepro trace {next(iter(assessments))}` prints the way from a claim to its runs' files."),
+        Table(header, rows, frozenset({7}), anchors),
+    ]
+
+
+def deviations(claims: Claims) -> list[Block]:
+    """Where our runs differ from the paper's."""
+    items = [f"{entry['id']}: {entry['text']}" for entry in claims.content["deviations"]]
+    return [Heading("Deviations from the paper", 2, f"{claims.paper}-deviations"), Bullets(items)]
+
+
+def tail(store: Store, scale: str) -> list[Block]:
+    """Runs, machines, data, and how to get here."""
+    # Records of stand-in data speak for no claim: those of another scale do not belong here.
+    found = [r for r in store.records.values() if r.plan["scale"] == scale or not r.standin]
+    used = sorted(found, key=lambda record: record.run)
+    return [*_runs(store, used), *_machines(used), *_data(used), *_how(scale)]
+
+
+def pictures(content: list[Block]) -> Iterator[Picture]:
+    """The pictures among the blocks."""
+    for block in content:
+        if isinstance(block, Picture):
+            yield block
+
+
+def _margin(entry: dict) -> str:
+    if "margin" not in entry:
+        return "never judged"
+    margin = entry["margin"]
+    return f"±{margin['absolute']:g}" if "absolute" in margin else f"±{100 * margin['relative']:g} %"
+
+
+def _claim_row(claims: Claims, assessment: Assessment) -> list[str | list[Line]]:
+    claim, found = assessment.claim, assessment.headline
+    words = [found.evidence]
+    if assessment.derived:
+        words.append(f"From the published numbers: {assessment.derived}")
+    if "code" in claim:
+        words.append(f"The released code: {claim['code']}")
+    if "note" in claim:
+        words.append(f"Note: {claim['note']}")
+    others = [
+        [Line(str(assessment.findings[name].verdict), assessment.findings[name].verdict.kind)]
+        if name in assessment.findings
+        else ""
+        for name in claims.treatments[1:]
+    ]
+    return [
+        claim["id"].split("/")[1], claim["where"], f"{claim['row']}: {claim['metric']}",
+        f"{formats.plain(claim['value'])} {claim['units']}".strip(), [Line(str(found.verdict), found.verdict.kind)],
+        [Line(word) for word in words if word], found.scale or formats.DASH, str(assessment.n or formats.DASH), *others,
+        _run_links(found.runs),
+    ]  # fmt: skip
+
+
+def _run_links(runs: tuple[str, ...]) -> str:
+    groups = Counter(run.rsplit("/", 1)[0] for run in runs)
+    shown = [f"[{group}](#{_anchor(group)}) ×{count}" for group, count in list(groups.items())[:_SHOWN_RUNS]]
+    more = len(groups) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "") or formats.DASH
+
+
+def _anchor(name: str) -> str:
+    return "id-" + name.replace("/", "-").replace(".", "-")
+
+
+def _runs(store: Store, records: list[Record]) -> list[Block]:
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.run.rsplit("/", 1)[0], []).append(record)
+    header = ["Runs", "Seeds", "Epochs", "Ended by", "Test accuracy", "Test AUC", "Where", "Commit"]
+    rows: list[list[str | list[Line]]] = [_run_row(group, members) for group, members in groups.items()]
+    content: list[Block] = [
+        Heading("Runs", 2, "runs"),
+        Paragraph("Every record that the tables, figures and verdicts of this report may rest on."),
+        Table(header, rows, frozenset({2, 4, 5}), [_anchor(group) for group in groups]),
+    ]
+    if store.left_out:
+        left = Bullets([f"`{run}`: {reason}" for run, reason in store.left_out])
+        content.append(Folded(f"Records left out: {len(store.left_out)}", [left]))
+    return content
+
+
+def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
+    def every(values: Iterable[object]) -> str:
+        return ", ".join(dict.fromkeys(str(value) for value in values))
+
+    def numbers(metric: str, digits: int) -> str:
+        return ", ".join(formats.number(record.value(metric), digits) for record in members)
+
+    train = members[0].plan["kind"] == "train"
+    commits = [
+        f"{(r.about['git']['commit'] or 'unknown')[:8]}{'*' if r.about['git']['dirty'] else ''}" for r in members
+    ]
+    return [
+        f"`{group}`", every(record.plan["seed"] for record in members), numbers("epochs", 0) if train else formats.DASH,
+        every(record.result["stopped_by"] for record in members) if train else "bench",
+        numbers("test/accuracy", 4) if train else formats.DASH, numbers("test/auc", 4) if train else formats.DASH,
+        every("committed" if record.committed else "this checkout" for record in members), every(commits),
+    ]  # fmt: skip
+
+
+def _machines(records: list[Record]) -> list[Block]:
+    found = Counter(
+        (tuple(record.about["machine"].items()), tuple(record.about["versions"].items())) for record in records
+    )
+    rows: list[list[str | list[Line]]] = [
+        [", ".join(f"{key} {value}" for key, value in machine), ", ".join(f"{k} {v}" for k, v in versions), str(count)]
+        for (machine, versions), count in found.items()
+    ]
+    return [
+        Heading("Machines and versions", 2, "machines"),
+        Table(["Machine", "Versions", "Runs"], rows, frozenset({2})),
+    ]
+
+
+def _data(records: list[Record]) -> list[Block]:
+    found: dict[tuple[str, ...], int] = {}
+    for record in records:
+        about = record.about["data"]
+        archive = about["provenance"]
+        key = (
+            about["dataset"], about["source"], about["fingerprint"], str(archive.get("file", "")),
+            str(archive.get("from", "")), str(archive.get("sha256", ""))[:16], str(archive.get("provenance", "")),
+        )  # fmt: skip
+        found[key] = found.get(key, 0) + 1
+    rows: list[list[str | list[Line]]] = [
+        [dataset, source, f"`{print_[:16]}`", file, origin, f"`{sha}`", note, str(count)]
+        for (dataset, source, print_, file, origin, sha, note), count in sorted(found.items())
+    ]
+    header = ["Data set", "Source", "Fingerprint", "Archive", "Obtained from", "SHA-256", "Provenance", "Runs"]
+    return [Heading("Data", 2, "data"), Table(header, rows, frozenset({7}))]
+
+
+def _how(scale: str) -> list[Block]:
+    return [
+        Heading("How to reproduce", 2, "reproduce"),
+        Code(
+            'pip install -e ".[all]"\n'
+            f"ffrepro plan --scale {scale}                           # what would run, and how long it takes\n"
+            f"snakemake --cores all --config scale={scale}           # everything, this report last\n"
+            f"ffrepro report --scale {scale}                         # this report again, from the records\n"
+            "ffrepro trace 'table1 mcyt ff_std auc'              # from a published number to its runs"
+        ),
+    ]

@@ -1,0 +1,51 @@
+"""``ffrepro report``: tables, figures, verdicts and the report from run records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.cli import common
+from ffrepro.cli.evidence import all_plans
+
+_EPILOG = """\
+example:
+  ffrepro report                                             everything, at params.yaml's scale
+  ffrepro report --scale lite --table chikhachev2025_rnn/table1
+
+Tables and figures are of the scale; each verdict rests on the best evidence there is, committed records included.
+Missing records are named in the report and are no error.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser(
+        "report",
+        help="tables, figures, verdicts and the report from run records",
+        description="Compare run records with what the papers published; write reports/SCALE/.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common.add_scale(parser)
+    parser.add_argument("--table", metavar="PAPER/TABLE", help="only this table's files")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report or one table, and say where."""
+    from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
+
+    root = Path.cwd()
+    workspace, plans = all_plans(root, args.scale, args.hardware)
+    place = (root, workspace.scale, workspace.hardware)
+    if args.table is None:
+        print(build_report(*place, plans).relative_to(root))
+        return 0
+    paper, _, table = args.table.partition("/")
+    if not table:
+        raise FfreproError(f"no table {args.table!r}", fix="name paper and table: --table chikhachev2025_rnn/table1")
+    for path in build_table(*place, paper, table, plans):
+        print(path.relative_to(root))
+    return 0

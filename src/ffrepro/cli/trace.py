@@ -1,0 +1,46 @@
+"""``ffrepro trace``: from a published number to the runs behind its verdict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ffrepro.cli.evidence import all_plans
+
+_EPILOG = """\
+example:
+  ffrepro trace chikhachev2025_rnn/027
+  ffrepro trace table1 mcyt ff_std auc          words of the claim: paper, table, data set, variant, metric
+
+The way has five hops: the claim and its place in the paper; what measures it; the runs and their verdict; the
+records' files with their hashes; the settings of the runs and where each comes from.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser(
+        "trace",
+        help="from a published number to the runs behind it",
+        description="Print the way from a claim of a paper to the files that its verdict rests on.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("claim", nargs="+", metavar="CLAIM", help="a claim's id, or words that occur in it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the trace of the one claim that is meant, or the list of those that fit."""
+    from ffrepro.claims import trace
+    from ffrepro.claims.records import Store
+
+    root = Path.cwd()
+    claims, found = trace.find(root, " ".join(args.claim))
+    if len(found) > 1:
+        print(f"{len(found)} claims fit; say more, or name one:")
+        print("\n".join(f"  {trace.one_line(claims, claim_id)}" for claim_id in found))
+        return 0
+    workspace, plans = all_plans(root, None, None)
+    print(trace.describe(claims, Store(root, plans, workspace.hardware), found[0]), end="")
+    return 0

@@ -1,0 +1,193 @@
+"""The claims file: complete, as printed in the paper, and refused when it is wrong."""
+
+import copy
+import re
+
+import pytest
+import yaml
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.claims import expressions, load
+
+PAPER = "chikhachev2025_rnn"
+# Typed from the paper's pages, independently of the claims file: data set -> columns of the table.
+TABLE_1 = {
+    "$1": (0.8344, 0.9245, 0.8552, 0.9320),
+    "MobileTouch": (0.8221, 0.8906, 0.8315, 0.9063),
+    "MCYT": (0.9046, 0.9528, 0.8876, 0.9602),
+    "Mouse-Ops.": (0.8927, 0.9527, 0.9182, 0.9750),
+}
+TABLE_2 = {
+    "$1": (0.8552, 0.9320, 0.9636, 0.9928),
+    "MobileTouch": (0.8315, 0.9063, 0.8689, 0.9498),
+    "MCYT": (0.8876, 0.9602, 0.9804, 0.9971),
+    "Mouse-Ops.": (0.9182, 0.9750, 0.9792, 0.9945),
+}
+TABLE_3 = {
+    "FF-Norm, $1": (160, 1.36),
+    "FF-Norm, MobileTouch": (198, 2.19),
+    "FF-Norm, MCYT": (69, 1.48),
+    "FF-Norm, Mouse-Ops.": (30, 0.31),
+    "FF-Std, $1": (107, 3.00),
+    "FF-Std, MobileTouch": (123, 5.03),
+    "FF-Std, MCYT": (73, 3.15),
+    "FF-Std, Mouse-Ops.": (37, 0.55),
+    "BPTT, $1": (50, 1.36),
+    "BPTT, MobileTouch": (84, 1.55),
+    "BPTT, MCYT": (51, 1.49),
+    "BPTT, Mouse-Ops.": (53, 0.20),
+}
+
+
+@pytest.fixture(scope="module")
+def claims(project_root):
+    return load.load(project_root, PAPER)
+
+
+@pytest.fixture
+def parts(project_root):
+    """(content, schema) to break."""
+    content = yaml.safe_load((load.FOLDER / f"{PAPER}.yaml").read_text())
+    return content, yaml.safe_load((project_root / load.SCHEMA).read_text())
+
+
+def test_all_79_claims_in_order(claims):
+    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 80)]
+    assert load.papers() == [PAPER]
+
+
+@pytest.mark.parametrize(("name", "printed"), [("table1", TABLE_1), ("table2", TABLE_2), ("table3", TABLE_3)])
+def test_tables_are_as_printed(claims, name, printed):
+    table = claims.table(name)
+    assert list(table["rows"]) == list(printed)
+    for label, ids in table["rows"].items():
+        assert tuple(claims.claim(short)["value"] for short in ids) == printed[label], label
+
+
+def test_a_cell_is_measured_on_its_own_row_and_column(claims):
+    labels = claims.content["datasets"]
+    for label, (norm_acc, norm_auc, std_acc, std_auc) in claims.table("table1")["rows"].items():
+        for short, variant, metric in (
+            (norm_acc, "ff_rms", "test/accuracy"),
+            (norm_auc, "ff_rms", "test/auc"),
+            (std_acc, "ff_std", "test/accuracy"),
+            (std_auc, "ff_std", "test/auc"),
+        ):
+            measure = claims.claim(short)["measure"]
+            assert (labels[measure["dataset"]], measure["variant"], measure["metric"]) == (label, variant, metric)
+    for label, (epochs, seconds) in claims.table("table3")["rows"].items():
+        method, dataset = label.split(", ")
+        for short in (epochs, seconds):
+            measure = claims.claim(short)["measure"]
+            assert claims.content["variants"][measure["variant"]] == method
+            assert labels[measure["dataset"]] == dataset
+
+
+def test_ratios_are_against_backpropagation_on_the_same_data(claims):
+    # Table 3 by hand: MobileTouch 2.19 / 1.55 = 1.41, Mouse-Ops. .55 / .20 = 2.75
+    assert claims.expected(claims.claim("052")) == pytest.approx(1.4129, abs=1e-4)
+    assert claims.expected(claims.claim("064")) == pytest.approx(2.75)
+    for claim in claims.claims.values():
+        if "published" in claim:
+            own, base = expressions.names(claim["published"])
+            pair = [claims.claim(name[1:])["measure"] for name in (own, base)]
+            assert pair[0]["dataset"] == pair[1]["dataset"] and pair[1]["variant"] == "bptt"
+
+
+def test_margins(claims):
+    assert claims.margin(claims.claim("025")) == 0.02
+    assert claims.margin(claims.claim("049")) == 40  # 25 % of 160 epochs
+    assert claims.margin(claims.claim("058")) == pytest.approx(0.1 * 3.00 / 1.36)
+    assert claims.margin(claims.claim("066")) is None
+    assert claims.budget == 200
+
+
+def test_what_follows_from_the_published_numbers(claims):
+    for claim in claims.claims.values():
+        for entry in claim.get("derived", []):
+            value = expressions.evaluate(entry["expression"], claims.published)
+            decimals = len(str(entry["value"]).partition(".")[2])
+            assert round(value, decimals) == pytest.approx(entry["value"]), (claim["id"], entry["label"])
+    holds = {
+        i[-3:]: expressions.evaluate(c["holds"], claims.published) for i, c in claims.claims.items() if "holds" in c
+    }
+    assert holds == {"073": True, "074": False, "075": False, "076": False}
+
+
+def test_deviations_touch_what_they_name(claims):
+    def touching(short, treatment):
+        return [deviation["id"] for deviation in claims.deviations(claims.claim(short), treatment)]
+
+    assert "D10" in touching("025", "as_published") and "D10" not in touching("025", "corrected")
+    assert "D7" in touching("027", "corrected") and "D7" not in touching("025", "corrected")
+    assert touching("017", "corrected") == []  # a setting has no measured number
+    used = {i for c in claims.claims for t in claims.treatments for i in touching(c[-3:], t)}
+    assert used == {deviation["id"] for deviation in claims.content["deviations"]}
+
+
+def test_every_kind_has_claims_and_quotes_are_short(claims):
+    kinds = {claim["kind"] for claim in claims.claims.values()}
+    assert kinds == {"measured", "setting", "arithmetic", "data", "statement"}
+    assert all(0 < len(claim["quote"]) < 140 for claim in claims.claims.values())
+
+
+def _breakages():
+    def unknown_key(content):
+        content["claims"][0]["colour"] = "blue"
+
+    def unknown_margin(content):
+        content["quantities"]["accuracy"]["margin"] = {"about": 1}
+
+    def missing_check(content):
+        del content["claims"][0]["check"]
+
+    def measure_of_a_setting(content):
+        content["claims"][13]["measure"] = content["claims"][30]["measure"]
+
+    def twice(content):
+        content["claims"].append(copy.deepcopy(content["claims"][0]))
+
+    def cell_without_claim(content):
+        content["tables"]["table1"]["rows"]["$1"][0] = "999"
+
+    def uneven_row(content):
+        content["tables"]["table1"]["rows"]["$1"].pop()
+
+    def expression_of_nothing(content):
+        content["claims"][49]["published"] = "c050 / c500"
+
+    def variant_of_nothing(content):
+        content["claims"][30]["measure"]["variant"] = "ff_sdt"
+
+    def deviation_of_nothing(content):
+        content["deviations"][0]["touches"] = {"datasets": ["mnist"]}
+
+    return [
+        (unknown_key, "colour"),
+        (unknown_margin, "about"),
+        (missing_check, "check"),
+        (measure_of_a_setting, "measure|False schema"),
+        (twice, "given twice"),
+        (cell_without_claim, "unknown claim '999'"),
+        (uneven_row, "as many as the columns"),
+        (expression_of_nothing, "c500"),
+        (variant_of_nothing, "Did you mean 'ff_std'"),
+        (deviation_of_nothing, "mnist"),
+    ]
+
+
+@pytest.mark.parametrize(("break_it", "message"), _breakages(), ids=lambda value: getattr(value, "__name__", None))
+def test_a_wrong_file_is_refused(parts, break_it, message):
+    content, schema = parts
+    load.check(content, schema, "file")  # as it is, it passes
+    break_it(content)
+    with pytest.raises(FfreproError) as error:
+        load.check(content, schema, "file")
+    assert re.search(message, str(error.value))
+
+
+def test_unknown_paper_and_table(project_root, claims):
+    with pytest.raises(FfreproError, match="Did you mean 'chikhachev2025_rnn'"):
+        load.load(project_root, "chikhachev2025_rn")
+    with pytest.raises(FfreproError, match="Available: table1, table2, table3"):
+        claims.table("table4")

@@ -1,0 +1,155 @@
+"""Committed evidence: the records of this repository pass, and each kind of bad record is refused."""
+
+import json
+
+import pytest
+
+from ffrepro.base.files import sha256_file, write_json
+from ffrepro.base.plans import substance
+from ffrepro.claims import reference
+
+
+def test_the_committed_records_of_this_repository(project_root):
+    """Every record under reports/reference has real data, its declared epochs and backpropagation beside it."""
+    index_path = project_root / reference.FOLDER / reference.INDEX
+    records = list((project_root / reference.FOLDER).rglob("result.json"))
+    assert index_path.is_file() or not records, "records without an index"
+    assert reference.problems(project_root) == {}
+    assert len(reference.index(project_root)) == len(records)
+
+
+@pytest.fixture
+def committed(world):
+    """One seed of everything on one data set, committed; the theta sweep's twin is the main experiment's BPTT."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"])
+    chosen = [
+        plan
+        for plan in world.plans
+        if plan["seed"] == 0 and plan["experiment"] != "bench_published_dollar_as_published"
+    ]
+    world.commit_records(chosen, epochs=40)
+    assert reference.problems(world.root) == {}
+    return world
+
+
+def tamper(world, run, file, change, *, index=True):
+    """Change a committed file, and the index with it unless told not to."""
+    folder = world.root / reference.FOLDER
+    path = folder / run / file
+    content = json.loads(path.read_text())
+    change(content)
+    write_json(path, content)
+    if index:
+        hashes = json.loads((folder / reference.INDEX).read_text())
+        hashes[run][file] = sha256_file(path)
+        write_json(folder / reference.INDEX, hashes)
+
+
+FF = "lite/cpu/rnn_mcyt_corrected/ff_std/seed0"
+BPTT = "lite/cpu/rnn_mcyt_corrected/bptt/seed0"
+BENCH = "lite/cpu/bench_mcyt_corrected/interleaved/seed0"
+
+
+def _standin(about):
+    about["data"]["source"] = "standin"
+
+
+def _no_fingerprint(about):
+    about["data"]["fingerprint"] = None
+
+
+def _short_fingerprint(about):
+    about["data"]["fingerprint"] = "71faa0adfc31"
+
+
+def _edited_plan(about):
+    about["plan"]["method"]["theta"] = 6.0
+
+
+def _renamed(about):
+    about["run"] = BPTT
+
+
+def _stopped_early(result):
+    result.update(stopped_by="max_epochs")
+
+
+def _other_limit(result):
+    result.update(max_epochs=10)
+
+
+def _epochs_missing(result):
+    result.update(epochs=41)
+
+
+def _no_baseline(result):
+    result["baseline"] = "BPTT, single-tensor Adam"
+
+
+@pytest.mark.parametrize(
+    ("run", "file", "change", "message"),
+    [
+        (FF, "run.json", _standin, "its data are standin, not upstream"),
+        (FF, "run.json", _no_fingerprint, "no full fingerprint"),
+        (FF, "run.json", _short_fingerprint, "no full fingerprint"),
+        (FF, "run.json", _edited_plan, "its plan was changed after the run"),
+        (FF, "run.json", _renamed, "calls itself by another name"),
+        (FF, "result.json", _stopped_early, "ended after 40 of 60 epochs"),
+        (FF, "result.json", _other_limit, "limit of 10 epochs"),
+        (FF, "result.json", _epochs_missing, "metrics.jsonl has 40 epochs, the result 41"),
+        (BENCH, "result.json", _no_baseline, "baseline is not among its rows"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_bad_record_is_refused(committed, run, file, change, message):
+    tamper(committed, run, file, change)
+    found = reference.problems(committed.root)
+    assert list(found) == [run]
+    assert message in "; ".join(found[run])
+
+
+def test_a_changed_or_missing_file_is_refused(committed):
+    tamper(committed, FF, "result.json", _epochs_missing, index=False)
+    (committed.root / reference.FOLDER / BPTT / "arrays.npz").unlink()
+    found = reference.problems(committed.root)
+    assert found[FF] == ["result.json: not what the index lists"]
+    assert found[BPTT] == ["arrays.npz: not what the index lists"]
+
+
+def test_a_record_outside_the_index_is_refused(committed):
+    plan = committed.find("rnn_mcyt_corrected", "ff_rms")[1]
+    committed.record(plan, folder=reference.FOLDER)
+    assert reference.problems(committed.root) == {plan["run"]: ["not in reports/reference/index.json"]}
+
+
+def test_a_record_without_backpropagation_beside_it_is_refused(world):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    ff, bptt = world.find("rnn_mcyt_corrected", "ff_std"), world.find("rnn_mcyt_corrected", "bptt")
+    world.commit_records([ff[0], ff[1], bptt[1]], epochs=40)
+    found = reference.problems(world.root)
+    assert list(found) == [ff[0]["run"]]
+    assert "no backpropagation run" in found[ff[0]["run"]][0]
+    world.commit_records([bptt[0]], epochs=40)
+    assert reference.problems(world.root) == {}
+
+
+def test_a_bad_twin_is_no_twin(committed):
+    tamper(committed, BPTT, "run.json", _standin)
+    found = reference.problems(committed.root)
+    assert BPTT in found and "no backpropagation run" in "; ".join(found[FF])
+
+
+def test_runs_that_used_their_last_declared_epoch_pass(world):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    world.commit_records([p for p in world.plans if p["seed"] == 0])
+    assert reference.problems(world.root) == {}
+
+
+def test_an_empty_reference_is_fine(world):
+    assert reference.problems(world.root) == {} and reference.index(world.root) == {}
+
+
+def test_the_hash_of_a_plan_ignores_notes_alone(world):
+    plan = world.train_plan("rnn", "mcyt", "corrected", "ff_std", 0, "lite")
+    assert substance(plan) == substance(plan | {"origin": {}, "tags": {}})
+    assert substance(plan) != substance(plan | {"seed": 1})

@@ -1,0 +1,131 @@
+"""The command line as a whole: help, unknown names, and what an error looks like from outside."""
+
+import errno
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ffrepro import __version__
+from ffrepro.base.errors import FfreproError
+from ffrepro.cli import main as cli
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Replace a command by one that raises."""
+
+    def install(error):
+        def run(args):
+            raise error
+
+        def add_parser(subparsers):
+            subparsers.add_parser("plan")
+
+        monkeypatch.setattr(cli, "import_module", lambda name: SimpleNamespace(add_parser=add_parser, run=run))
+
+    return install
+
+
+def test_help_lists_every_command_and_loads_none(capsys):
+    assert cli.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name, (_, purpose) in cli.COMMANDS.items():
+        assert f"    {name}" in out and purpose.split()[0] in out
+    code = (
+        "import sys; from ffrepro.cli.main import main; main(['--help']);"
+        "assert not {'torch', 'numpy', 'yaml', 'jsonschema', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_explains_itself_with_an_example(name, capsys):
+    assert cli.main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: ffrepro {name} ")
+    assert "example" in out and f"ffrepro {name}" in out.split("example", 1)[1]
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ffrepro {__version__}\n"
+
+
+def test_python_dash_m_is_the_same_program():
+    done = subprocess.run([sys.executable, "-m", "ffrepro", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"ffrepro {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "unknown command 'trian': did you mean 'train'? Available: plan, fetch, "),
+        (["zzz"], "unknown command 'zzz': Available: "),
+        ([], "required: COMMAND"),
+        (["plan", "--scael"], "unrecognized arguments: --scael"),
+        (["sync"], "required: --to"),
+        (["sync", "--to", "make"], "invalid choice: 'make'"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_says_what_where_and_how_to_mend_it(command, capsys):
+    command(FfreproError("no such thing", where="params.yaml", fix="add it"))
+    assert cli.main(["plan"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "ffrepro: error: no such thing\n  where: params.yaml\n  fix:   add it\n"
+    assert captured.out == ""
+
+
+def test_a_full_disk_says_that_work_is_kept(command, capsys):
+    command(OSError(errno.ENOSPC, "No space left on device", "runs/x"))
+    assert cli.main(["plan"]) == 1
+    err = capsys.readouterr().err
+    assert "no space left on the disk" in err and "runs/x" in err and "finished work is kept" in err
+
+
+def test_an_interrupt_says_that_the_same_command_goes_on(command, capsys):
+    command(KeyboardInterrupt())
+    assert cli.main(["plan"]) == 130
+    assert "finished work is kept, and the same command goes on" in capsys.readouterr().err
+
+
+def test_a_programming_error_is_not_hidden(command):
+    command(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["plan"])
+
+
+def test_a_reader_that_stops_early_is_no_error_message(tmp_path):
+    command = f"{sys.executable} -m ffrepro --help | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("usage: ffrepro") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("declared", "environment", "used"),
+    [("null", None, None), ("/params", None, "/params"), ("/params", "/env", "/env")],
+)
+def test_fetch_knows_the_mirror_of_params_yaml_and_the_environment_wins(
+    tmp_path, monkeypatch, declared, environment, used
+):
+    seen = []
+    (tmp_path / "params.yaml").write_text(f"mirror: {declared}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FFREPRO_MIRROR", raising=False)
+    if environment:
+        monkeypatch.setenv("FFREPRO_MIRROR", environment)
+
+    def run(args):
+        seen.append(cli.os.environ.get("FFREPRO_MIRROR"))
+        return 0
+
+    module = SimpleNamespace(add_parser=lambda subparsers: subparsers.add_parser("fetch"), run=run)
+    monkeypatch.setattr(cli, "import_module", lambda name: module)
+    assert cli.main(["fetch"]) == 0 and seen == [used]
+    monkeypatch.setenv("FFREPRO_MIRROR", "")  # main sets the variable for its own process: undo it afterwards
