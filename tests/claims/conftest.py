@@ -221,8 +221,8 @@ class World:
                     "ms_min": 19.0 * r,
                     "ms_max": 22.0 * r,
                     "ratio_to_bp": r,
-                    "ratio_min": 0.98 * r,
-                    "ratio_max": 1.02 * r,
+                    "ratio_low": 0.98 * r,
+                    "ratio_high": 1.02 * r,
                     "peak_bytes": int(1e8 * r),
                     "peak_ratio_to_bp": r,
                 }

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from scipy.stats import binom
 from helpers.method_cases import BP, FF
 from helpers.plans import make_plan
 
@@ -24,8 +25,17 @@ def test_rows_by_hand():
     assert baseline == "bp2"
     ff = rows[2]
     assert (ff["ms_median"], ff["ms_min"], ff["ms_max"]) == pytest.approx((100.0, 100.0, 300.0))
-    assert (ff["ratio_to_bp"], ff["ratio_min"], ff["ratio_max"]) == pytest.approx((1.0, 0.5, 1.5))
+    assert (ff["ratio_to_bp"], ff["ratio_low"], ff["ratio_high"]) == pytest.approx((1.0, 0.5, 1.5))
     assert rows[1]["ratio_to_bp"] == 1.0
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 1), (6, 1), (10, 2), (30, 10)])
+def test_interval_of_the_median_is_scipys(n, k):
+    """k: the published order statistics for 95 %; the interval must be the one of scipy's quantile test."""
+    values = [float(v) for v in range(1, n + 1)]
+    assert timing.median_interval(values[::-1]) == (k, n + 1 - k)
+    assert binom.cdf(k - 1, n, 0.5) <= 0.025 or k == 1
+    assert binom.cdf(k, n, 0.5) > 0.025
 
 
 def test_slow_is_measured_as_slow():

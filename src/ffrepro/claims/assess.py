@@ -78,7 +78,7 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     digits = claims.content["quantities"][comparison.claim["quantity"]]["digits"]
     ours, expected = formats.mean_std(comparison.summary, digits), formats.number(comparison.expected, digits)
     interval = formats.interval(comparison.summary.low, comparison.summary.high, digits)
-    kind = f"range of {comparison.n} rounds" if comparison.is_bench else "95 % CI"
+    kind = f"95 % interval over {comparison.n} rounds" if comparison.is_bench else "95 % CI"
     text = f"ours {ours} against {expected}"
     if interval != formats.DASH:
         text += f" ({kind} {interval})"

@@ -23,7 +23,7 @@ class Comparison:
     Attributes:
         expected: what ours is compared with, in the measured quantity's units.
         evidence: the runs, None where there is none.
-        summary: of the runs' values; of a bench the median over its rounds, with the range of all rounds as interval.
+        summary: of the runs' values; of a bench the median over its rounds with its interval.
         n: runs; rounds for a bench.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
@@ -152,14 +152,14 @@ def _bench(
 ) -> Comparison:
     record = evidence.records[0]
     middle, low, high = (
-        record.value(f"bench/{name}", claim["measure"]["row"]) for name in ("ratio_to_bp", "ratio_min", "ratio_max")
+        record.value(f"bench/{name}", claim["measure"]["row"]) for name in ("ratio_to_bp", "ratio_low", "ratio_high")
     )
     rounds = record.plan["bench"]["bench_rounds"]
     if evidence.standin:
         result = Verdict(verdict.STANDIN)
     else:
         margin = claims.margin(claim)
-        result = verdict.of_rounds(rounds=rounds, low=low, middle=middle, high=high, expected=expected, margin=margin)
+        result = verdict.of_rounds(rounds=rounds, low=low, high=high, expected=expected, margin=margin)
     summary = st.Summary(rounds, middle, st.NAN, low, high)
     return Comparison(claim, treatment, expected, evidence, summary, rounds, st.NAN, st.NAN, None, beside, result)
 

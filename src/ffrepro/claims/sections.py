@@ -34,8 +34,8 @@ _RULE = [
     "inconclusive: everything else that was measured",
     "refuted by the paper's own figures: a conclusion that the paper's tables contradict",
     "setting met, setting not met: a fact about data or set-up; not comparable: shown, but never judged",
-    "a ratio timed in one process has rounds, not runs: its median within the margin is reproduced, all rounds beyond "
-    "it are better or worse",
+    "a ratio timed in one process has rounds, not runs: the 95 % interval of its median takes the tests' place, all of "
+    "it within the margin or all of it beyond",
 ]
 _STANDIN = (
     "Scale smoke runs on stand-in data that this project makes itself, for a few epochs. Its numbers show that "

@@ -130,7 +130,7 @@ def _legend(result: TableResult) -> str:
     return (
         f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample "
         "t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A "
-        "ratio's interval is the range over all rounds of the bench."
+        "ratio's interval is that of the median over the bench's rounds (95 %, order statistics)."
     )
 
 

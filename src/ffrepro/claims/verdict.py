@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ffrepro.claims.records import ENOUGH
 
 ALPHA = 0.05
+ENOUGH_ROUNDS = 6  # with fewer there is no 95 % interval of a median
 
 REPRODUCED = "reproduced"
 BETTER = "better"
@@ -78,18 +79,18 @@ def of_runs(
     return Verdict(INCONCLUSIVE, "neither within the margin nor clearly beyond it")
 
 
-def of_rounds(*, rounds: int, low: float, middle: float, high: float, expected: float, margin: float) -> Verdict:
+def of_rounds(*, rounds: int, low: float, high: float, expected: float, margin: float) -> Verdict:
     """The verdict on a ratio timed in many interleaved rounds of one process, where lower is better.
 
-    The rounds are no independent runs, so there is no test: their middle must lie within the margin (reproduced), or
-    all of them beyond it (better, worse).
+    The same rule with the 95 % interval of the median over rounds (from order statistics: rounds are neither normal
+    nor independent runs) in place of the tests: all of it within the margin, or all of it beyond.
     """
-    if rounds < ENOUGH:
-        return Verdict(INCONCLUSIVE, f"{rounds} rounds, at least {ENOUGH} needed")
-    if abs(middle - expected) <= margin:
-        return Verdict(REPRODUCED, f"median within the margin of {margin:.3g}")
+    if rounds < ENOUGH_ROUNDS:
+        return Verdict(INCONCLUSIVE, f"{rounds} rounds, at least {ENOUGH_ROUNDS} needed")
+    if expected - margin <= low and high <= expected + margin:
+        return Verdict(REPRODUCED, f"within the margin of {margin:.3g}")
     if high < expected - margin:
-        return Verdict(BETTER, f"by {expected - middle:.3g} in all rounds, margin {margin:.3g}")
+        return Verdict(BETTER, f"by at least {expected - high:.3g}, margin {margin:.3g}")
     if low > expected + margin:
-        return Verdict(WORSE, f"by {middle - expected:.3g} in all rounds, margin {margin:.3g}")
-    return Verdict(INCONCLUSIVE, "the rounds spread across the margin")
+        return Verdict(WORSE, f"by at least {low - expected:.3g}, margin {margin:.3g}")
+    return Verdict(INCONCLUSIVE, "the interval spans the margin")

@@ -132,11 +132,11 @@ def describe(result: dict) -> str:
     lines = [
         f"one training step, batch {config['batch']}, {config['steps']} time steps, {config['threads']} thread(s), "
         f"{config['rounds']} interleaved rounds; ratios to: {result['baseline']}",
-        f"{'':28s}{'ms':>9s}{'ratio':>8s}{'min':>7s}{'max':>7s}{'peak MB':>10s}{'ratio':>8s}",
+        f"{'':28s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'peak MB':>10s}{'ratio':>8s}",
     ]
     for row in result["rows"]:
         lines.append(
-            f"{row['name']:28s}{row['ms_median']:9.2f}{row['ratio_to_bp']:8.3f}{row['ratio_min']:7.2f}{row['ratio_max']:7.2f}"
+            f"{row['name']:28s}{row['ms_median']:9.2f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}{row['ratio_high']:7.2f}"
             f"{(row['peak_bytes'] or 0) / 1e6:10.1f}{row['peak_ratio_to_bp'] or 0:8.3f}"
         )
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from ffrepro.claims.records import Record
 from ffrepro.core.statistics import summarize
 
 _ARROW = 14  # epochs: length of the arrow on a bar that was cut short
-_COST_HEADER = ["Data set", "Row", "ms per step", "Time ratio", "Range of rounds", "Peak memory", "Memory ratio"]
+_COST_HEADER = ["Data set", "Row", "ms per step", "Time ratio", "95 % interval", "Peak memory", "Memory ratio"]
 
 
 def epochs(scene: Scene, spec: dict) -> list[Drawn]:
@@ -66,7 +66,7 @@ def cost(scene: Scene, spec: dict) -> list[Drawn]:
     absolute = [row for dataset, record in records.items() for row in _cost_rows(datasets[dataset], record)]
     baselines = ", ".join(dict.fromkeys(record.result["baseline"] for record in records.values()))
     parts = [f"{treatment}. One training step, interleaved in one process; ratios to: {baselines}." if records else ""]
-    parts.append("Whiskers: range of all rounds; diamonds: the paper's time ratios.")
+    parts.append("Whiskers: 95 % interval of the median over rounds; diamonds: the paper's time ratios.")
     parts += [f"{_conditions(record)}." for record in records.values()]
     tables = [Table(_COST_HEADER, absolute, frozenset(range(2, 7)))] if absolute else []
     text = caption(scene, records.values(), list(dict.fromkeys(parts)))
@@ -85,7 +85,7 @@ def _cost_bars(scene: Scene, axes: list[Axes], records: dict[str, Record], shown
             colour = scene.colour(variant)
             alpha = 1.0 if name in (base, baseline) else 0.45
             ratio = row["ratio_to_bp"]
-            spread = [[ratio - row["ratio_min"]], [row["ratio_max"] - ratio]]
+            spread = [[ratio - row["ratio_low"]], [row["ratio_high"] - ratio]]
             axes[0].barh(
                 place, ratio, 0.8, color=colour, alpha=alpha, xerr=spread, capsize=1.5, error_kw={"linewidth": 0.8}
             )
@@ -115,7 +115,7 @@ def _cost_rows(dataset: str, record: Record) -> list[list[str]]:
     return [
         [
             dataset, row["name"], formats.number(row["ms_median"], 1), formats.number(row["ratio_to_bp"], 2),
-            formats.interval(row["ratio_min"], row["ratio_max"], 2), formats.size(row["peak_bytes"]),
+            formats.interval(row["ratio_low"], row["ratio_high"], 2), formats.size(row["peak_bytes"]),
             formats.number(row["peak_ratio_to_bp"], 2),
         ]
         for row in record.result["rows"]
