@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
 ARGS ?=
+SCALE ?= $(shell sed -n 's/^scale: *\([a-z0-9_]*\).*/\1/p' params.yaml)
 TORCH := $(shell grep '^torch==' requirements.txt)
 TORCHVISION := $(shell grep '^torchvision==' requirements.txt)
 
@@ -26,8 +27,9 @@ $(VENV)/.installed: requirements.txt requirements.lock.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-reproduce: setup ## run everything at the scale of params.yaml, in parallel (CORES=4, ARGS='--config scale=lite')
-	$(BIN)/python -m snakemake $(ARGS) --cores $(CORES) --quiet host reason
+reproduce: setup ## run everything at the scale of params.yaml, in parallel (or SCALE=lite; CORES=4; ARGS for snakemake)
+	$(BIN)/python -m snakemake $(ARGS) --cores $(CORES) --quiet host reason --config scale=$(SCALE)
+	@echo "report: $(CURDIR)/reports/$(SCALE)/report.html"
 
 test: setup ## run the test suite
 	$(BIN)/python -m pytest $(ARGS)

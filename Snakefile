@@ -14,11 +14,6 @@ include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
 
 
-onsuccess:
-    if REPORT.is_file():
-        print(f"report: {REPORT}")
-
-
 rule all:
     default_target: True
     input:

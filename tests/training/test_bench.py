@@ -4,9 +4,9 @@ import json
 import time
 
 import pytest
-from scipy.stats import binom
 from helpers.method_cases import BP, FF
 from helpers.plans import make_plan
+from scipy.stats import binom
 
 from ffrepro.training import bench_parallel, bench_rnn, timing
 

@@ -32,7 +32,6 @@ def open_project():
 PROJECT, JOBS = open_project()
 PAPERS = PROJECT.params.raw["papers"]
 PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
-REPORT = PROJECT.root / "reports" / PROJECT.scale / "report.html"
 MEMORY_MB = estimates.Estimator(PROJECT).table["memory_mb"]
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.

@@ -15,8 +15,10 @@ rule table:
         "reports/{scale}/tables/{paper}/{table}.tex",
     log:
         "logs/tables/{scale}/{paper}/{table}.log",
+    params:
+        hardware=PROJECT.hardware_option,
     shell:
-        "ffrepro report --scale {wildcards.scale} --table {wildcards.paper}/{wildcards.table} > {log} 2>&1"
+        "ffrepro report --scale {wildcards.scale} --table {wildcards.paper}/{wildcards.table}{params.hardware} > {log} 2>&1"
 
 
 rule report:
@@ -36,8 +38,10 @@ rule report:
         directory("reports/{scale}/figures/"),
     log:
         "logs/report/{scale}.log",
+    params:
+        hardware=PROJECT.hardware_option,
     shell:
-        "ffrepro report --scale {wildcards.scale} > {log} 2>&1"
+        "ffrepro report --scale {wildcards.scale}{params.hardware} > {log} 2>&1"
 
 
 rule track:

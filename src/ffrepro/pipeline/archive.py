@@ -34,7 +34,8 @@ def pack(target: Path, folders: dict[str, Path], *, weights: bool = False, state
     Returns:
         run -> the files packed.
     """
-    content = {run: _collect(folder, weights=weights, state=state) for run, folder in folders.items()}
+    collected = {run: _collect(folder, weights=weights, state=state) for run, folder in folders.items()}
+    content = {run: entry for run, entry in collected.items() if entry}
     manifest = {run: {name: files.sha256_bytes(data) for name, data in entry.items()} for run, entry in content.items()}
     with files.atomic_writer(target) as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -69,10 +70,12 @@ def unpack(source: Path) -> Packed:
 
 
 def _collect(folder: Path, *, weights: bool, state: bool) -> dict[str, bytes]:
-    names: Iterable[str] = [*FINAL, *([WEIGHTS] if weights else [])]
-    if state:
+    names: Iterable[str] = []
+    if (folder / "result.json").is_file():
+        names = [*FINAL, *([WEIGHTS] if weights else [])]
+    elif state:
         partial = (path.relative_to(folder).as_posix() for path in sorted(folder.glob(".partial-*/*")))
-        names = [*names, *(name for name in partial if PARTIAL.fullmatch(name))]
+        names = [name for name in partial if PARTIAL.fullmatch(name)]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 

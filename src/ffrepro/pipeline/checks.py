@@ -45,6 +45,7 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
 def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
     """Every run at every scale: settings missing or wrong, layers without effect, benches that share no batch."""
     problems = [*_without_effect(raw, vocabulary)]
+    of_runs: dict[KeyPath, Problem] = {}  # one a key, though many runs share it
     for case in cases(raw):
         used = groups(raw, case)
         grid = (*case_path(case), "grid")
@@ -54,8 +55,9 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             if not vocabulary.having(name, used.values())
         ]
         for scale in raw["scales"]:
-            problems += resolve(raw, vocabulary, case, scale).problems
-    return [*problems, *_benches_apart(raw, vocabulary), *_collisions(raw)]
+            for problem in resolve(raw, vocabulary, case, scale).problems:
+                of_runs.setdefault(problem.path, problem)
+    return [*problems, *of_runs.values(), *_benches_apart(raw, vocabulary), *_collisions(raw)]
 
 
 def case_path(case: Case) -> KeyPath:

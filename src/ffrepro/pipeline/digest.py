@@ -10,6 +10,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class CodeDigest:
         if root not in self._closures:
             if self._module(root) is None:
                 raise self._missing(root)
-            seen, waiting = set(), [root]
+            seen, waiting = set(), _prefixes(root)
             while waiting:
                 name = waiting.pop()
                 module = None if name in seen or _skipped(name) else self._module(name)
@@ -74,7 +75,7 @@ class CodeDigest:
     def _module(self, name: str) -> _Module | None:
         if name not in self._modules:
             file = self._file(name)
-            self._modules[name] = _parse(name, file) if file else None
+            self._modules[name] = _parse(name, file, file.stat().st_mtime_ns) if file else None
         return self._modules[name]
 
     def _file(self, name: str) -> Path | None:
@@ -116,7 +117,9 @@ def _prefixes(dotted: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(2, len(parts) + 1)]
 
 
-def _parse(name: str, file: Path) -> _Module:
+@cache
+def _parse(name: str, file: Path, stamp: int) -> _Module:
+    """Read a module; remembered by its time stamp, since a report opens the project at every scale."""
     try:
         tree = ast.parse(file.read_bytes(), filename=str(file))
     except SyntaxError as error:

@@ -89,8 +89,8 @@ def _imports() -> Iterator[Finding]:
         yield Finding(
             WARN, "CUDA", f"{', '.join(gpus)} is here, but torch cannot use it", "install a CUDA build of torch"
         )
-    vision = _python("import torchvision; print(torchvision.__version__)")
-    fix = "image data sets need it; beside a CPU torch its compiled part may not load"
+    vision = _python("from ffrepro.data.vision import torchvision; print(torchvision.__version__)")
+    fix = "image data sets need it: make setup"
     yield _verdict(vision is not None, "import torchvision", vision or "fails", fix, WARN)
 
 

@@ -38,10 +38,13 @@ def dvc_changed(root: Path) -> set[str]:
     return set(json.loads(_run(root, "dvc", "status", "--json") or "{}"))
 
 
-def dvc_commit(root: Path, stages: list[str]) -> None:
-    """Let DVC take the outputs of stages for its own. By name: a missing output of any stage would stop it."""
-    if stages:
-        _run(root, "dvc", "commit", "--force", "--quiet", *stages)
+def dvc_commit(root: Path, targets: list[str]) -> None:
+    """Let DVC take the outputs of stages (or of all stages of a dvc.yaml) for its own. A missing output stops it.
+
+    The files stay as they are: relinked ones would get new time stamps, and Snakemake would run what follows them.
+    """
+    if targets:
+        _run(root, "dvc", "commit", "--force", "--no-relink", "--quiet", *targets)
 
 
 def _run(root: Path, module: str, *arguments: str) -> str:

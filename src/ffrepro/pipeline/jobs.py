@@ -46,7 +46,9 @@ class Job:
         return self.name.partition("/")[0]
 
 
-def job_list(raw: dict, scale: str, plans: list[Plan], shown: list[Plan], code: CodeDigest) -> list[Job]:
+def job_list(
+    raw: dict, scale: str, plans: list[Plan], shown: list[Plan], code: CodeDigest, hardware_option: str = ""
+) -> list[Job]:
     """Every job of a scale.
 
     Args:
@@ -54,6 +56,7 @@ def job_list(raw: dict, scale: str, plans: list[Plan], shown: list[Plan], code: 
         plans: the runs that have a job: those whose hardware is here.
         shown: runs without a job whose record is here all the same (imported): reports read them.
         code: the package's import closures.
+        hardware_option: what makes `ffrepro report` see hardware that params.yaml does not name.
     """
     source = raw["scales"][scale]["source"]
     datasets = [name for name in raw["datasets"] if any(plan["dataset"] == name for plan in plans)]
@@ -65,8 +68,8 @@ def job_list(raw: dict, scale: str, plans: list[Plan], shown: list[Plan], code: 
     for paper, study in raw["papers"].items():
         for table in study["tables"]:
             tagged = [plan for plan in [*plans, *shown] if plan["paper"] == paper and table in plan["tags"]["tables"]]
-            jobs.append(_table(scale, paper, table, tagged, readers))
-    jobs.append(_report(scale, [*plans, *shown], readers))
+            jobs.append(_table(scale, paper, table, tagged, readers, hardware_option))
+    jobs.append(_report(scale, [*plans, *shown], readers, hardware_option))
     jobs.append(_track(scale, [*plans, *shown]))
     return jobs
 
@@ -112,19 +115,19 @@ def _prepare(dataset: str, entry: dict, source: str, code: CodeDigest) -> Job:
     return Job(f"prepare/{source}/{dataset}", command, inputs, prepared(dataset, source))
 
 
-def _table(scale: str, paper: str, table: str, plans: list[Plan], readers: tuple[str, ...]) -> Job:
+def _table(scale: str, paper: str, table: str, plans: list[Plan], readers: tuple[str, ...], option: str) -> Job:
     stem = f"reports/{scale}/tables/{paper}/{table}"
     return Job(
         f"table/{scale}/{paper}/{table}",
-        f"ffrepro report --scale {scale} --table {paper}/{table}",
+        f"ffrepro report --scale {scale} --table {paper}/{table}{option}",
         (*results(plans), *readers),
         tuple(f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")),
     )
 
 
-def _report(scale: str, plans: list[Plan], readers: tuple[str, ...]) -> Job:
+def _report(scale: str, plans: list[Plan], readers: tuple[str, ...], option: str) -> Job:
     outputs = (*(f"reports/{scale}/{name}" for name in REPORT), f"reports/{scale}/figures/")
-    return Job(f"report/{scale}", f"ffrepro report --scale {scale}", (*results(plans), *readers), outputs)
+    return Job(f"report/{scale}", f"ffrepro report --scale {scale}{option}", (*results(plans), *readers), outputs)
 
 
 def _track(scale: str, plans: list[Plan]) -> Job:

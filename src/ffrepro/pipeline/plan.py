@@ -9,7 +9,6 @@ from typing import Any
 
 from ffrepro.pipeline.schema import Problem
 from ffrepro.pipeline.settings import Setting, Vocabulary, merge, pick
-from ffrepro.pipeline.yamlfile import KeyPath
 
 SCHEMA = 1
 BENCH_VARIANT = "interleaved"
@@ -75,11 +74,6 @@ def groups(raw: dict, case: Case) -> dict[str, str]:
     return used | {"training": "training"}
 
 
-def settings_path(case: Case) -> KeyPath:
-    """Where the layers of a case's paper stand in params.yaml."""
-    return ("papers", case.paper, "settings")
-
-
 @dataclass(frozen=True)
 class Resolved:
     """A case's settings at one scale: part -> setting -> value, the origin of each, and what is wrong."""
@@ -92,7 +86,7 @@ class Resolved:
 def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolved:
     """Give every setting that a case needs its value at a scale."""
     variant = raw["papers"][case.paper]["variants"][case.variant]
-    at = settings_path(case)
+    at = ("papers", case.paper, "settings")
     merged = merge(raw["papers"][case.paper]["settings"], case.context(scale, variant["method"]), at)
     for name, value in case.grid:
         where = ("papers", case.paper, "experiments", case.family, "grid", name)

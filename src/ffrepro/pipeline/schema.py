@@ -134,7 +134,11 @@ def _problems(error: ValidationError, at: KeyPath) -> Iterator[Problem]:
                 yield unknown_name((*path, key), "key", key, known)
     elif error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance and repr(key) in error.message)
-        yield Problem((*path, missing), "this key is missing", f"add {missing!r} under {show(path) or 'the top level'}")
+        misspelt = nearest(missing, (key for key in error.instance if key not in error.schema.get("properties", {})))
+        if misspelt is None:  # else it is reported as an unknown key, with the right name
+            yield Problem(
+                (*path, missing), "this key is missing", f"add {missing!r} under {show(path) or 'the top level'}"
+            )
     elif error.validator == "enum" and isinstance(error.instance, str):
         yield unknown_name(path, "value", error.instance, error.validator_value)
     elif error.validator == "uniqueItems":

@@ -31,8 +31,9 @@ def to_dvc(workspace: Workspace) -> Synced:
     finished = [job for job in workspace.jobs if {path.rstrip("/") for path in job.outputs} <= current]
     changed = engines.dvc_changed(workspace.root)
     addresses = _addresses(workspace)
+    left = [addresses[job.name] for job in workspace.jobs if job not in finished]
     stages = [addresses[job.name] for job in finished if addresses[job.name] in changed]
-    engines.dvc_commit(workspace.root, (["plan"] if "plan" in changed else []) + stages)
+    engines.dvc_commit(workspace.root, _targets(["plan", *stages] if "plan" in changed else stages, left))
     return Synced(len(stages), len(finished) - len(stages), _rest(workspace, finished))
 
 
@@ -77,6 +78,16 @@ def _guard(workspace: Workspace) -> None:
             where="plan/ and dvc.yaml",
             fix="run `ffrepro plan --write`, then the engine again, then this command",
         )
+
+
+def _targets(stages: list[str], left: list[str]) -> list[str]:
+    """Stages to commit, by the file where nothing in it is left to run: one by one takes five times as long."""
+    unfinished = {_file(stage) for stage in left}
+    return list(dict.fromkeys(stage if _file(stage) in unfinished else _file(stage) for stage in stages))
+
+
+def _file(stage: str) -> str:
+    return stage.partition(":")[0] if ":" in stage else dvcfiles.ROOT_FILE
 
 
 def _addresses(workspace: Workspace) -> dict[str, str]:

@@ -51,12 +51,14 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
         for run, entry in packed.items():
             if reference:
                 entry = {name: data for name, data in entry.items() if name in FINAL}
+            if not entry:
+                continue
             reason = None if replace else _conflict(target / run, entry, planned.get(run))
             if reason:
                 taken.refused[run] = reason
             elif _same(target / run, entry):
                 taken.unchanged.append(run)
-            elif entry:
+            else:
                 _put(target / run, entry)
                 taken.imported.append(run)
             if not reason and "run.json" in entry:

@@ -45,9 +45,14 @@ class Workspace:
     @property
     def is_declared(self) -> bool:
         """Whether this is the scale and hardware of params.yaml itself: what dvc.yaml is made for."""
+        return self.scale == self.params.raw["scale"] and not self.hardware_option
+
+    @property
+    def hardware_option(self) -> str:
+        """What a command needs so that it sees this hardware; nothing where params.yaml says the same."""
         raw = self.params.raw
         declared = hardware.choose(raw["hardware"], raw["hardware_profiles"], hardware.this_machine())
-        return self.scale == raw["scale"] and self.hardware == declared
+        return "" if self.hardware == declared else f" --hardware {' '.join(self.hardware)}"
 
     @cached_property
     def runnable(self) -> list[Plan]:
@@ -68,7 +73,7 @@ class Workspace:
             for entry in self.plans
             if entry["hardware"] in self.absent and (self.root / f"runs/{entry['run']}/result.json").is_file()
         ]
-        return job_list(self.params.raw, self.scale, self.runnable, shown, self.code)
+        return job_list(self.params.raw, self.scale, self.runnable, shown, self.code, self.hardware_option)
 
 
 def open_workspace(

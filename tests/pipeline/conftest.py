@@ -1,0 +1,107 @@
+"""A small project in a temporary folder: its own parameters, vocabulary and (never imported) code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ffrepro.base.plans import substance
+from ffrepro.pipeline import hardware
+from ffrepro.pipeline.jobs import RECORD
+
+REPOSITORY = Path(__file__).parents[2]
+MINI = Path(__file__).parent / "mini"
+CODE = {
+    "base/errors.py": "class FfreproError(Exception):\n    pass\n",
+    "core/goodness.py": "def goodness(x):\n    return (x * x).sum()\n",
+    "data/archives.py": "ARCHIVES = {}\n",
+    "data/dollar.py": "from ffrepro.data.trajectories import read\n\nSPEC = read\n",
+    "data/mcyt.py": "from ffrepro.data.trajectories import read\n\nSPEC = read\n",
+    "data/trajectories.py": "def read():\n    return 1\n",
+    "data/standin.py": "from ffrepro.data import trajectories\n",
+    "nets/rnn.py": "def build():\n    return 1\n",
+    "methods/backprop_rnn.py": "class Method:\n    pass\n",
+    "methods/ff_rnn.py": "from ..core.goodness import goodness\n\n\nclass Method:\n    use = goodness\n",
+    "training/loop.py": "from ffrepro.base.errors import FfreproError\n\nEPSILON = 1e-5\n",
+    "training/bench_rnn.py": "from ffrepro.training import loop\n",
+    "claims/load.py": "",
+}
+
+
+@pytest.fixture(autouse=True)
+def a_cpu_machine(monkeypatch):
+    """The tests' machine has no GPU, whatever they run on."""
+    machine = hardware.Machine("Test CPU")
+    monkeypatch.setattr(hardware, "this_machine", lambda: machine)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The small project's folder."""
+    schemas = tmp_path / "workflow/schemas"
+    schemas.mkdir(parents=True)
+    shutil.copy(MINI / "params.yaml", tmp_path)
+    shutil.copy(MINI / "settings.yaml", schemas)
+    shutil.copy(REPOSITORY / "workflow/schemas/params.schema.yaml", schemas)
+    shutil.copy(REPOSITORY / "workflow/estimates.yaml", tmp_path / "workflow")
+    for name, text in CODE.items():
+        path = tmp_path / "src/ffrepro" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def edit(project):
+    """Replace text in one of the project's files, once and only once."""
+
+    def replace(old, new, file="params.yaml"):
+        path = project / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new))
+
+    return replace
+
+
+@pytest.fixture
+def finish(project):
+    """Leave the record of a finished run, as training does."""
+
+    def write(plan, accuracy=0.75, seconds=10.0, folder="runs"):
+        target = project / folder / plan["run"]
+        target.mkdir(parents=True, exist_ok=True)
+        about = {
+            "schema": 1,
+            "run": plan["run"],
+            "plan": plan,
+            "plan_sha256": substance(plan),
+            "data": {"dataset": plan["dataset"], "source": plan["source"], "fingerprint": "f00d"},
+            "git": {"commit": "abc", "dirty": False},
+            "started": "2026-01-01T10:00:00+00:00",
+            "finished": "2026-01-01T10:01:00+00:00",
+        }
+        result = {"schema": 1, "run": plan["run"]}
+        if plan["kind"] == "train":
+            result |= {
+                "epochs": 2,
+                "metrics": {"test/accuracy": accuracy, "val/loss": 0.5},
+                "time": {"train_s": seconds - 1, "evaluate_s": 1.0},
+                "memory": {"peak_bytes": 900 * 2**20, "how": "resident set"},
+            }
+        else:
+            result |= {"rows": [{"name": "FF-Std", "ms_median": 2.0, "ratio_to_bp": 0.5}]}
+        lines = [{"epoch": n, "phase": "train", "seconds": 0.5, "val/accuracy": 0.5 + n / 10} for n in (1, 2)]
+        content = {
+            "run.json": json.dumps(about),
+            "metrics.jsonl": "".join(json.dumps(line) + "\n" for line in lines),
+            "arrays.npz": "arrays",
+            "result.json": json.dumps(result),
+        }
+        for name in RECORD[plan["kind"]]:
+            (target / name).write_text(content[name])
+        return target
+
+    return write

@@ -1,0 +1,182 @@
+"""plan, export, import, doctor and sync as a user calls them."""
+
+import json
+import shutil
+
+import pytest
+
+from ffrepro.cli.main import main
+from ffrepro.pipeline import doctor
+from ffrepro.pipeline.workspace import open_workspace
+
+RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
+
+
+@pytest.fixture
+def ffrepro(project, monkeypatch, capsys):
+    """Run a command in the small project; returns (exit code, output, errors)."""
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("FFREPRO_MIRROR", raising=False)
+
+    def call(*arguments):
+        code = main(list(arguments))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def plans(project):
+    """Every planned run."""
+    return {plan["run"]: plan for plan in open_workspace(project).plans}
+
+
+def test_plan_lists_states_and_costs(ffrepro, finish, plans):
+    finish(plans[RUN], seconds=120.0)
+    code, out, _ = ffrepro("plan", "--table", "table1")
+    lines = out.splitlines()
+    assert code == 0 and lines[0] == "scale smoke, hardware cpu"
+    row = next(line for line in lines if "rnn_mcyt_corrected" in line and "bptt" in line)
+    assert " ".join(row.split()) == "cpu rnn_mcyt_corrected bptt 2 1 done, 1 todo 2.0 min mean of 1 finished"
+    assert "16 runs: 1 done, 15 todo" in lines
+    assert lines[-1].startswith(
+        "to do: 15 runs, 2.0 min of work, 14 of unknown length not counted, about 2.0 min with 2"
+    )
+
+
+def test_plan_names_what_makes_a_record_stale(ffrepro, finish, plans, edit):
+    finish(plans[RUN])
+    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
+    assert f"  stale: {RUN}: method.clip_norm" in ffrepro("plan")[1].splitlines()
+
+
+def test_plan_as_json(ffrepro, finish, plans):
+    finish(plans[RUN], seconds=120.0)
+    code, out, _ = ffrepro("plan", "--json", "--experiment", "rnn_mcyt_corrected")
+    document = json.loads(out)
+    assert code == 0 and len(document["runs"]) == 4
+    assert document["runs"][0] == {
+        "run": RUN,
+        "paper": "paper_a",
+        "tables": ["table1", "table2"],
+        "state": "done",
+        "detail": "",
+        "seconds": 120.0,
+        "source": "mean of 1 finished",
+        "memory_mb": 900.0,
+        "disk_kb": document["runs"][0]["disk_kb"],
+    }
+    assert document["to_do"]["runs"] == 3 and document["to_do"]["unknown"] == 2
+
+
+def test_plan_on_absent_hardware_is_no_failure(ffrepro):
+    code, out, _ = ffrepro("plan", "--hardware", "h200")
+    assert code == 0
+    assert out.splitlines()[0] == "scale smoke, hardware h200; h200 is not this machine"
+    assert "21 runs: 21 not run: no such hardware here" in out and "to do" not in out
+
+
+def test_plan_write_then_check(ffrepro, edit):
+    code, out, _ = ffrepro("plan", "--check")
+    assert code == 1 and "plan/smoke/cpu/rnn_dollar_corrected/bptt/seed0.json: not up to date" in out
+    assert ffrepro("plan", "--write")[1].startswith("21 runs planned at scale smoke; 26 files written or removed\n")
+    assert ffrepro("plan", "--check") == (0, "21 plan files are up to date\n", "")
+    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
+    assert len(ffrepro("plan", "--check")[1].splitlines()) == 9
+
+
+def test_plan_check_holds_the_limits_of_the_scale(ffrepro, project):
+    ffrepro("plan", "--scale", "lite", "--write")
+    assert ffrepro("plan", "--scale", "lite", "--check")[0] == 0
+    estimates = project / "workflow/estimates.yaml"
+    text = estimates.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("seconds_per_epoch:"))
+    table = "seconds_per_epoch: {cpu: {upstream: {mcyt: {bptt: 40.0}, dollar: {}}}}"
+    start, _, end = text.partition(line)
+    rest = end[end.index("start_seconds") :]
+    estimates.write_text(f"{start}{table}\n{rest}")
+    code, out, _ = ffrepro("plan", "--scale", "lite", "--check")
+    assert code == 1 and "may take 1 h" in out and "its share is 4 h" in out
+    code, out, _ = ffrepro("plan", "--scale", "lite")
+    assert code == 0 and "over the limit: paper_a" in out
+
+
+def test_mistakes_exit_with_1_and_say_what_is_there(ffrepro, edit):
+    code, out, err = ffrepro("plan", "--paper", "paper_b")
+    assert (code, out) == (1, "")
+    assert err == "ffrepro: error: unknown paper 'paper_b'\n  fix:   Did you mean 'paper_a'? Available: paper_a\n"
+    edit("          theta: {value: 7.0", "          thetta: {value: 7.0")
+    code, _, err = ffrepro("plan", "--write")
+    assert code == 1 and "papers.paper_a.settings[2].set.thetta" in err and "Did you mean 'theta'?" in err
+
+
+def test_outside_a_project(ffrepro, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
+    code, _, err = ffrepro("plan")
+    assert code == 1 and "params.yaml is missing" in err and "run ffrepro in the project's folder" in err
+
+
+def test_export_and_import(ffrepro, finish, plans, project):
+    code, _, err = ffrepro("export", "records.tar.gz")
+    assert code == 1 and "none of the 21 chosen runs is finished" in err
+    finish(plans[RUN])
+    assert ffrepro("export", "records.tar.gz")[1].startswith("records.tar.gz: 1 records, ")
+    assert ffrepro("import", "records.tar.gz")[:2] == (0, "runs: 0 imported, 1 there already, 0 refused\n")
+    shutil.rmtree(project / "runs")
+    assert ffrepro("import", "records.tar.gz")[:2] == (0, "runs: 1 imported, 0 there already, 0 refused\n")
+    assert "1 done" in ffrepro("plan")[1]
+    assert ffrepro("import", "records.tar.gz", "--to", "reports/reference")[0] == 0
+    assert list(json.loads((project / "reports/reference/index.json").read_text())) == [RUN]
+    finish(plans[RUN], accuracy=0.1)
+    code, out, _ = ffrepro("import", "records.tar.gz")
+    assert code == 1 and f"refused: {RUN}: the record here is of the same plan but has other content" in out
+    assert ffrepro("import", "records.tar.gz", "--replace")[0] == 0
+    assert ffrepro("import", "nothing.tar.gz")[0] == 1
+
+
+def test_export_leaves_out_what_is_out_of_date(ffrepro, finish, plans, edit):
+    finish(plans[RUN])
+    finish(plans[RUN.replace("bptt", "ff_std")])
+    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
+    out = ffrepro("export", "records.tar.gz")[1]
+    assert "1 records" in out and "left out: 1 records of other settings or code" in out
+
+
+def test_sync_refuses_while_files_are_out_of_date(ffrepro):
+    code, _, err = ffrepro("sync", "--to", "dvc")
+    assert code == 1 and "26 generated files are out of date" in err and "ffrepro plan --write" in err
+
+
+@pytest.fixture
+def fast_doctor(monkeypatch):
+    """Leave out what starts other interpreters."""
+    monkeypatch.setattr(doctor, "_python", lambda code: None if "torchvision" in code else "2.13.0 False False")
+
+
+def test_doctor_tells_needed_from_nice_to_have(ffrepro, fast_doctor, project, monkeypatch):
+    ffrepro("plan", "--write")
+    (project / "requirements.txt").write_text("# pins\npytest==0.1\nnumpy==99.0 # newer\n")
+    code, out, _ = ffrepro("doctor")
+    assert code == 0
+    assert "warn: pytest: pinned is 0.1: numbers may differ in the last digits" in out
+    assert "warn: import torchvision: image data sets need it" in out
+    assert "profiles cpu (best: cpu)" in out
+    (project / "requirements.txt").write_text("no-such-package-at-all==1.0\n")
+    code, out, _ = ffrepro("doctor")
+    assert code == 1 and "FAIL: no-such-package-at-all: make setup" in out
+
+
+def test_doctor_on_a_broken_params_file_and_a_mirror_that_is_not_there(ffrepro, fast_doctor, edit, monkeypatch):
+    edit("scale: smoke\n", "scale: smok\n")
+    monkeypatch.setenv("FFREPRO_MIRROR", "/no/such/mirror")
+    code, out, _ = ffrepro("doctor")
+    assert code == 1
+    assert "FAIL: params.yaml: Did you mean 'smoke'?" in out
+    assert "/no/such/mirror: no archive of ours" in out
+
+
+def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
+    code, out, _ = ffrepro("doctor")
+    assert code == 1 and "FAIL: disk: free some: 2 GB are needed" in out

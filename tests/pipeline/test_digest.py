@@ -1,0 +1,142 @@
+"""The code digest: cosmetic edits leave it alone, edits that could move a number do not."""
+
+import textwrap
+
+import pytest
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.pipeline.digest import CodeDigest, roots
+
+PLAN = {"kind": "train", "dataset": "mcyt", "method": {"name": "ff_rnn"}, "net": {"name": "rnn"}}
+BENCH = {
+    "kind": "bench",
+    "dataset": "dollar",
+    "bench": {"name": "rnn"},
+    "variants": {
+        "bptt": {"method": {"name": "backprop_rnn"}, "net": {"name": "rnn"}},
+        "ff": {"method": {"name": "ff_rnn"}, "net": {"name": "rnn"}},
+    },
+}
+
+
+@pytest.fixture
+def digest(project):
+    """The digest of a plan as the code stands now."""
+    return lambda plan=PLAN: CodeDigest(project / "src").for_plan(plan)
+
+
+@pytest.fixture
+def write(project):
+    """Overwrite a module."""
+    return lambda name, text: (project / "src/ffrepro" / name).write_text(text)
+
+
+def test_roots_of_a_run_and_of_a_bench():
+    assert roots(PLAN) == [
+        "ffrepro.data.mcyt",
+        "ffrepro.methods.ff_rnn",
+        "ffrepro.nets.rnn",
+        "ffrepro.training.loop",
+    ]
+    assert roots(BENCH) == [
+        "ffrepro.data.dollar",
+        "ffrepro.methods.backprop_rnn",
+        "ffrepro.methods.ff_rnn",
+        "ffrepro.nets.rnn",
+        "ffrepro.training.bench_rnn",
+    ]
+
+
+def test_the_closure_follows_absolute_and_relative_imports_but_not_base(project):
+    assert CodeDigest(project / "src").closure(roots(PLAN)) == [
+        "ffrepro.core",
+        "ffrepro.core.goodness",
+        "ffrepro.data",
+        "ffrepro.data.mcyt",
+        "ffrepro.data.trajectories",
+        "ffrepro.methods",
+        "ffrepro.methods.ff_rnn",
+        "ffrepro.nets",
+        "ffrepro.nets.rnn",
+        "ffrepro.training",
+        "ffrepro.training.loop",
+    ]
+
+
+def test_comments_docstrings_and_layout_do_not_count(digest, write):
+    before = digest()
+    text = """
+        '''Goodness.'''
+
+        # squares
+        def goodness(x):
+            '''Sum.'''
+
+            return (
+                x * x
+            ).sum()
+    """
+    write("core/goodness.py", textwrap.dedent(text))
+    assert digest() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core/goodness.py", "def goodness(x):\n    return (x * x).mean()\n"),
+        ("core/goodness.py", "def goodness(y):\n    return (y * y).sum()\n"),
+        ("training/loop.py", "from ffrepro.base.errors import FfreproError\n\nEPSILON = 1e-4\n"),
+        ("training/loop.py", "EPSILON = 1e-5\n'text'\n"),
+        ("data/trajectories.py", "def read():\n    return 2\n"),
+        ("methods/__init__.py", "NEW = 1\n"),
+    ],
+)
+def test_code_counts(digest, write, name, text):
+    before = digest()
+    write(name, text)
+    assert digest() != before
+
+
+@pytest.mark.parametrize(
+    "name", ["base/errors.py", "methods/backprop_rnn.py", "data/dollar.py", "claims/load.py", "__init__.py"]
+)
+def test_code_that_the_run_does_not_use_does_not_count(digest, write, name):
+    before = digest()
+    write(name, "CHANGED = 1\n")
+    assert digest() == before
+
+
+def test_a_function_made_of_a_docstring_alone_is_not_another_one(digest, write):
+    write("data/trajectories.py", 'def read():\n    """Read."""\n')
+    before = digest()
+    write("data/trajectories.py", 'def read():\n    """Read it all."""\n')
+    assert digest() == before
+    write("data/trajectories.py", "def read():\n    return 'Read.'\n")
+    assert digest() != before
+
+
+def test_a_bench_depends_on_every_method_it_times(digest, write):
+    before = digest(BENCH)
+    write("methods/backprop_rnn.py", "class Method:\n    x = 1\n")
+    assert digest(BENCH) != before
+
+
+def test_a_missing_module_is_named_with_its_neighbour(project):
+    with pytest.raises(FfreproError, match=r"module ffrepro\.methods\.ff_rn does not exist") as caught:
+        CodeDigest(project / "src").for_plan(PLAN | {"method": {"name": "ff_rn"}})
+    assert caught.value.fix == "did you mean 'ff_rnn'?"
+
+
+def test_a_module_that_does_not_parse_is_named_with_its_line(project, write):
+    write("core/goodness.py", "x = 1\ndef goodness(:\n")
+    with pytest.raises(FfreproError, match=r"goodness\.py does not parse") as caught:
+        CodeDigest(project / "src").for_plan(PLAN)
+    assert str(caught.value.where).endswith("core/goodness.py:2")
+
+
+def test_files_of_a_closure(project):
+    assert CodeDigest(project / "src").files(["ffrepro.data.mcyt"]) == [
+        "ffrepro/data/__init__.py",
+        "ffrepro/data/mcyt.py",
+        "ffrepro/data/trajectories.py",
+    ]

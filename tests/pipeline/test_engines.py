@@ -1,0 +1,210 @@
+"""Snakemake and DVC on the real commands: one finished project, and what each engine makes of a copy of it."""
+
+import hashlib
+import re
+import shutil
+
+import pytest
+from helpers.engines import (
+    commit,
+    dvc_jobs,
+    dvc_ran,
+    edit_params,
+    make_project,
+    nothing_to_do,
+    run,
+    snakemake,
+    snakemake_jobs,
+)
+
+from ffrepro.base.files import read_json
+from ffrepro.pipeline.workspace import open_workspace
+
+pytestmark = pytest.mark.pipeline
+PAPER = "chikhachev2025_rnn"
+BPTT = "smoke/cpu/rnn_dollar_corrected/bptt/seed0"
+FF = "smoke/cpu/rnn_dollar_corrected/ff_std/seed0"
+TABLES = [f"{PAPER}-table1", f"{PAPER}-table2", f"{PAPER}-table3"]
+
+
+def two_runs(raw):
+    """One data set, one treatment, one seed: BPTT and one FF variant."""
+    raw["scales"]["smoke"]["seeds"] = 1
+    experiments = raw["papers"][PAPER]["experiments"]
+    raw["papers"] = {PAPER: raw["papers"][PAPER] | {"experiments": {"rnn": experiments["rnn"]}}}
+    experiments["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
+
+
+def another_lr(raw):
+    """Change a number of the BPTT run alone."""
+    layer = {"when": {"variant": "bptt"}, "set": {"lr": {"value": 0.01, "source": "test"}}}
+    raw["papers"][PAPER]["settings"].append(layer)
+
+
+def other_words(raw):
+    """Change what is said about a number."""
+    raw["papers"][PAPER]["settings"][0]["set"]["lr"]["source"] = "read again"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project that Snakemake has finished, its work passed on to DVC and committed. Copy it, do not change it."""
+    root = tmp_path_factory.mktemp("finished")
+    make_project(root, two_runs)
+    snakemake(root)
+    synced = run(root, "ffrepro", "sync", "--to", "dvc")
+    assert synced == "9 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
+    commit(root, "finished")
+    return root
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project, time stamps kept."""
+    root = tmp_path / "project"
+    shutil.copytree(finished, root, symlinks=True)
+    return root
+
+
+def replace(root, file, old, new):
+    """Replace text that stands once in a file."""
+    text = (root / file).read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
+    (root / file).write_text(text.replace(old, new))
+
+
+def hashes(root, *folders):
+    """Path -> SHA-256 of every file below the folders."""
+    paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
+    paths = (path for path in paths if path.name != ".snakemake_timestamp")
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def test_snakemake_leaves_every_declared_file_and_runs_nothing_twice(finished):
+    for job in open_workspace(finished).jobs:
+        for path in job.outputs:
+            assert (finished / path).exists(), path
+    assert nothing_to_do(finished)
+    for name in (BPTT, FF):
+        assert "test accuracy" in (finished / f"logs/{name}.log").read_text()
+        assert (finished / f"benchmarks/{name}.tsv").read_text().startswith("s\th:m:s\tmax_rss")
+        assert read_json(finished / f"runs/{name}/run.json")["plan"] == read_json(finished / f"plan/{name}.json")
+    assert "stand-in" in (finished / "reports/smoke/report.html").read_text().lower()
+
+
+def test_dvc_finds_nothing_to_do_after_snakemake_and_a_sync(finished):
+    assert "Data and pipelines are up to date." in run(finished, "dvc", "status")
+    assert dvc_ran(run(finished, "dvc", "repro")) == []
+    again = run(finished, "ffrepro", "sync", "--to", "dvc")
+    assert again == "0 jobs passed on to dvc, 9 known to it already, 0 still to run\n"
+    assert run(finished, "git", "status", "--porcelain") == ""
+
+
+def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project):
+    before = hashes(project, "runs", "data")
+    edit_params(project, another_lr)
+    run(project, "ffrepro", "plan", "--write")
+    differing = run(project, "dvc", "params", "diff")
+    assert re.search(r"bptt/seed0\.json\s+training\.lr\s+0\.001\s+0\.01", differing)
+    left = run(project, "ffrepro", "sync", "--to", "snakemake")
+    assert f"to run: train/{BPTT}" in left and f"train/{FF}" not in left
+
+    ran = dvc_ran(run(project, "dvc", "repro"))
+    assert ran == sorted(["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"])
+    after = hashes(project, "runs", "data")
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed and all(path.startswith(f"runs/{BPTT}/") for path in changed)
+    assert read_json(project / f"runs/{BPTT}/run.json")["plan"]["training"]["lr"] == 0.01
+
+    run(project, "ffrepro", "sync", "--to", "snakemake")
+    assert nothing_to_do(project)
+    assert "Data and pipelines are up to date." in run(project, "dvc", "status")
+
+    # The committed version is still known: the report's numbers are compared with it, curves drawn beside it.
+    diff = run(project, "dvc", "metrics", "diff")
+    assert re.search(r"reports/smoke/metrics\.json\s+rnn_dollar_corrected\S*\s", diff)
+    run(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
+    page = (project / "plots/index.html").read_text()
+    assert BPTT in page and '"rev": "HEAD"' in page and '"rev": "workspace"' in page
+
+
+def test_snakemake_sees_the_same_edit(project):
+    edit_params(project, another_lr)
+    dry = snakemake(project, "--dry-run")
+    assert f"ffrepro train plan/{BPTT}.json" in dry and f"ffrepro train plan/{FF}.json" not in dry
+    assert "ffrepro prepare" not in dry and f"--table {PAPER}/table1" in dry
+
+
+def test_words_and_comments_retrain_nothing(project):
+    replace(project, "src/ffrepro/methods/ff_rnn.py", "class Method", "# A comment.\nclass Method")
+    edit_params(project, other_words)
+    dry = snakemake(project, "--dry-run")
+    assert "ffrepro train" not in dry and "ffrepro prepare" not in dry
+    replace(project, "src/ffrepro/methods/ff_rnn.py", "# A comment.\nclass Method", "CODE = 1\n\n\nclass Method")
+    dry = snakemake(project, "--dry-run")
+    assert f"ffrepro train plan/{FF}.json" in dry and f"ffrepro train plan/{BPTT}.json" not in dry
+
+
+def test_dvc_push_and_pull_bring_everything_back(project, tmp_path):
+    before = hashes(project, "runs", "data", "reports")
+    run(project, "dvc", "remote", "add", "--default", "--local", "here", str(tmp_path / "remote"))
+    run(project, "dvc", "push")
+    for folder in ("runs", "data", "reports/smoke", ".dvc/cache"):
+        shutil.rmtree(project / folder)
+    assert "deleted" in run(project, "dvc", "status")
+    run(project, "dvc", "pull")
+    assert hashes(project, "runs", "data", "reports") == before
+    assert "Data and pipelines are up to date." in run(project, "dvc", "status")
+    run(project, "ffrepro", "sync", "--to", "snakemake")
+    assert nothing_to_do(project)
+
+
+def test_a_failing_job_keeps_its_log_and_stops_no_other(project):
+    shutil.rmtree(project / "runs")
+    replace(
+        project,
+        "src/ffrepro/methods/ff_rnn.py",
+        "class Method",
+        "raise RuntimeError('broken on purpose')\n\n\nclass Method",
+    )
+    output = snakemake(project, code=1)
+    assert "Error in rule train" in output
+    assert (project / f"runs/{BPTT}/result.json").is_file() and not (project / f"runs/{FF}/result.json").exists()
+    assert "RuntimeError: broken on purpose" in (project / f"logs/{FF}.log").read_text()
+    plan = run(project, "ffrepro", "plan")
+    assert "2 runs: 1 done, 1 failed" in plan
+    assert f"failed: {FF}: RuntimeError: broken on purpose (logs/{FF}.log)" in plan
+
+
+def test_absent_hardware_gets_no_job_and_is_no_failure(project):
+    assert "ffrepro train" not in snakemake(project, "--dry-run", "--config", "hardware=h200")
+    assert "2 not run: no such hardware here" in run(project, "ffrepro", "plan", "--hardware", "h200")
+
+
+def test_both_engines_have_the_job_list_of_the_whole_project(tmp_path):
+    make_project(tmp_path, lambda raw: None)
+    expected = {
+        job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs})
+        for job in open_workspace(tmp_path).jobs
+    }
+    assert len(expected) == len(open_workspace(tmp_path).jobs)
+    for engine in (snakemake_jobs(tmp_path), dvc_jobs(tmp_path)):
+        assert engine.keys() == expected.keys()
+        assert {command: job for command, job in engine.items() if job != expected[command]} == {}
+
+
+def test_targets_of_a_paper_and_of_a_published_table(finished):
+    dry = snakemake(finished, "--dry-run", "--forceall", f"{PAPER}_table1")
+    assert f"--table {PAPER}/table1" in dry and "table2" not in dry and f"train plan/{BPTT}.json" in dry
+    dry = snakemake(finished, "--dry-run", "--forceall", PAPER)
+    assert f"--table {PAPER}/table3" in dry and "ffrepro track" not in dry
+
+
+def test_the_workflow_is_well_formed(finished, tmp_path):
+    complaints = re.findall(r"^    \* (.*)", run(finished, "snakemake", "--lint", code=1), re.MULTILINE)
+    assert set(complaints) == {"Specify a conda environment or container for each rule.:"}  # one pinned .venv for all
+    run(finished, "snakefmt", "--check", "Snakefile", "workflow/rules")
+    run(finished, "snakemake", "--report", str(tmp_path / "report.html"))
+    assert (
+        "A published table" not in (tmp_path / "report.html").read_text() and (tmp_path / "report.html").stat().st_size
+    )

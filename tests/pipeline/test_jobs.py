@@ -1,0 +1,74 @@
+"""The job list, by content."""
+
+from ffrepro.data.archives import ARCHIVES
+from ffrepro.pipeline.jobs import Job
+from ffrepro.pipeline.workspace import open_workspace
+
+RAW = f"data/raw/standin/{ARCHIVES['trajectories'].file}"
+
+
+def jobs(project, scale=None):
+    return {job.name: job for job in open_workspace(project, scale).jobs}
+
+
+def test_every_job_once_and_every_input_made_or_in_the_repository(project):
+    listed = open_workspace(project).jobs
+    assert len({job.name for job in listed}) == len(listed) == 1 + 2 + 21 + 2 + 1 + 1
+    made = [path for job in listed for path in job.outputs]
+    assert len(set(made)) == len(made)
+    others = {path for job in listed for path in job.inputs} - set(made)
+    assert all(path.startswith(("plan/", "src/", "params.yaml", "workflow/", "reports/reference/")) for path in others)
+
+
+def test_data_jobs(project):
+    listed = jobs(project)
+    code = ("src/ffrepro/data/__init__.py", "src/ffrepro/data/standin.py", "src/ffrepro/data/trajectories.py")
+    assert listed["fetch/standin/trajectories"] == Job(
+        "fetch/standin/trajectories", "ffrepro fetch trajectories --source standin", code, (RAW, f"{RAW}.json")
+    )
+    assert listed["prepare/standin/mcyt"] == Job(
+        "prepare/standin/mcyt",
+        "ffrepro prepare mcyt --source standin",
+        (RAW, f"{RAW}.json", *(f"src/ffrepro/data/{name}.py" for name in ("__init__", "mcyt", "trajectories"))),
+        ("data/prepared/standin/mcyt.npz", "data/prepared/standin/mcyt.json"),
+    )
+
+
+def test_no_edit_of_code_downloads_real_data_again(project):
+    assert jobs(project, "lite")["fetch/upstream/trajectories"].inputs == ()
+
+
+def test_run_jobs(project):
+    listed = jobs(project)
+    run = "smoke/cpu/rnn_mcyt_corrected/ff_std/seed0"
+    data = ("data/prepared/standin/mcyt.npz", "data/prepared/standin/mcyt.json")
+    assert listed[f"train/{run}"] == Job(
+        f"train/{run}",
+        f"ffrepro train plan/{run}.json",
+        (f"plan/{run}.json", *data),
+        tuple(f"runs/{run}/{name}" for name in ("run.json", "metrics.jsonl", "result.json", "arrays.npz")),
+    )
+    bench = listed["bench/smoke/cpu/bench_dollar_corrected/interleaved/seed0"]
+    assert bench.command == "ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json"
+    assert [path.rpartition("/")[2] for path in bench.outputs] == ["run.json", "result.json"]
+
+
+def test_a_table_waits_for_its_own_runs_and_the_report_for_all(project):
+    listed = jobs(project)
+
+    def runs(name):
+        return [path for path in listed[name].inputs if path.startswith("runs/")]
+
+    assert len(runs("table/smoke/paper_a/table1")) == 16
+    assert len(runs("table/smoke/paper_a/table2")) == 17  # with the bench
+    assert len(runs("report/smoke")) == len(runs("track/smoke")) == 21
+    assert {"params.yaml", "reports/reference/index.json", "src/ffrepro/claims/load.py"} <= set(
+        listed["report/smoke"].inputs
+    )
+    assert listed["table/smoke/paper_a/table1"].command == "ffrepro report --scale smoke --table paper_a/table1"
+
+
+def test_data_that_no_run_uses_is_not_prepared(project, edit):
+    edit("datasets: [dollar, mcyt]\n", "datasets: [mcyt]\n")
+    edit("datasets: [dollar]", "datasets: [mcyt]")
+    assert [name for name in jobs(project) if name.startswith("prepare/")] == ["prepare/standin/mcyt"]

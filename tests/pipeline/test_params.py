@@ -1,0 +1,204 @@
+"""Mistakes in params.yaml: each names its key and line, what was meant, and nothing is hidden behind the first."""
+
+import pytest
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.pipeline import params
+
+
+def problem(project):
+    with pytest.raises(FfreproError) as caught:
+        params.load(project)
+    return caught.value
+
+
+def test_the_small_project_is_valid(project):
+    loaded = params.load(project)
+    assert loaded.raw["papers"]["paper_a"]["tables"] == ["table1", "table2"]
+    assert loaded.scale(None) == "smoke" and loaded.scale("lite") == "lite"
+    with pytest.raises(FfreproError, match="unknown scale 'light'"):
+        loaded.scale("light")
+
+
+def test_a_misspelt_setting_names_its_path_line_and_neighbour(project, edit):
+    edit("          theta: {value: 7.0", "          thetta: {value: 7.0")
+    error = problem(project)
+    assert error.what == "unknown setting 'thetta'"
+    line = 1 + (project / "params.yaml").read_text().splitlines().index(
+        '          thetta: {value: 7.0, source: "paper, Sec. 3.6.3"}'
+    )
+    assert error.where == f"papers.paper_a.settings[2].set.thetta (params.yaml, line {line})"
+    assert error.fix.startswith("Did you mean 'theta'? Available: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what", "fix"),
+    [
+        ("scale: smoke\nhardware", "scale: smok\nhardware", "scale", "unknown scale 'smok'", "'smoke'"),
+        ("hardware: [cpu]", "hardware: [cpuu]", "hardware[0]", "unknown hardware profile 'cpuu'", "'cpu'"),
+        ("mirror: null", "mirrror: null", "mirrror", "unknown key 'mirrror'", "'mirror'"),
+        ("jobs: 3, ", "", "hardware_profiles.h200.jobs", "this key is missing", "add 'jobs'"),
+        ("jobs: 3", "jobs: 1.5", "hardware_profiles.h200.jobs", "expected a whole number, at least 1; found 1.5", ""),
+        ("jobs: 3", "jobs: 3.0", "hardware_profiles.h200.jobs", "expected a whole number, at least 1; found 3.0", ""),
+        ("seeds: 3", "seeds: true", "scales.lite.seeds", "found True (true or false)", ""),
+        ("source: upstream", "source: upstrem", "scales.lite.source", "unknown value 'upstrem'", "'upstream'"),
+        ("datasets: [mcyt]", "datasets: [mcty]", "theta.datasets[0]", "unknown data set 'mcty'", "'mcyt'"),
+        ("variants: [ff_std]", "variants: [ff_sdt]", "theta.variants[0]", "unknown variant 'ff_sdt'", "'ff_std'"),
+        ("tables: [table2]", "tables: [tabel2]", "bench.tables[0]", "unknown table 'tabel2'", "'table2'"),
+        ("bench: rnn", "bench: rn", "experiments.bench.bench", "unknown bench 'rn'", "'rnn'"),
+        ("method: ff_rnn, net", "method: ff_rn, net", "variants.ff_std.method", "unknown method 'ff_rn'", "'ff_rnn'"),
+        (
+            "{variant: ff_std}",
+            "{variant: ff_sdt}",
+            "settings[2].when.variant",
+            "variant of this paper 'ff_sdt'",
+            "'ff_std'",
+        ),
+        ("{scale: smoke}\n", "{scale: smokey}\n", "settings[4].when.scale", "scale of this paper 'smokey'", "'smoke'"),
+        (
+            "dataset: [dollar, mcyt]}\n",
+            "dataset: [dollar, mycyt]}\n",
+            "settings[3].when.dataset[1]",
+            "dataset of this paper 'mycyt'",
+            "'mcyt'",
+        ),
+        (
+            "{method: backprop_rnn}",
+            "{metod: backprop_rnn}",
+            "settings[1].when.metod",
+            "unknown key 'metod'",
+            "'method'",
+        ),
+        ("{method: backprop_rnn}", "{method: backprop_rnn, variant: ff_std}", "settings[1].when", "no variant has", ""),
+        ("{value: 0.001", "{value: 1e-3", "set.lr.value", "found '1e-3' (text); YAML reads it as text", "training"),
+        (
+            "{value: 96",
+            "{value: 96.0",
+            "set.hidden.value",
+            "expected a whole number, at least 1; found 96.0",
+            "net.rnn",
+        ),
+        ("value: standardize", "value: standard", "norm.value", "expected one of rms, standardize; found", "ff_rnn"),
+        (', source: "scale smoke"', "", "max_epochs.source", "this key is missing", "add 'source'"),
+        ("grid: {theta:", "grid: {teta:", "experiments.theta.grid.teta", "unknown setting 'teta'", "'theta'"),
+        ("grid: {theta:", "grid: {clip_norm:", "theta.grid.clip_norm", "'clip_norm' is no setting of ff_std", ""),
+        ("theta: [0.5, 2.0]", "theta: [0.5, 0.0]", "theta.grid.theta.value", "above 0; found 0.0", ""),
+        ("      theta:\n        kind: train", "      theta:\n        kind: trian", "theta.kind", "'trian'", "'train'"),
+        ("  paper_a:", "  Paper-A:", "papers.Paper-A", "'Paper-A' is no name", "a-z"),
+    ],
+)
+def test_one_mistake_one_message(project, edit, old, new, where, what, fix):
+    edit(old, new)
+    error = problem(project)
+    assert f"{where} (params.yaml, line " in error.where
+    assert what in str(error)
+    assert fix in str(error)
+
+
+def test_a_key_that_many_runs_share_is_reported_once(project, edit):
+    edit("{value: 0.001", "{value: -0.001")
+    assert problem(project).what == "expected a number, above 0; found -0.001 (a number)"
+
+
+def test_a_missing_setting_says_who_needs_it_and_what_it_may_be(project, edit):
+    edit('          clip_norm: {value: 1.0, source: "released code"}', '          lr: {value: 0.1, source: "x"}')
+    error = problem(project)
+    assert "no layer sets 'clip_norm' (method.backprop_rnn), which rnn_dollar_corrected/bptt" in str(error)
+    assert "a number, above 0" in str(error)
+
+
+def test_a_setting_in_a_layer_of_runs_without_it_is_refused(project, edit):
+    edit(
+        "          clip_norm: {value: 1.0",
+        '          theta: {value: 1.0, source: "x"}\n          clip_norm: {value: 1.0',
+    )
+    error = problem(project)
+    assert error.what == "no run that this layer matches has the setting 'theta'"
+    assert "papers.paper_a.settings[1].set.theta" in error.where
+
+
+def test_cutting_experiments_down_needs_no_change_of_the_settings(project, edit):
+    edit("datasets: [dollar, mcyt]\n", "datasets: [mcyt]\n")
+    edit("treatments: [corrected, as_published]", "treatments: [corrected]")
+    edit(
+        "        variants: [bptt, ff_std]\n        tables: [table1", "        variants: [bptt]\n        tables: [table1"
+    )
+    assert params.load(project).raw["papers"]["paper_a"]["experiments"]["rnn"]["variants"] == ["bptt"]
+
+
+def test_a_bench_whose_variants_share_no_batch_is_refused(project, edit):
+    edit(
+        "- when: {variant: ff_std}\n        set:\n",
+        "- when: {variant: ff_std}\n        set:\n          length: {value: 5, source: x}\n",
+    )
+    error = problem(project)
+    assert "the variants of bench bench_dollar_corrected differ in data.length at scale" in str(error)
+
+
+def test_two_experiments_with_the_same_run_path_are_refused(project, edit):
+    edit("      theta:\n        kind", "      rnn_mcyt:\n        kind")
+    edit(
+        "      rnn:\n        kind: train\n        datasets: [dollar, mcyt]",
+        "      rnn:\n        kind: train\n        datasets: [dollar]",
+    )
+    edit("datasets:\n  dollar", "datasets:\n  mcyt_mcyt: {archive: trajectories, family: trajectories}\n  dollar")
+    edit(
+        "datasets: [dollar]\n        treatments: [corrected, as_published]",
+        "datasets: [mcyt_mcyt]\n        treatments: [corrected]",
+    )
+    edit("        grid: {theta: [0.5, 2.0]}\n", "")
+    error = problem(project)
+    assert error.what == "rnn_mcyt_mcyt_corrected/ff_std is a run of paper_a.rnn too"
+
+
+def test_all_problems_are_reported_at_once(project, edit):
+    edit("{value: 0.001", "{value: fast")
+    edit("{value: 96", "{value: -1")
+    edit("value: standardize", "value: 3")
+    error = problem(project)
+    assert error.what == "params.yaml has 3 problems"
+    for key in ("set.lr.value", "set.hidden.value", "set.norm.value"):
+        assert key in error.where
+    assert error.where.count("(params.yaml, line ") == 3
+
+
+def test_at_most_ten_are_shown_and_the_rest_counted(project):
+    path = project / "params.yaml"
+    extra = "".join(f"wrong_{n}: 1\n" for n in range(13))
+    path.write_text(path.read_text() + extra)
+    error = problem(project)
+    assert error.what == "params.yaml has 13 problems"
+    assert error.where.count("(params.yaml, line ") == 10 and error.where.endswith("... and 3 more")
+
+
+def test_a_syntax_error_names_its_line(project, edit):
+    edit("hardware: [cpu]", "hardware: [cpu")
+    error = problem(project)
+    assert error.what.startswith("params.yaml is not valid YAML: ")
+    assert error.where.endswith("params.yaml:3")
+
+
+def test_a_key_given_twice_is_an_error_not_the_last_one(project, edit):
+    edit("mirror: null", "mirror: null\nscale: lite")
+    error = problem(project)
+    assert error.what == "scale is given twice, in lines 1 and 4"
+
+
+def test_a_missing_file_says_where_to_go(tmp_path):
+    with pytest.raises(FfreproError, match=r"params\.yaml is missing") as caught:
+        params.load(tmp_path)
+    assert "project's folder" in caught.value.fix
+
+
+def test_a_vocabulary_that_is_no_schema_is_refused(project, edit):
+    edit("{type: integer, minimum: 2}", "{type: intger}", file="workflow/schemas/settings.yaml")
+    error = problem(project)
+    assert "data.trajectories" in error.where and "settings.yaml" in error.where
+    assert error.what.startswith("no JSON schema: ")
+
+
+def test_the_mirror_can_be_read_without_checking_the_rest(project, edit, tmp_path):
+    assert params.mirror(project) is None
+    edit("mirror: null", "mirror: /data/mirror\nnonsense: 1")
+    assert params.mirror(project) == "/data/mirror"
+    assert params.mirror(tmp_path / "elsewhere") is None

@@ -1,0 +1,36 @@
+"""The committed files themselves: params.yaml, plan files, dvc.yaml, pins."""
+
+import re
+from pathlib import Path
+
+from ffrepro.pipeline.estimates import Estimator, over_limits
+from ffrepro.pipeline.refresh import out_of_date
+from ffrepro.pipeline.workspace import open_workspace
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_generated_files_are_up_to_date():
+    assert out_of_date(open_workspace(ROOT)) == [], "run `ffrepro plan --write` and commit what it writes"
+
+
+def test_every_scale_is_valid_and_keeps_its_limits():
+    for scale in ("smoke", "lite", "paper"):
+        workspace = open_workspace(ROOT, scale)
+        assert workspace.plans and over_limits(workspace, Estimator(workspace)) == []
+        assert all(len(plan["code"]) == 64 for plan in workspace.plans)
+
+
+def test_direct_requirements_are_pinned_and_agree_with_the_lock():
+    def pins(name):
+        lines = (ROOT / name).read_text().splitlines()
+        pinned = [line for line in lines if line and not line.startswith("#")]
+        assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9a-z.]*", line) for line in pinned), pinned
+        return dict(line.lower().replace("_", "-").split("==") for line in pinned)
+
+    direct, lock = pins("requirements.txt"), pins("requirements.lock.txt")
+    assert not {"torch", "torchvision"} & set(lock)
+    assert {name: version for name, version in direct.items() if lock.get(name) != version}.keys() == {
+        "torch",
+        "torchvision",
+    }

@@ -1,0 +1,184 @@
+"""States of runs, estimates, limits and selections."""
+
+import os
+
+import pytest
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.plans import substance
+from ffrepro.pipeline import status
+from ffrepro.pipeline.estimates import Estimator, over_limits, totals
+from ffrepro.pipeline.selection import Selection
+from ffrepro.pipeline.workspace import open_workspace
+
+RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
+TABLE = """\
+seconds_per_epoch: {{cpu: {{upstream: {{mcyt: {{bptt: {mcyt}, ff_std: 2.0}}, dollar: {{bptt: 3.0, ff_std: 3.0}}}}}}}}
+start_seconds: 4
+memory_mb: 700
+record_kb: {{train: 120, bench: 8}}
+dataset_mb: {{standin: 2, upstream: 60}}
+"""
+
+
+@pytest.fixture
+def plan_of(project):
+    """The plan of a run as params.yaml stands now."""
+    return lambda run=RUN: next(plan for plan in open_workspace(project).plans if plan["run"] == run)
+
+
+def state(project, run=RUN):
+    workspace = open_workspace(project)
+    return status.of_run(workspace, next(plan for plan in workspace.plans if plan["run"] == run))
+
+
+def test_todo_then_done_then_stale_after_an_edit(project, edit, finish, plan_of):
+    assert state(project) == status.Status("todo")
+    finish(plan_of())
+    assert state(project) == status.Status("done")
+    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
+    assert state(project) == status.Status("stale", "method.clip_norm")
+    edit("return 1", "return 3", file="src/ffrepro/nets/rnn.py")
+    assert state(project).detail == "method.clip_norm, code"
+
+
+def test_a_better_word_for_a_source_makes_nothing_stale(project, edit, finish, plan_of):
+    finish(plan_of())
+    edit('1.0, source: "released code"', '1.0, source: "released code, line 3"')
+    assert state(project) == status.Status("done")
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "result.json", "arrays.npz"])
+def test_a_record_with_a_file_missing_is_not_done(project, finish, plan_of, name):
+    (finish(plan_of()) / name).unlink()
+    assert state(project).state == "todo"
+
+
+def test_a_record_that_cannot_be_read_is_not_done(project, finish, plan_of):
+    (finish(plan_of()) / "result.json").write_text('{"half": ')
+    assert state(project).state == "todo"
+
+
+def test_work_in_progress_of_this_plan_is_partial_of_another_it_is_not(project, edit, plan_of):
+    partial = project / "runs" / RUN / f".partial-{substance(plan_of())[:12]}"
+    partial.mkdir(parents=True)
+    (partial / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    assert state(project) == status.Status("partial", "1 of at most 2 epochs")
+    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
+    assert state(project).state == "todo"
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("epoch 1\nffrepro: error: the loss is not finite\n  fix:   lower lr\n", "the loss is not finite"),
+        ("Traceback (most recent call last):\n  File x\nValueError: no\n", "ValueError: no"),
+    ],
+)
+def test_a_run_whose_log_ends_in_an_error_has_failed(project, plan_of, text, detail):
+    log = project / "logs" / f"{RUN}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(text)
+    assert state(project) == status.Status("failed", f"{detail} (logs/{RUN}.log)")
+    partial = project / "runs" / RUN / f".partial-{substance(plan_of())[:12]}"
+    partial.mkdir(parents=True)
+    (partial / "state.pt").write_text("x")
+    os.utime(log, (1, 1))  # something has moved since: it is being run again
+    assert state(project).state == "partial"
+
+
+def test_a_log_without_an_error_says_nothing(project):
+    log = project / "logs" / f"{RUN}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("epoch 1 loss 0.7\n")
+    assert state(project).state == "todo"
+
+
+def test_absent_hardware_is_not_run_unless_its_record_was_imported(project, edit, finish, plan_of):
+    edit("hardware: [cpu]", "hardware: [h200]")
+    run = RUN.replace("cpu", "h200")
+    assert state(project, run) == status.Status("not run: no such hardware here")
+    finish(plan_of(run))
+    assert state(project, run) == status.Status("done")
+
+
+def test_estimates_come_from_finished_runs_of_any_seed_first(project, finish, plan_of):
+    workspace = open_workspace(project)
+    unknown = Estimator(workspace).of_run(plan_of())
+    assert (unknown.seconds, unknown.source, unknown.memory_mb, unknown.disk_kb) == (None, "unknown", 700, 120)
+    finish(plan_of(), seconds=30.0)
+    finish(plan_of(RUN.replace("seed0", "seed1")), seconds=50.0, folder="reports/reference")
+    estimate = Estimator(workspace).of_run(plan_of())
+    assert (estimate.seconds, estimate.source, estimate.memory_mb) == (40.0, "mean of 2 finished", 900)
+    assert 0.5 < estimate.disk_kb < 5
+
+
+def test_a_bench_takes_from_its_first_to_its_last_second(project, finish, plan_of):
+    bench = plan_of("smoke/cpu/bench_dollar_corrected/interleaved/seed0")
+    finish(bench)
+    assert Estimator(open_workspace(project)).of_run(bench).seconds == 60.0
+
+
+def test_estimates_from_the_table_and_a_grid_counts_as_its_variant(project):
+    (project / "workflow/estimates.yaml").write_text(TABLE.format(mcyt=5.0))
+    workspace = open_workspace(project, "lite")
+    estimator = Estimator(workspace)
+    by_run = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans}
+    assert by_run["lite/cpu/rnn_mcyt_corrected/bptt/seed0"].seconds == 4 + 200 * 5.0
+    assert by_run["lite/cpu/theta_mcyt_corrected/ff_std_theta0.5/seed0"].seconds == 4 + 200 * 2.0
+    assert by_run["lite/cpu/bench_dollar_corrected/interleaved/seed0"].seconds is None
+    total = totals(list(by_run.values()))
+    assert (total.runs, total.unknown, total.longest) == (31, 1, 1004.0)
+    assert total.seconds == 6 * 1004 + 6 * 404 + 12 * 604 + 6 * 404
+
+
+def test_limits_of_the_scale_of_a_run_and_of_a_paper(project):
+    table = project / "workflow/estimates.yaml"
+    table.write_text(TABLE.format(mcyt=5.0))
+    lite = open_workspace(project, "lite")
+    hours = (6 * 1004 + 12 * 404 + 12 * 604) / 3600
+    assert over_limits(lite, Estimator(lite)) == [f"paper_a: {hours:.1f} h at scale lite, its share is 4 h"]
+    table.write_text(TABLE.format(mcyt=40.0))
+    findings = over_limits(lite, Estimator(lite))
+    assert len(findings) == 6 + 1  # six runs of bptt on mcyt, and the paper's share; 20 hours are not reached
+    assert findings[0] == "lite/cpu/rnn_mcyt_corrected/bptt/seed0: 2.22 h, a run at scale lite may take 1 h"
+    elsewhere = open_workspace(project, "lite", ["h200"])
+    assert over_limits(elsewhere, Estimator(elsewhere)) == []  # the limits are CPU hours
+
+
+def choose(project, **wanted):
+    workspace = open_workspace(project)
+    chosen = Selection(**wanted).choose(workspace.params.raw, workspace.plans, lambda plan: plan["seed"] * 2.0)
+    return [plan["run"].removeprefix("smoke/cpu/") for plan in chosen]
+
+
+def test_selections(project):
+    assert len(choose(project)) == 21
+    assert len(choose(project, paper="paper_a")) == 21
+    assert len(choose(project, table="table1")) == 16
+    assert len(choose(project, table="paper_a/table2")) == 17
+    assert len(choose(project, experiment="rnn")) == 16
+    assert choose(project, experiment="rnn_mcyt_corrected", max_hours=1.0) == [
+        "rnn_mcyt_corrected/bptt/seed0",
+        "rnn_mcyt_corrected/ff_std/seed0",
+    ]
+    assert choose(project, table="table1", experiment="theta") == []
+
+
+def test_a_run_of_unknown_length_is_in_no_selection_by_length(project):
+    workspace = open_workspace(project)
+    assert Selection(max_hours=1e9).choose(workspace.params.raw, workspace.plans, lambda plan: None) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "what", "hint"),
+    [
+        ({"paper": "paper_b"}, "unknown paper 'paper_b'", "'paper_a'"),
+        ({"table": "tabel1"}, "unknown table 'tabel1'", "'table1'"),
+        ({"experiment": "thteta"}, "unknown experiment 'thteta'", "'theta'"),
+    ],
+)
+def test_unknown_names_in_a_selection(project, wanted, what, hint):
+    with pytest.raises(FfreproError) as caught:
+        choose(project, **wanted)
+    assert caught.value.what == what and hint in caught.value.fix
