@@ -43,6 +43,7 @@ lint: setup ## check form: ruff, snakefmt, generated files
 bench: setup ## time and memory of a step beside backpropagation, alone on the machine
 	$(BIN)/ffrepro bench $(ARGS)
 
-clean: ## remove records, reports, logs and caches of engines; keep data, the environment and committed evidence
-	rm -rf runs logs benchmarks mlruns mlflow.db mlflow.db.lock .snakemake dvc_plots
+clean: ## remove what is quickly made again: smoke records, reports, logs, caches of engines; keep real-data runs
+	rm -rf runs/smoke logs benchmarks mlruns mlflow.db mlflow.db.lock .snakemake dvc_plots
 	find reports -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +
+	@test ! -d runs || echo "kept: runs/ holds records of real data; hours of work go only by hand"
