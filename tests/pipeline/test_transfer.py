@@ -99,6 +99,18 @@ def test_reference_takes_finished_records_without_weights_and_keeps_the_index(pr
     assert not (folder / RUN.replace("seed0", "seed1")).exists()
 
 
+def test_reference_keeps_the_manifest_of_the_records_own_data(project, packed, plans):
+    """Only of the very data that the record was made from: MCYT's fingerprint is another one here."""
+    prepared = project / "data/prepared/standin"
+    prepared.mkdir(parents=True)
+    (prepared / "dollar.json").write_text('{"fingerprint": "f00d", "counts": {"human": 3}}')
+    (prepared / "mcyt.json").write_text('{"fingerprint": "other"}')
+    take(project, packed(), plans, reference=True)
+    kept = project / "reports/reference/data"
+    assert [path.name for path in kept.iterdir()] == ["dollar.json"]
+    assert (kept / "dollar.json").read_bytes() == (prepared / "dollar.json").read_bytes()
+
+
 def test_the_index_grows_and_keeps_what_it_has(project, finish, plans):
     for run in (RUN, BENCH):
         path = project / "one.tar.gz"

@@ -64,7 +64,9 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
             if not reason and "run.json" in entry:
                 _note(taken, run, json.loads(entry["run.json"])["plan"], planned.get(run))
         if reference:
-            _index(target, [*taken.imported, *taken.unchanged])
+            committed = [*taken.imported, *taken.unchanged]
+            _index(target, committed)
+            _keep_manifests(root, target, committed)
     return taken
 
 
@@ -136,3 +138,15 @@ def _index(target: Path, runs: list[str]) -> None:
     for run in runs:
         index[run] = {name: files.sha256_file(target / run / name) for name in FINAL if (target / run / name).is_file()}
     files.write_text_if_changed(path, files.dump_json(dict(sorted(index.items()))))
+
+
+def _keep_manifests(root: Path, target: Path, runs: list[str]) -> None:
+    """Commit beside the records what is known of their data, where that very data are prepared here.
+
+    Claims about a data set (how many samples, how long) are then judged in a fresh clone too.
+    """
+    for run in runs:
+        data = files.read_json(target / run / "run.json")["data"]
+        manifest = root / "data" / "prepared" / data["source"] / f"{data['dataset']}.json"
+        if manifest.is_file() and files.read_json(manifest)["fingerprint"] == data["fingerprint"]:
+            files.write_text_if_changed(target / "data" / manifest.name, manifest.read_text(encoding="utf-8"))
