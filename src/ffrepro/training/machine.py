@@ -24,7 +24,8 @@ def use(profile: dict, threads: int) -> tuple[str, torch.dtype]:
         (device, dtype) for the run's tensors.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # the same switch as use_deterministic_algorithms(warn_only=True), which would also load the compiler: two seconds
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # would slow down whatever allocates (autograd, mostly)
     device = profile["device"]
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
