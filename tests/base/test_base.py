@@ -42,6 +42,14 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError) as error, files.atomic_writer(tmp_path / "result.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    message = str(explain_os_error(error.value))
+    assert "no space left" in message
+    assert "result.json" in message
+
+
 def test_unchanged_text_keeps_its_time_stamp(tmp_path):
     path = tmp_path / "a.txt"
     assert files.write_text_if_changed(path, "x")
