@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ffrepro.data.trajectory_set import FORMAT, TrajectorySet, arrays_of, fingerprint
+from ffrepro.data.prepared import fingerprint
+from ffrepro.data.trajectory_set import FORMAT, TrajectorySet, arrays_of
 from ffrepro.kinematics import lognormal
 from ffrepro.kinematics.lognormal import Plan
 

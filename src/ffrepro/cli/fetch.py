@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("archive", metavar="ARCHIVE", help="an archive, or a data set that is in it")
+    parser.add_argument("archive", metavar="ARCHIVE", help="an archive, or a data set: all its archives")
     parser.add_argument("--source", choices=SOURCES, default="upstream", help="real data or the stand-in (%(default)s)")
     parser.add_argument(
         "--mirror", metavar="PATH_OR_URL", help=f"try this before upstream (default: ${MIRROR_VARIABLE})"
@@ -42,15 +42,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch, and print where the archive is and where it comes from."""
-    path = fetch(args.archive, args.source, args.raw, args.mirror)
-    record = files.read_json(path.with_name(path.name + ".json"))
-    print(path)
-    print(f"  {record['from']}: {record['location']}, {record['bytes'] / 1e6:,.1f} MB, sha256 {record['sha256']}")
-    print(f"  {record['provenance']}")
-    for archive in archives.ARCHIVES.values():
-        if archive.name == record["archive"]:
-            print(f"  licence: {archive.licence}")
-            if record["source"] == "upstream" and archive.note:
-                print(f"  note: {archive.note}")
+    """Fetch, and print where the archives are and where they come from."""
+    for archive in archives.find_all(args.archive):
+        path = fetch(archive.name, args.source, args.raw, args.mirror)
+        record = files.read_json(path.with_name(path.name + ".json"))
+        print(path)
+        print(f"  {record['from']}: {record['location']}, {record['bytes'] / 1e6:,.1f} MB, sha256 {record['sha256']}")
+        print(f"  {record['provenance']}")
+        print(f"  licence: {archive.licence}")
+        if record["source"] == "upstream" and archive.note:
+            print(f"  note: {archive.note}")
     return 0

@@ -41,9 +41,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
 def run(args: argparse.Namespace) -> int:
     """Prepare, and print what is in the data set and what is not."""
     spec = data.module(args.dataset).SPEC
-    archive = args.raw / args.source / archives.find(spec.archive).file
+    raw = [args.raw / args.source / archive.file for archive in archives.find_all(spec.name)]
     out = args.prepared / args.source / f"{spec.name}.npz"
-    manifest = data.family(args.dataset).prepare(spec, archive, out)
+    manifest = data.family(args.dataset).prepare(spec, *raw, out=out)
     counts = manifest["counts"]
     print(out)
     print("  " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))

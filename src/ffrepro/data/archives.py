@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ffrepro.base import names
+from ffrepro.base.errors import FfreproError
 
 _BSP_COMMIT = "3343fb01f69575dd4fee44d92e83ff7784d15d12"
+# PyTorch's copy first: the authors' own page has refused downloads for years.
+_MNIST_PLACES = ("https://ossci-datasets.s3.amazonaws.com/mnist", "http://yann.lecun.com/exdb/mnist")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class Archive:
         sha256: hex SHA-256 of the upstream file; None where upstream promises no stable bytes.
         licence: one sentence about the terms.
         datasets: the data sets prepared from it (their names are accepted as aliases).
-        standin: the module of ``ffrepro.data`` whose ``build_archive()`` makes the stand-in.
+        standin: the module of ``ffrepro.data`` that makes the stand-in.
         note: what a user must know about its checksum.
+        build: the function of that module that returns the stand-in's bytes.
     """
 
     name: str
@@ -35,6 +39,21 @@ class Archive:
     datasets: tuple[str, ...]
     standin: str
     note: str = ""
+    build: str = "build_archive"
+
+
+def _mnist(name: str, file: str, sha256: str) -> Archive:
+    """One of MNIST's four files, as its authors published them."""
+    return Archive(
+        name=f"mnist_{name}",
+        file=file,
+        urls=tuple(f"{place}/{file}" for place in _MNIST_PLACES),
+        sha256=sha256,
+        licence="none stated upstream; commonly given as CC BY-SA 3.0",
+        datasets=("mnist",),
+        standin="standin_images",
+        build=f"mnist_{name}",
+    )
 
 
 ARCHIVES = {
@@ -51,6 +70,36 @@ ARCHIVES = {
             note="GitHub makes this archive anew on request and guarantees the commit's files, not the archive's "
             "bytes, so there is no upstream checksum to hold it to; the one obtained is recorded beside the file.",
         ),
+        _mnist(
+            "train_images",
+            "train-images-idx3-ubyte.gz",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        _mnist(
+            "train_labels",
+            "train-labels-idx1-ubyte.gz",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        _mnist(
+            "test_images",
+            "t10k-images-idx3-ubyte.gz",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        _mnist(
+            "test_labels",
+            "t10k-labels-idx1-ubyte.gz",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        Archive(
+            name="cifar10",
+            file="cifar-10-python.tar.gz",
+            urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+            sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+            licence="none stated upstream; the authors ask for a citation of Krizhevsky (2009)",
+            datasets=("cifar10",),
+            standin="standin_images",
+            build="cifar10_archive",
+        ),
     )
 }
 
@@ -59,10 +108,27 @@ def find(name: str) -> Archive:
     """The archive called ``name``, or the one that holds the data set called ``name``.
 
     Raises:
+        FfreproError: neither exists (the message suggests the nearest name), or the data set comes in several.
+    """
+    found = find_all(name)
+    if len(found) > 1:
+        raise FfreproError(
+            f"the data set {name!r} comes in {len(found)} archives",
+            fix=f"name one of them: {', '.join(archive.name for archive in found)}",
+        )
+    return found[0]
+
+
+def find_all(name: str) -> list[Archive]:
+    """The archive called ``name``, or every one that the data set called ``name`` needs, in the set's order.
+
+    Raises:
         FfreproError: neither exists; the message suggests the nearest name.
     """
-    for archive in ARCHIVES.values():
-        if name == archive.name or name in archive.datasets:
-            return archive
-    aliases = [dataset for archive in ARCHIVES.values() for dataset in archive.datasets]
-    raise names.unknown("archive", name, [*ARCHIVES, *aliases])
+    if name in ARCHIVES:
+        return [ARCHIVES[name]]
+    found = [archive for archive in ARCHIVES.values() if name in archive.datasets]
+    if not found:
+        aliases = dict.fromkeys(dataset for archive in ARCHIVES.values() for dataset in archive.datasets)
+        raise names.unknown("archive", name, dict.fromkeys([*ARCHIVES, *aliases]))
+    return found

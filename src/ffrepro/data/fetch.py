@@ -118,7 +118,7 @@ def _from_upstream(archive: Archive, part: Path, patience: Patience, say: Callab
 def _make_standin(archive: Archive, target: Path, say: Callable[[str], None]) -> Path:
     """Build the stand-in. An equal file keeps its time stamp, so that nothing downstream is made again."""
     standin = import_module(f"ffrepro.data.{archive.standin}")
-    content = standin.build_archive()
+    content = getattr(standin, archive.build)()
     if not (target.is_file() and files.sha256_file(target) == files.sha256_bytes(content)):
         files.write_bytes(target, content)
     record = _record(archive, "standin", target, "standin", "made by ffrepro", standin.PROVENANCE, fetched=None)

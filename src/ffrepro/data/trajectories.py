@@ -15,9 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import trajectory_csv, unpack
+from ffrepro.data import prepared, trajectory_csv, unpack
 from ffrepro.data.progress import Progress
 from ffrepro.data.trajectory_manifest import describe
 from ffrepro.data.trajectory_set import CLASSES, HUMAN, SYNTHETIC, TrajectorySet, load, save
@@ -99,34 +98,13 @@ def prepare(spec: TrajectorySpec, archive_path: str | Path, out: str | Path) -> 
             nothing is written.
     """
     archive_path = Path(archive_path)
-    provenance = _provenance(archive_path)
+    provenance = prepared.provenance(archive_path, spec.archive)
     samples, bad = _read(spec, archive_path)
     _check(spec, archive_path, samples, bad)
     data, gestures = _assemble(samples)
     data.manifest.update(describe(spec, provenance, data, gestures, bad))
     save(data, out)
     return data.manifest
-
-
-def _provenance(archive_path: Path) -> dict[str, Any]:
-    """The archive's record, after making sure that it is this file's."""
-    record_path = archive_path.with_name(archive_path.name + ".json")
-    for needed in (archive_path, record_path):
-        if not needed.is_file():
-            raise FfreproError(
-                "the archive or its provenance record is not there",
-                where=needed,
-                fix="fetch it: ffrepro fetch trajectories",
-            )
-    record = files.read_json(record_path)
-    if files.sha256_file(archive_path) != record["sha256"]:
-        raise FfreproError(
-            "the archive is not the one its record describes",
-            where=archive_path,
-            fix="delete both files and fetch again: ffrepro fetch trajectories",
-        )
-    # When it was fetched says nothing about the data, and would make every manifest a new one.
-    return {key: value for key, value in record.items() if key != "fetched"}
 
 
 def _read(spec: TrajectorySpec, archive_path: Path) -> tuple[list[_Sample], list[dict[str, str]]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ffrepro.data.trajectory_set import CLASSES, FORMAT, HUMAN, SYNTHETIC, TrajectorySet, arrays_of, fingerprint
+from ffrepro.data.prepared import fingerprint
+from ffrepro.data.trajectory_set import CLASSES, FORMAT, HUMAN, SYNTHETIC, TrajectorySet, arrays_of
 
 if TYPE_CHECKING:
     from ffrepro.data.trajectories import TrajectorySpec

@@ -1,23 +1,14 @@
-"""A prepared trajectory data set: arrays, the file they live in, and their fingerprint.
-
-The file is an uncompressed .npz of plain arrays beside a manifest of the same name with .json. The fingerprint is
-taken over the arrays only, so that it does not depend on how or when the file was written.
-"""
+"""A prepared trajectory data set: its arrays, and how they are stored (``ffrepro.data.prepared``)."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ffrepro.base import files
-from ffrepro.base.errors import FfreproError
+from ffrepro.data import prepared
 
 FORMAT = 1  # raise it when the arrays or their meaning change
 HUMAN, SYNTHETIC = 1, 0  # labels
@@ -79,13 +70,7 @@ class TrajectorySet:
         Raises:
             FfreproError: they differ.
         """
-        found = fingerprint(arrays_of(self))
-        if found != self.manifest["fingerprint"]:
-            raise FfreproError(
-                f"the prepared data changed: fingerprint {found[:12]}, manifest {self.manifest['fingerprint'][:12]}",
-                where=f"data set {self.manifest['dataset']} ({self.manifest['source']})",
-                fix=_prepare_again(self.manifest),
-            )
+        prepared.verify(arrays_of(self), self.manifest)
 
 
 def arrays_of(data: TrajectorySet) -> dict[str, np.ndarray]:
@@ -95,27 +80,9 @@ def arrays_of(data: TrajectorySet) -> dict[str, np.ndarray]:
     return arrays
 
 
-def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
-    """Hex SHA-256 over the arrays' names, dtypes, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
-
-
 def save(data: TrajectorySet, path: str | Path) -> None:
-    """Write the arrays to ``path`` and ``data.manifest`` beside it, each atomically, the manifest last.
-
-    ``data.manifest["fingerprint"]`` must be that of the arrays; it is also stored in the .npz, so that a pair whose
-    second half was never written is noticed.
-    """
-    path = Path(path)
-    stamp = np.frombuffer(data.manifest["fingerprint"].encode(), np.uint8)
-    with files.atomic_writer(path) as file:
-        np.savez(file, **arrays_of(data), fingerprint=stamp)
-    files.write_json(path.with_suffix(".json"), data.manifest)
+    """Write the arrays to ``path`` and ``data.manifest``, which holds their fingerprint, beside it."""
+    prepared.save(path, arrays_of(data), data.manifest)
 
 
 def load(path: str | Path, *, verify: bool = False) -> TrajectorySet:
@@ -128,38 +95,9 @@ def load(path: str | Path, *, verify: bool = False) -> TrajectorySet:
     Raises:
         FfreproError: a file is missing, damaged, of another format version, or the two do not belong together.
     """
-    path = Path(path)
-    manifest_path = path.with_suffix(".json")
-    for needed in (path, manifest_path):
-        if not needed.is_file():
-            raise FfreproError(
-                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: ffrepro prepare {path.stem}"
-            )
-    try:
-        manifest = files.read_json(manifest_path)
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in (*_ARRAYS, "names", "fingerprint")}
-        version, stamp = manifest["format"], manifest["fingerprint"]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise FfreproError(
-            f"the prepared data set is damaged ({error})", where=path, fix=f"run again: ffrepro prepare {path.stem}"
-        ) from error
-    if version != FORMAT:
-        raise FfreproError(
-            f"prepared in format {version}, this version reads {FORMAT}", where=path, fix=_prepare_again(manifest)
-        )
-    if arrays.pop("fingerprint").tobytes().decode() != stamp:
-        raise FfreproError(
-            "the prepared arrays and their manifest come from two different runs",
-            where=f"{path} and {manifest_path.name}",
-            fix=_prepare_again(manifest),
-        )
+    arrays, manifest = prepared.load(path, (*_ARRAYS, "names"), FORMAT)
     names = arrays.pop("names").tobytes().decode().split("\n")
     data = TrajectorySet(**arrays, names=names, manifest=manifest)
     if verify:
         data.verify()
     return data
-
-
-def _prepare_again(manifest: Mapping[str, Any]) -> str:
-    return f"run again: ffrepro prepare {manifest.get('dataset')} --source {manifest.get('source')}"

@@ -10,14 +10,20 @@ from torch import nn
 
 from ffrepro.base.names import unknown
 
+_SHARED = {"layers"}
+
 
 def names() -> list[str]:
     """The nets there are: the files of this folder."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
-def build(settings: dict, inputs: int, generator: torch.Generator) -> nn.Module:
-    """The net of a plan file's ``net`` section; an unknown name is an error that says which there are."""
+def build(settings: dict, inputs: int | tuple[int, ...], generator: torch.Generator) -> nn.Module:
+    """The net of a plan file's ``net`` section for ``inputs`` features, or images of (C, H, W).
+
+    Raises:
+        FfreproError: no such net; the message says which there are.
+    """
     if settings["name"] not in names():
         raise unknown("net", settings["name"], names())
     return importlib.import_module(f"{__name__}.{settings['name']}").build(settings, inputs, generator)

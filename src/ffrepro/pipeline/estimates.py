@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import mean
 
 from ffrepro.pipeline import yamlfile
-from ffrepro.pipeline.jobs import prepared, raw_files
+from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
 from ffrepro.pipeline.workspace import Workspace
@@ -57,11 +57,12 @@ class Estimator:
     def data_mb(self, plans: Iterable[Plan]) -> float:
         """Disk of the data sets that runs need: of what is there its size, of the rest the table's figure."""
         raw = self.workspace.params.raw
-        needed = {(raw["datasets"][plan["dataset"]]["archive"], plan["source"]) for plan in plans}
+        needed = {(tuple(archives_of(raw["datasets"][plan["dataset"]])), plan["source"]) for plan in plans}
         total = 0.0
-        for archive, source in needed:
-            names = [name for name, entry in raw["datasets"].items() if entry["archive"] == archive]
-            paths = [*raw_files(archive, source), *(path for name in names for path in prepared(name, source))]
+        for archives, source in needed:
+            names = [name for name, entry in raw["datasets"].items() if tuple(archives_of(entry)) == archives]
+            paths = [path for archive in archives for path in raw_files(archive, source)]
+            paths += [path for name in names for path in prepared(name, source)]
             sizes = [
                 (self.workspace.root / path).stat().st_size for path in paths if (self.workspace.root / path).is_file()
             ]

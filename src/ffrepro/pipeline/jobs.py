@@ -60,7 +60,7 @@ def job_list(
     """
     source = raw["scales"][scale]["source"]
     datasets = [name for name in raw["datasets"] if any(plan["dataset"] == name for plan in plans)]
-    archives = dict.fromkeys(raw["datasets"][name]["archive"] for name in datasets)
+    archives = dict.fromkeys(archive for name in datasets for archive in archives_of(raw["datasets"][name]))
     readers = _report_files(code.source.parent)
     jobs = [_fetch(name, source, code) for name in archives]
     jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
@@ -80,6 +80,11 @@ def run_job(plan: Plan) -> Job:
     command = f"ffrepro train {file_of(run)}" if kind == "train" else f"ffrepro bench --plan {file_of(run)}"
     inputs = (file_of(run), *prepared(plan["dataset"], plan["source"]))
     return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
+
+
+def archives_of(entry: dict) -> list[str]:
+    """The archives of a data set's entry in params.yaml: one, or a list."""
+    return [entry["archive"]] if isinstance(entry["archive"], str) else list(entry["archive"])
 
 
 def raw_files(archive: str, source: str) -> tuple[str, str]:
@@ -108,7 +113,7 @@ def _fetch(archive: str, source: str, code: CodeDigest) -> Job:
 
 def _prepare(dataset: str, entry: dict, source: str, code: CodeDigest) -> Job:
     inputs = (
-        *raw_files(entry["archive"], source),
+        *(path for archive in archives_of(entry) for path in raw_files(archive, source)),
         *_sources(code, f"ffrepro.data.{dataset}", f"ffrepro.data.{entry['family']}"),
     )
     command = f"ffrepro prepare {dataset} --source {source}"

@@ -1,0 +1,153 @@
+"""The upstream formats of image sets: idx files (MNIST) and CIFAR-10's archive of Python pickles.
+
+Both are read with numpy: torchvision's classes read the same formats, from unpacked files only, take for granted that
+these are upstream's byte for byte (which a mirror's copy or a stand-in is not), answer damage with an assertion, and
+unpickle whatever a file asks for. They are the oracle of the tests.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+import pickle
+import struct
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.data import unpack
+
+_UBYTE = 8  # idx: the type byte of unsigned bytes, the only one in use here
+_CIFAR_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+_CIFAR_TEST, _CIFAR_META = "test_batch", "batches.meta"
+_MAX_NOTE = 1 << 16  # bytes of a JSON file beside the batches
+
+
+def damaged(path: Path, what: str) -> FfreproError:
+    """The error of an archive that cannot be used."""
+    return FfreproError(
+        f"{path.name}: {what}",
+        where=path,
+        fix="delete this file and its .json, and fetch it again: ffrepro fetch --help",
+    )
+
+
+def read_idx(path: str | Path, dims: int) -> np.ndarray:
+    """The array in a gzipped idx file of unsigned bytes.
+
+    Format (LeCun's MNIST page): two zero bytes, a type byte, the number of dimensions, then each dimension as a
+    big-endian 32-bit count, then the values, the last dimension fastest.
+
+    Args:
+        path: the .gz file.
+        dims: dimensions it must have: 3 for images (N, H, W), 1 for labels (N,).
+
+    Raises:
+        FfreproError: not gzip, truncated, or another magic number or size than the header promises.
+    """
+    path = Path(path)
+    try:
+        with gzip.open(path) as file:
+            content = file.read()
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise damaged(path, f"truncated or corrupt ({error})") from error
+    header = 4 + 4 * dims
+    expected = bytes([0, 0, _UBYTE, dims])
+    if content[:4] != expected:
+        raise damaged(path, f"magic number {content[:4].hex() or 'missing'}, expected {expected.hex()}")
+    if len(content) < header:
+        raise damaged(path, f"ends in its header, after {len(content)} bytes")
+    shape = struct.unpack(f">{dims}I", content[4:header])
+    if len(content) != header + math.prod(shape):
+        stated = " x ".join(map(str, shape))
+        raise damaged(path, f"{len(content) - header:,} values, but the header promises {stated}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def read_cifar(path: str | Path, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The batches in ``cifar-10-python.tar.gz``.
+
+    Args:
+        path: the archive.
+        shape: (C, H, W) of an image; a row of a batch holds it channel by channel.
+
+    Returns:
+        ``train`` and ``test``: (images (N, C, H, W), labels (N,)) as uint8 and int64; ``classes``: their names;
+        ``notes``: JSON files that a mirror put beside the batches, by name.
+
+    Raises:
+        FfreproError: a truncated or corrupt archive, a missing or broken batch.
+    """
+    path = Path(path)
+    wanted = {*_CIFAR_TRAIN, _CIFAR_TEST, _CIFAR_META}
+    batches, notes = {}, {}
+    for member, content in unpack.members(path, lambda name: _base(name) in wanted or name.endswith(".json")):
+        name = _base(member)
+        if name in wanted:
+            batches[name] = _unpickle(path, name, content)
+        elif len(content) <= _MAX_NOTE:
+            notes[name] = _json(path, name, content)
+    missing = sorted(wanted - set(batches))
+    if missing:
+        raise damaged(path, f"the archive lacks {', '.join(missing)}")
+    parts = {name: _batch(path, name, batches[name], shape) for name in (*_CIFAR_TRAIN, _CIFAR_TEST)}
+    names = batches[_CIFAR_META].get("label_names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise damaged(path, f"{_CIFAR_META} has no list of label_names")
+    return {
+        "train": tuple(np.concatenate(arrays) for arrays in zip(*(parts[name] for name in _CIFAR_TRAIN), strict=True)),
+        "test": parts[_CIFAR_TEST],
+        "classes": names,
+        "notes": notes,
+    }
+
+
+def _base(member: str) -> str:
+    return PurePosixPath(member).name
+
+
+def _json(path: Path, name: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise damaged(path, f"{name} is not JSON ({error})") from error
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """An unpickler that can make plain values and numpy arrays: a pickle may otherwise call any function."""
+
+    _ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
+        (f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _unpickle(path: Path, name: str, content: bytes) -> dict[str, Any]:
+    try:
+        value = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise damaged(path, f"{name} is not a usable pickle ({error})") from error
+    if not isinstance(value, dict):
+        raise damaged(path, f"{name} holds {type(value).__name__}, not a dictionary")
+    return value
+
+
+def _batch(path: Path, name: str, batch: dict, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    rows, labels = batch.get("data"), batch.get("labels")
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (math.prod(shape),):
+        found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise damaged(path, f"{name}: data is {found}, expected uint8 (N, {math.prod(shape)})")
+    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+        raise damaged(path, f"{name}: labels are not a list of whole numbers")
+    if len(rows) != len(labels):
+        raise damaged(path, f"{name}: {len(rows):,} images and {len(labels):,} labels")
+    return rows.reshape(-1, *shape), np.array(labels, np.int64)

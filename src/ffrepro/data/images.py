@@ -1,0 +1,183 @@
+"""The image family: what its data sets declare, and preparing one from upstream's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import sha256_json
+from ffrepro.data import image_files, prepared
+from ffrepro.data.image_set import FORMAT, ImageSet, arrays_of, load
+
+__all__ = ["ImageSet", "ImageSpec", "load", "prepare"]
+
+Part = tuple[np.ndarray, np.ndarray]  # images (N, C, H, W), labels (N,)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One data set of the family.
+
+    Attributes:
+        name: the module's name.
+        title: the name in the papers' tables.
+        form: upstream's format: ``idx`` (four files: images and labels of the training and the test part) or
+            ``cifar`` (one archive of pickles).
+        shape: (C, H, W) of an image.
+        classes: names of the labels 0, 1, ...
+        train_count, test_count: images upstream.
+        licence, citation: one sentence each, for people.
+    """
+
+    family: ClassVar[str] = "images"
+
+    name: str
+    title: str
+    form: str
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    train_count: int
+    test_count: int
+    licence: str
+    citation: str
+
+
+def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dict[str, Any]:
+    """Turn upstream's files into ``out`` (.npz) and the manifest beside it.
+
+    Args:
+        spec: the data set.
+        archive_paths: its archives in the order of ``ffrepro.data.archives``, each with its record ``<file>.json``.
+        out: the .npz to write.
+
+    Returns:
+        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``_provenance``), ``notes``
+        (what a mirror put beside upstream's files), ``licence, citation, classes, shape, counts, upstream_counts,
+        per_class`` ({train, test: images of each class}), ``mean, std`` (a channel each, of the whole training part,
+        pixels in 0 to 1), ``bad`` (always empty: an image file has no unusable samples), ``warnings, fingerprint``.
+
+    Raises:
+        FfreproError: a file without record, a damaged file, images and labels that do not match; then nothing is
+            written.
+    """
+    paths = [Path(path) for path in archive_paths]
+    records = [prepared.provenance(path, spec.name) for path in paths]
+    read = {"idx": _read_idx, "cifar": _read_cifar}[spec.form]
+    parts, notes = read(spec, *paths)
+    for (images, labels), path in zip(parts.values(), (paths[0], paths[-1]), strict=True):
+        _check(spec, path, images, labels)
+    data = ImageSet(
+        image=np.concatenate([images for images, _ in parts.values()]),
+        label=np.concatenate([labels for _, labels in parts.values()]).astype(np.uint8),
+        test=np.repeat(np.array([0, 1], np.uint8), [len(labels) for _, labels in parts.values()]),
+        manifest={},
+    )
+    data.manifest.update(_describe(spec, _provenance(spec, records), data, notes))
+    prepared.save(out, arrays_of(data), data.manifest)
+    return data.manifest
+
+
+def _read_idx(spec: ImageSpec, *paths: Path) -> tuple[dict[str, Part], dict]:
+    parts = {}
+    for name, images_path, labels_path in (("train", paths[0], paths[1]), ("test", paths[2], paths[3])):
+        images, labels = image_files.read_idx(images_path, 3)[:, None], image_files.read_idx(labels_path, 1)
+        if len(images) != len(labels):
+            raise FfreproError(
+                f"{images_path.name} has {len(images):,} images, {labels_path.name} {len(labels):,} labels",
+                where=f"{images_path} and {labels_path.name}",
+                fix=f"delete both files and fetch them again: ffrepro fetch {spec.name}",
+            )
+        parts[name] = images, labels.astype(np.int64)
+    return parts, {}
+
+
+def _read_cifar(spec: ImageSpec, path: Path) -> tuple[dict[str, Part], dict]:
+    content = image_files.read_cifar(path, spec.shape)
+    if tuple(content["classes"]) != spec.classes:
+        raise image_files.damaged(path, f"its classes are {', '.join(content['classes'])}")
+    return {"train": content["train"], "test": content["test"]}, content["notes"]
+
+
+def _check(spec: ImageSpec, path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    if not len(images):
+        raise image_files.damaged(path, "no images")
+    if images.shape[1:] != spec.shape:
+        raise image_files.damaged(path, f"images of {images.shape[1:]}, {spec.title} has {spec.shape}")
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(spec.classes)))
+    if len(wrong):
+        raise image_files.damaged(
+            path, f"label {labels[wrong[0]]} of image {wrong[0]}, there are {len(spec.classes)} classes"
+        )
+
+
+def _provenance(spec: ImageSpec, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """One record for the data set: an archive's own, or a summary of several with theirs under ``files``."""
+    if len(records) == 1:
+        return records[0]
+
+    def joined(key: str) -> str:
+        return "; ".join(dict.fromkeys(str(record[key]) for record in records))
+
+    return {
+        "archive": spec.name,
+        "file": ", ".join(record["file"] for record in records),
+        "source": joined("source"),
+        "from": joined("from"),
+        "location": ", ".join(record["location"] for record in records),
+        "sha256": sha256_json([record["sha256"] for record in records]),
+        "bytes": sum(record["bytes"] for record in records),
+        "provenance": joined("provenance"),
+        "files": records,
+    }
+
+
+def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet, notes: dict[str, Any]) -> dict[str, Any]:
+    train, test = data.test == 0, data.test == 1
+    counts = {"train": int(train.sum()), "test": int(test.sum())}
+    upstream = {"train": spec.train_count, "test": spec.test_count}
+    mean, std = pixel_statistics(data.image[train])
+    return {
+        "format": FORMAT,
+        "dataset": spec.name,
+        "title": spec.title,
+        "source": archive["source"],
+        "archive": archive,
+        "notes": notes,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "classes": list(spec.classes),
+        "shape": list(spec.shape),
+        "counts": counts,
+        "upstream_counts": upstream,
+        "per_class": {
+            name: np.bincount(data.label[part], minlength=len(spec.classes)).tolist()
+            for name, part in (("train", train), ("test", test))
+        },
+        "mean": [round(float(value), 6) for value in mean],
+        "std": [round(float(value), 6) for value in std],
+        "bad": [],
+        "warnings": [
+            f"{counts[part]:,} {part} images, {upstream[part]:,} upstream"
+            for part in counts
+            if archive["source"] == "upstream" and counts[part] != upstream[part]
+        ],
+        "fingerprint": prepared.fingerprint(arrays_of(data)),
+    }
+
+
+def pixel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over all pixels of uint8 images (N, C, H, W), scaled to 0 to 1.
+
+    Counted from a histogram: exact, and no float copy of the images is made.
+    """
+    level = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(images.shape[1]):
+        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size
+        mean.append(share @ level)
+        std.append(np.sqrt(share @ (level - mean[-1]) ** 2))
+    return np.array(mean), np.array(std)

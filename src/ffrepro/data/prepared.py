@@ -1,0 +1,126 @@
+"""The file of a prepared data set: an uncompressed .npz of plain arrays, and its manifest of the same name with .json.
+
+The fingerprint is taken over the arrays only, so that it does not depend on how or when the file was written. It
+stands in both files, so that a pair whose second half was never written is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffrepro.base import files
+from ffrepro.base.errors import FfreproError
+
+
+def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hex SHA-256 over the arrays' names, dtypes, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def verify(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
+    """Compare the arrays with the manifest's fingerprint.
+
+    Raises:
+        FfreproError: they differ.
+    """
+    found = fingerprint(arrays)
+    if found != manifest["fingerprint"]:
+        raise FfreproError(
+            f"the prepared data changed: fingerprint {found[:12]}, manifest {manifest['fingerprint'][:12]}",
+            where=f"data set {manifest['dataset']} ({manifest['source']})",
+            fix=prepare_again(manifest),
+        )
+
+
+def save(path: str | Path, arrays: Mapping[str, np.ndarray], manifest: dict[str, Any]) -> None:
+    """Write the arrays to ``path`` and the manifest beside it, each atomically, the manifest last.
+
+    ``manifest["fingerprint"]`` must be that of the arrays.
+    """
+    path = Path(path)
+    stamp = np.frombuffer(manifest["fingerprint"].encode(), np.uint8)
+    with files.atomic_writer(path) as file:
+        np.savez(file, **arrays, fingerprint=stamp)
+    files.write_json(path.with_suffix(".json"), manifest)
+
+
+def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays called ``names`` and the manifest.
+
+    Args:
+        path: the .npz; its manifest is beside it.
+        names: arrays that must be there.
+        version: the format version that the caller reads.
+
+    Raises:
+        FfreproError: a file is missing, damaged, of another format version, or the two do not belong together.
+    """
+    path = Path(path)
+    manifest_path = path.with_suffix(".json")
+    for needed in (path, manifest_path):
+        if not needed.is_file():
+            raise FfreproError(
+                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: ffrepro prepare {path.stem}"
+            )
+    try:
+        manifest = files.read_json(manifest_path)
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in (*names, "fingerprint")}
+        found, stamp = manifest["format"], manifest["fingerprint"]
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise FfreproError(
+            f"the prepared data set is damaged ({error})", where=path, fix=f"run again: ffrepro prepare {path.stem}"
+        ) from error
+    if found != version:
+        raise FfreproError(
+            f"prepared in format {found}, this version reads {version}", where=path, fix=prepare_again(manifest)
+        )
+    if arrays.pop("fingerprint").tobytes().decode() != stamp:
+        raise FfreproError(
+            "the prepared arrays and their manifest come from two different runs",
+            where=f"{path} and {manifest_path.name}",
+            fix=prepare_again(manifest),
+        )
+    return arrays, manifest
+
+
+def prepare_again(manifest: Mapping[str, Any]) -> str:
+    """The command that makes a data set anew."""
+    return f"run again: ffrepro prepare {manifest.get('dataset')} --source {manifest.get('source')}"
+
+
+def provenance(archive_path: Path, dataset: str) -> dict[str, Any]:
+    """An archive's record without its time, after making sure that it is this file's.
+
+    Raises:
+        FfreproError: the archive or its record is missing, or they do not belong together.
+    """
+    record_path = archive_path.with_name(archive_path.name + ".json")
+    for needed in (archive_path, record_path):
+        if not needed.is_file():
+            raise FfreproError(
+                "the archive or its provenance record is not there",
+                where=needed,
+                fix=f"fetch it: ffrepro fetch {dataset}",
+            )
+    record = files.read_json(record_path)
+    if files.sha256_file(archive_path) != record["sha256"]:
+        raise FfreproError(
+            "the archive is not the one its record describes",
+            where=archive_path,
+            fix=f"delete both files and fetch again: ffrepro fetch {dataset}",
+        )
+    # When it was fetched says nothing about the data, and would make every manifest a new one.
+    return {key: value for key, value in record.items() if key != "fetched"}

@@ -1,0 +1,69 @@
+"""A stack of fully connected ReLU layers: the MLPs of Hinton (2022) and of the DLR paper (Sec. III)."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ffrepro.nets.layers import LinearBlock, initialise
+
+SETTINGS = frozenset({"layers", "input_norm", "bias", "groups", "init"})
+
+
+class Mlp(nn.Module):
+    """``blocks`` of one linear map and ReLU each; no readout: a method brings its own.
+
+    Args:
+        inputs: numbers in, or the (C, H, W) of images, which are flattened.
+        layers: units of each layer.
+        input_norm: ``batch`` (BatchNorm on every block's input) or ``none``.
+        bias: whether the maps have one.
+        groups: parts of a layer's units that compete as classes; None for layers without.
+        init: see ``layers.initialise``.
+        generator: source of the initial weights.
+
+    Attributes:
+        shapes: output shape of each block, without the batch.
+    """
+
+    def __init__(
+        self,
+        inputs: int | tuple[int, ...],
+        layers: list[int],
+        *,
+        input_norm: str,
+        bias: bool,
+        groups: int | None,
+        init: str,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        sizes = [inputs if isinstance(inputs, int) else math.prod(inputs), *layers]
+        self.blocks = nn.ModuleList(
+            LinearBlock(i, o, batch_norm=input_norm == "batch", bias=bias, groups=groups)
+            for i, o in pairwise(sizes)
+        )
+        self.shapes = [(size,) for size in layers]
+        initialise(self, init, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activities of the last block."""
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def build(settings: dict, inputs: int | tuple[int, ...], generator: torch.Generator) -> Mlp:
+    """The net of a plan file's ``net`` section."""
+    return Mlp(
+        inputs,
+        settings["layers"],
+        input_norm=settings["input_norm"],
+        bias=settings["bias"],
+        groups=settings["groups"],
+        init=settings["init"],
+        generator=generator,
+    )
