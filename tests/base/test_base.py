@@ -77,3 +77,17 @@ def test_substance_of_a_plan_is_without_its_notes_and_protocol_without_the_code(
     noted, recoded, changed = plan | {"origin": {}}, plan | {"code": "b"}, plan | {"lr": 2}
     assert plans.substance(plan) == plans.substance(noted) != plans.substance(recoded)
     assert plans.protocol(plan) == plans.protocol(recoded) != plans.protocol(changed)
+
+
+def test_protocol_of_a_plan_of_schema_1_is_that_of_the_plan_it_would_be_today():
+    old = {"schema": 1, "data": {"length": 70}, "training": {"lr": 1}}
+    new = {
+        "schema": 2,
+        "data": {"name": "trajectories", "length": 70},
+        "training": {"schedule": "plateau", "lr": 1},
+    }
+    assert plans.protocol(old) == plans.protocol(new)
+    assert plans.protocol(old) != plans.protocol(new | {"data": {"name": "other", "length": 70}})
+    bench = {"schema": 1, "data": {"length": 70}}
+    assert plans.protocol(bench) == plans.protocol({"schema": 2, "data": new["data"]})
+    assert old["data"] == {"length": 70}

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from ffrepro.core import seeds
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.detection import auc
-from ffrepro.core.schedules import EarlyStop, Plateau
+from ffrepro.core.schedules import ByEpoch, EarlyStop, Plateau, build
 
 
 def test_plateau_is_pytorchs_with_patience_one_less():
@@ -75,3 +75,40 @@ def test_auc_against_sklearn_with_ties():
     assert auc([1, 2, 3, 4], [0, 0, 1, 1]) == 1.0
     assert auc([1, 1], [0, 1]) == 0.5
     assert np.isnan(auc([1, 2], [1, 1]))
+
+
+def rates(schedule, epochs):
+    out = []
+    for _ in range(epochs):
+        out.append(schedule.lr)
+        schedule.update(0.0)
+    return out
+
+
+def test_multistep_is_pytorchs():
+    parameter = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([parameter], lr=0.2)
+    theirs = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], gamma=0.1)
+    ours = build({"schedule": "multistep", "lr": 0.2, "milestones": [2, 5], "gamma": 0.1}, 8)
+    for rate in rates(ours, 8):
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step(), theirs.step()
+
+
+def test_cosine_by_hand():
+    settings = {"schedule": "cosine", "lr": 0.4, "warmup_epochs": 1}
+    assert rates(build(settings, 5), 5) == pytest.approx([0.2, 0.4, 0.2 + 0.2 * 2**-0.5, 0.2, 0.2 - 0.2 * 2**-0.5])
+
+
+def test_a_schedule_by_epoch_goes_on_where_it_was():
+    settings = {"schedule": "cosine", "lr": 0.4, "warmup_epochs": 0}
+    first, second = ByEpoch(settings, 6), ByEpoch(settings, 6)
+    rates(first, 4)
+    second.load_state_dict(first.state_dict())
+    assert rates(first, 2) == rates(second, 2)
+
+
+def test_infinite_patience_never_stops():
+    early = EarlyStop(float("inf"))
+    early.update(1.0, 1)
+    assert not any(early.update(2.0, epoch) or early.stop for epoch in range(2, 500))

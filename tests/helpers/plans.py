@@ -4,10 +4,12 @@ from ffrepro import data as datasets
 from ffrepro.data.fetch import fetch
 
 DATA = {
+    "name": "trajectories",
     "features": "velocity", "stamps": "merge", "length": 20, "input_scaling": "train_statistics", "padding": "masked",
     "split": [0.7, 0.1, 0.2], "split_seed": "run", "batches": "balanced",
 }  # fmt: skip
 TRAINING = {
+    "schedule": "plateau",
     "max_epochs": 6, "batch_size": 60, "lr": 1e-3, "plateau_on": "train", "plateau_epochs": 5, "plateau_factor": 0.5,
     "plateau_threshold": 1e-4, "early_stop_epochs": 10, "metric_average": "sample", "auc_scores": "logit",
 }  # fmt: skip

@@ -19,6 +19,7 @@ CODE = {
     "data/dollar.py": "from ffrepro.data.trajectories import read\n\nSPEC = read\n",
     "data/mcyt.py": "from ffrepro.data.trajectories import read\n\nSPEC = read\n",
     "data/trajectories.py": "def read():\n    return 1\n",
+    "data/trajectories_task.py": "class Task:\n    pass\n",
     "data/standin.py": "from ffrepro.data import trajectories\n",
     "nets/rnn.py": "def build():\n    return 1\n",
     "methods/backprop_rnn.py": "class Method:\n    pass\n",

@@ -7,10 +7,17 @@ import pytest
 from ffrepro.base.errors import FfreproError
 from ffrepro.pipeline.digest import CodeDigest, roots
 
-PLAN = {"kind": "train", "dataset": "mcyt", "method": {"name": "ff_rnn"}, "net": {"name": "rnn"}}
+PLAN = {
+    "kind": "train",
+    "dataset": "mcyt",
+    "data": {"name": "trajectories"},
+    "method": {"name": "ff_rnn"},
+    "net": {"name": "rnn"},
+}
 BENCH = {
     "kind": "bench",
     "dataset": "dollar",
+    "data": {"name": "trajectories"},
     "bench": {"name": "rnn"},
     "variants": {
         "bptt": {"method": {"name": "backprop_rnn"}, "net": {"name": "rnn"}},
@@ -34,12 +41,14 @@ def write(project):
 def test_roots_of_a_run_and_of_a_bench():
     assert roots(PLAN) == [
         "ffrepro.data.mcyt",
+        "ffrepro.data.trajectories_task",
         "ffrepro.methods.ff_rnn",
         "ffrepro.nets.rnn",
         "ffrepro.training.loop",
     ]
     assert roots(BENCH) == [
         "ffrepro.data.dollar",
+        "ffrepro.data.trajectories_task",
         "ffrepro.methods.backprop_rnn",
         "ffrepro.methods.ff_rnn",
         "ffrepro.nets.rnn",
@@ -54,6 +63,7 @@ def test_the_closure_follows_absolute_and_relative_imports_but_not_base(project)
         "ffrepro.data",
         "ffrepro.data.mcyt",
         "ffrepro.data.trajectories",
+        "ffrepro.data.trajectories_task",
         "ffrepro.methods",
         "ffrepro.methods.ff_rnn",
         "ffrepro.nets",

@@ -55,7 +55,7 @@ def test_scale_and_hardware_multiply(plans):
 
 def test_a_plan_file_holds_everything_the_run_needs_and_nothing_else(plans):
     assert by_run(plans())["smoke/cpu/rnn_mcyt_as_published/ff_std/seed1"] == {
-        "schema": 1,
+        "schema": 2,
         "run": "smoke/cpu/rnn_mcyt_as_published/ff_std/seed1",
         "kind": "train",
         "paper": "paper_a",
@@ -68,10 +68,10 @@ def test_a_plan_file_holds_everything_the_run_needs_and_nothing_else(plans):
         "protocol": {"treatment": "as_published", "task": "classify", "inference": "ensemble"},
         "dataset": "mcyt",
         "source": "standin",
-        "data": {"length": 70},
+        "data": {"name": "trajectories", "length": 70},
         "net": {"name": "rnn", "hidden": 96},
         "method": {"name": "ff_rnn", "norm": "standardize", "theta": 7.0},
-        "training": {"max_epochs": 2, "lr": 0.001},
+        "training": {"schedule": "constant", "max_epochs": 2, "lr": 0.001},
         "origin": {
             "data.length": "released code",
             "net.hidden": "paper, Sec. 3.5",

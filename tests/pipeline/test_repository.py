@@ -1,8 +1,13 @@
 """The committed files themselves: params.yaml, plan files, dvc.yaml, pins."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
+import pytest
+
+from ffrepro.core import schedules
+from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
 from ffrepro.pipeline.refresh import out_of_date
 from ffrepro.pipeline.workspace import open_workspace
@@ -34,3 +39,22 @@ def test_direct_requirements_are_pinned_and_agree_with_the_lock():
         "torch",
         "torchvision",
     }
+
+
+VOCABULARY = params.load_vocabulary(ROOT).groups
+
+
+@pytest.mark.parametrize("group", sorted(group for group in VOCABULARY if not group.startswith(("method.", "eval"))))
+def test_every_group_of_settings_is_what_the_code_behind_it_reads(group):
+    part, _, name = group.partition(".")
+    if part == "schedule":
+        settings = schedules.SETTINGS[name]
+    else:
+        module = {
+            "training": "training.loop",
+            "data": f"data.{name}_task",
+            "net": f"nets.{name}",
+            "bench": f"training.bench_{name}",
+        }[part]
+        settings = import_module(f"ffrepro.{module}").SETTINGS
+    assert settings == set(VOCABULARY[group])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffrepro.training.evaluate import detection_metrics
+from ffrepro.training.evaluate import classification_metrics, detection_metrics, summarise
 
 ARRAYS = {
     "logit": np.float32([2.0, -1.0, 3.0, 1.0, -2.0]),
@@ -50,3 +50,35 @@ def test_saturated_sigmoids_tie():
 def test_backpropagation_has_no_layer_metrics():
     arrays = {name: value for name, value in ARRAYS.items() if name != "layer_logit"} | {"loss": ARRAYS["loss"][:, :1]}
     assert sorted(metrics(arrays)) == ["accuracy", "auc", "loss"]
+
+
+CLASSES = {
+    "label": np.int64([0, 1, 2, 1]),
+    "index": np.int64([7, 8, 9, 5]),
+    "loss": np.float32([[1, 0], [2, 0], [3, 4], [2, 0]]),
+    "scores_one_pass": np.float32([[9, 1, 0], [2, 1, 0], [0, 1, 3], [0, 5, 1]]),
+    "scores_multi_pass": np.float32([[1, 9, 0], [2, 1, 0], [0, 1, 3], [0, 5, 1]]),
+    "layer_scores": np.float32(
+        [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]], [[1, 0, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]
+    ),
+}
+
+
+def test_a_classifiers_metrics_by_scheme_and_layer():
+    out = classification_metrics(CLASSES, "one_pass")
+    assert out["error"] == out["error_one_pass"] == 1 / 4
+    assert out["error_multi_pass"] == 2 / 4
+    assert out["accuracy"] == 3 / 4
+    assert out["loss"] == 3.0
+    assert (out["loss_layer0"], out["loss_layer1"]) == (2.0, 1.0)
+    assert (out["accuracy_layer0"], out["accuracy_layer1"]) == (2 / 4, 3 / 4)
+
+
+def test_a_classifiers_record_keeps_classes_not_scores():
+    plan = {"training": {}, "protocol": {"inference": "multi_pass"}}
+    metrics, kept = summarise("classification", CLASSES, BATCHES, plan)
+    assert metrics["error"] == 2 / 4
+    assert sorted(kept) == ["index", "label", "layer_prediction", "prediction_multi_pass", "prediction_one_pass"]
+    assert kept["prediction_multi_pass"].dtype == np.uint8
+    assert kept["prediction_multi_pass"].tolist() == [1, 0, 2, 1]
+    assert kept["layer_prediction"].tolist() == [[0, 1], [1, 1], [0, 2], [0, 1]]

@@ -15,6 +15,7 @@ from helpers.method_cases import BP, CASES, FF
 from helpers.plans import make_plan
 
 from ffrepro.base.errors import FfreproError, explain_os_error
+from ffrepro.data.trajectories_task import Task
 from ffrepro.training import loop
 from ffrepro.training.record import Record
 
@@ -212,8 +213,8 @@ def test_early_stop_restores_the_best_epoch(place):
 def test_the_test_split_is_read_once(place, monkeypatch):
     plan = make_plan("ff_rnn", FF, max_epochs=3)
     seen = []
-    whole = loop.TrajectoryTask.in_order
-    monkeypatch.setattr(loop.TrajectoryTask, "in_order", lambda self, name: (seen.append(name), whole(self, name))[1])
+    whole = Task.in_order
+    monkeypatch.setattr(Task, "in_order", lambda self, name: (seen.append(name), whole(self, name))[1])
     loop.run(plan, place)
     assert seen.count("test") == 1
     assert seen[-1] == "test"

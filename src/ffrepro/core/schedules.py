@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from typing import Any
+
+SETTINGS = {  # by schedule
+    "plateau": frozenset({
+        "plateau_on", "plateau_epochs", "plateau_factor", "plateau_threshold", "early_stop_epochs",
+    }),
+    "multistep": frozenset({"milestones", "gamma", "final_weights"}),
+    "cosine": frozenset({"warmup_epochs", "final_weights"}),
+}  # fmt: skip
 
 
 class Plateau:
@@ -35,10 +45,53 @@ class Plateau:
         self.lr, self.best, self.flat = state["lr"], state["best"], state["flat"]
 
 
-class EarlyStop:
-    """Stop after ``epochs`` epochs in a row that did not beat the best value."""
+class ByEpoch:
+    """A learning rate that depends on the number of finished epochs alone.
 
-    def __init__(self, epochs: int):
+    ``multistep``: times ``gamma`` after each milestone. ``cosine``: linear from 0 over the warm-up, then half a cosine
+    down to 0 after the last epoch.
+    """
+
+    def __init__(self, settings: dict[str, Any], epochs: int):
+        self.settings, self.epochs, self.finished = settings, epochs, 0
+
+    @property
+    def lr(self) -> float:
+        """The next epoch's."""
+        s = self.settings
+        if s["schedule"] == "multistep":
+            return s["lr"] * s["gamma"] ** bisect_right(s["milestones"], self.finished)
+        warm = s["warmup_epochs"]
+        if self.finished < warm:
+            return s["lr"] * (self.finished + 1) / (warm + 1)
+        return s["lr"] * 0.5 * (1 + math.cos(math.pi * (self.finished - warm) / max(self.epochs - warm, 1)))
+
+    def update(self, value: float) -> float:
+        """Count an epoch, however it ended; the learning rate of the next one."""
+        self.finished += 1
+        return self.lr
+
+    def state_dict(self) -> dict:
+        """What changes from epoch to epoch."""
+        return {"finished": self.finished}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from ``state_dict``."""
+        self.finished = state["finished"]
+
+
+def build(settings: dict[str, Any], epochs: int) -> Plateau | ByEpoch:
+    """The schedule of a plan's ``training`` section for a phase of at most ``epochs`` epochs."""
+    if settings["schedule"] != "plateau":
+        return ByEpoch(settings, epochs)
+    s = settings
+    return Plateau(s["lr"], s["plateau_epochs"], s["plateau_factor"], s["plateau_threshold"])
+
+
+class EarlyStop:
+    """Stop after ``epochs`` epochs in a row that did not beat the best value; infinity: never."""
+
+    def __init__(self, epochs: float):
         self.epochs, self.best, self.flat, self.best_epoch = epochs, math.inf, 0, 0
 
     def update(self, value: float, epoch: int) -> bool:

@@ -32,6 +32,11 @@ def module(name: str) -> ModuleType:
     return import_module(f"{__name__}.{name}")
 
 
+def view(name: str) -> ModuleType:
+    """The module whose ``Task`` makes splits, inputs and batches of a prepared set: ``data/<name>_task.py``."""
+    return import_module(f"{__name__}.{name}_task")
+
+
 def family(name: str) -> ModuleType:
     """The module with ``prepare(spec, archive_path, out)`` and ``load(path)`` for data set ``name``."""
     return import_module(f"{__name__}.{module(name).SPEC.family}")

@@ -14,9 +14,14 @@ Batch = dict[str, Tensor]  # tensors by name, as the data family delivers them
 @dataclass(frozen=True)
 class Phase:
     """A stretch of training that the loop runs to its end before the next one: all layers at once, one greedy
-    layer, a head on frozen features."""
+    layer, a head on frozen features.
+
+    Attributes:
+        epochs: at most; None: as many as the run's settings say.
+    """
 
     name: str = "train"
+    epochs: int | None = None
 
 
 class BaseMethod:
@@ -50,7 +55,7 @@ class BaseMethod:
         return [Phase()]
 
     def begin_phase(self, phase: Phase) -> None:
-        """Called by the loop before a phase's first epoch."""
+        """Called by the loop before a phase's first epoch, and again where a run goes on within it."""
 
     def set_lr(self, lr: float) -> None:
         """Learning rate of every optimizer from the next step on."""

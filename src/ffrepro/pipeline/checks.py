@@ -35,8 +35,10 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
             problems += _each((*here, "variants"), "variant", entry["variants"], study["variants"])
             problems += _each((*here, "tables"), "table", entry["tables"], study["tables"])
-            if entry["kind"] == "bench":
-                problems += _one((*here, "bench"), "bench", entry["bench"], _suffixes(vocabulary, "bench."))
+            part = "bench" if entry["kind"] == "bench" else "schedule"
+            problems += _one((*here, part), part, entry[part], _suffixes(vocabulary, f"{part}."))
+            if "view" in entry:
+                problems += _one((*here, "view"), "view", entry["view"], _suffixes(vocabulary, "data."))
         problems += _when_problems(raw, paper, study)
         problems += _setting_names(vocabulary, paper, study)
     return problems
@@ -47,12 +49,12 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
     problems = [*_without_effect(raw, vocabulary)]
     of_runs: dict[KeyPath, Problem] = {}  # one a key, though many runs share it
     for case in cases(raw):
-        used = groups(raw, case)
+        used = [group for part in groups(raw, vocabulary, case).values() for group in part]
         grid = (*case_path(case), "grid")
         problems += [
             Problem((*grid, name), f"{name!r} is no setting of {case.variant}", "vary one that it has")
             for name, _ in case.grid
-            if not vocabulary.having(name, used.values())
+            if not vocabulary.having(name, used)
         ]
         for scale in raw["scales"]:
             for problem in resolve(raw, vocabulary, case, scale).problems:
@@ -124,13 +126,13 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
                 yield Problem((*path, "when"), "no variant has this name and this method", "name one or the other")
                 continue
             used = {f"{part}.{variant[part]}" for variant in variants for part in ("net", "method")}
-            used |= {
-                f"data.{raw['datasets'][name]['family']}"
-                for name in as_list(when.get("dataset", list(raw["datasets"])))
-            }
+            names = as_list(when.get("dataset", list(raw["datasets"])))
+            views = {raw["datasets"][name]["family"] for name in names}
+            views |= {entry["view"] for entry in study["experiments"].values() if "view" in entry}
+            used |= {f"{part}.{view}" for part in ("data", "evaluation") for view in views}
             kinds = as_list(when.get("kind", list(KINDS)))
-            used |= {"training"} if "train" in kinds else set()
-            used |= {group for group in vocabulary.groups if group.startswith("bench.")} if "bench" in kinds else set()
+            parts = ("training", "schedule.") * ("train" in kinds) + ("bench.",) * ("bench" in kinds)
+            used |= {group for group in vocabulary.groups if group.startswith(parts)}
             for name in layer["set"]:
                 if not vocabulary.having(name, used):
                     what = f"no run that this layer matches has the setting {name!r}"

@@ -102,6 +102,7 @@ def roots(plan: dict[str, Any]) -> list[str]:
     variants = plan["variants"].values() if plan["kind"] == "bench" else [plan]
     start = f"bench_{plan['bench']['name']}" if plan["kind"] == "bench" else "loop"
     names = {f"{PACKAGE}.training.{start}", f"{PACKAGE}.data.{plan['dataset']}"}
+    names.add(f"{PACKAGE}.data.{plan['data']['name']}_task")
     for variant in variants:
         names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
     return sorted(names)

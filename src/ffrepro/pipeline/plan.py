@@ -10,7 +10,7 @@ from typing import Any
 from ffrepro.pipeline.schema import Problem
 from ffrepro.pipeline.settings import Setting, Vocabulary, merge, pick
 
-SCHEMA = 1
+SCHEMA = 2
 BENCH_VARIANT = "interleaved"
 Plan = dict[str, Any]
 
@@ -61,17 +61,20 @@ def cases(raw: dict) -> Iterator[Case]:
                 yield Case(paper, family, entry, dataset, treatment, variant, point)
 
 
-def groups(raw: dict, case: Case) -> dict[str, str]:
-    """The vocabulary groups that a case uses: ``{"training": "training", "net": "net.rnn", ...}``."""
+def view_of(raw: dict, case: Case) -> str:
+    """How a case sees its data set: as its experiment says, else as the data set's family does."""
+    return case.entry.get("view", raw["datasets"][case.dataset]["family"])
+
+
+def groups(raw: dict, vocabulary: Vocabulary, case: Case) -> dict[str, list[str]]:
+    """The vocabulary groups behind each part of a case's plan: ``{"net": ["net.rnn"], ...}``."""
     variant = raw["papers"][case.paper]["variants"][case.variant]
-    used = {
-        "data": f"data.{raw['datasets'][case.dataset]['family']}",
-        "net": f"net.{variant['net']}",
-        "method": f"method.{variant['method']}",
-    }
+    view = view_of(raw, case)
+    used = {"data": [f"data.{view}"], "net": [f"net.{variant['net']}"], "method": [f"method.{variant['method']}"]}
     if case.entry["kind"] == "bench":
-        return used | {"bench": f"bench.{case.entry['bench']}"}
-    return used | {"training": "training"}
+        return used | {"bench": [f"bench.{case.entry['bench']}"]}
+    evaluation = [group for group in [f"evaluation.{view}"] if group in vocabulary.groups]
+    return used | {"training": ["training", f"schedule.{case.entry['schedule']}", *evaluation]}
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,14 @@ def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolv
     values: dict[str, dict[str, Any]] = {}
     origin: dict[str, str] = {}
     problems: list[Problem] = []
-    for part, group in groups(raw, case).items():
-        who = f"{case.experiment}/{case.variant_name} at scale {scale}"
-        values[part], sources, wrong = pick(merged, group, vocabulary, at=at, who=who)
-        origin |= {f"{part}.{name}": source for name, source in sources.items()}
-        problems += wrong
+    who = f"{case.experiment}/{case.variant_name} at scale {scale}"
+    for part, used in groups(raw, vocabulary, case).items():
+        values[part] = {}
+        for group in used:
+            found, sources, wrong = pick(merged, group, vocabulary, at=at, who=who)
+            values[part] |= found
+            origin |= {f"{part}.{name}": source for name, source in sources.items()}
+            problems += wrong
     return Resolved(values, origin, problems)
 
 
@@ -144,10 +150,10 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
             | {
                 "protocol": {"treatment": case.treatment, "task": entry["task"], "inference": entry["inference"]},
                 **_data(raw, case, scale),
-                "data": resolved.values["data"],
+                "data": {"name": view_of(raw, case)} | resolved.values["data"],
                 "net": {"name": variant["net"]} | resolved.values["net"],
                 "method": {"name": variant["method"]} | resolved.values["method"],
-                "training": resolved.values["training"],
+                "training": {"schedule": entry["schedule"]} | resolved.values["training"],
                 "origin": resolved.origin,
                 "tags": {"tables": entry["tables"]},
             }
@@ -170,7 +176,7 @@ def _bench_plan(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str
     return _head(raw, case, scale, hardware, BENCH_VARIANT, 0) | {
         "protocol": {"treatment": case.treatment},
         **_data(raw, case, scale),
-        "data": shared.values["data"],
+        "data": {"name": view_of(raw, case)} | shared.values["data"],
         "bench": {"name": case.entry["bench"]} | shared.values["bench"],
         "variants": variants,
         "origin": origin,

@@ -27,6 +27,65 @@ def observe(method, batches: Iterable[dict[str, Tensor]]) -> tuple[dict[str, np.
     return {name: np.concatenate(parts) for name, parts in collected.items()}, np.concatenate(numbers)
 
 
+def summarise(
+    kind: str, arrays: dict[str, np.ndarray], batch_S: np.ndarray, plan: dict
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Metrics of what ``observe`` gave, and the arrays that are worth keeping in a record.
+
+    Args:
+        kind: the task's, ``detection`` or ``classification``.
+    """
+    training = plan["training"]
+    if kind == "classification":
+        return classification_metrics(arrays, plan["protocol"]["inference"]), _predictions(arrays)
+    metrics = detection_metrics(
+        arrays,
+        batch_S,
+        average=training["metric_average"],
+        reduction=plan["method"].get("loss_reduction", "joint"),
+        auc_scores=training["auc_scores"],
+    )
+    return metrics, arrays
+
+
+def classification_metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
+    """Metrics of a classifier that may have several ways to read off a class.
+
+    Args:
+        arrays: from ``observe``: ``label`` (S,), ``loss`` (S, L), ``scores_<scheme>`` (S, C) for each scheme, maybe
+            ``layer_scores`` (S, L, C).
+        inference: the scheme that ``accuracy`` and ``error`` stand for.
+
+    Returns:
+        ``loss`` (summed over layers), ``accuracy`` and ``error``, ``error_<scheme>`` for each scheme; ``loss_layer<l>``
+        and ``accuracy_layer<l>`` where the method has layer-wise ones.
+    """
+    label_S = arrays["label"]
+    by_layer = arrays["loss"].mean(0, dtype=np.float64)
+    errors = {
+        f"error_{name.removeprefix('scores_')}": float((scores_SC.argmax(-1) != label_S).mean())
+        for name, scores_SC in arrays.items()
+        if name.startswith("scores_")
+    }
+    error = errors[f"error_{inference}"]
+    out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
+    if "layer_scores" in arrays:
+        right_SL = arrays["layer_scores"].argmax(-1) == label_S[:, None]
+        for layer, accuracy in enumerate(right_SL.mean(0)):
+            out[f"loss_layer{layer}"] = float(by_layer[layer])
+            out[f"accuracy_layer{layer}"] = float(accuracy)
+    return out
+
+
+def _predictions(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """uint8 classes instead of scores: a record stays small."""
+    kept = {name: arrays[name] for name in ("label", "index")}
+    for name, value in arrays.items():
+        if name.startswith("scores_") or name == "layer_scores":
+            kept[name.replace("scores", "prediction")] = value.argmax(-1).astype(np.uint8)
+    return kept
+
+
 def detection_metrics(
     arrays: dict[str, np.ndarray], batch_S: np.ndarray, *, average: str, reduction: str, auc_scores: str
 ) -> dict[str, float]:

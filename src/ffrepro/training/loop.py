@@ -15,7 +15,6 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 
@@ -23,17 +22,12 @@ from ffrepro import data as datasets
 from ffrepro import methods
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import schedules, seeds
-from ffrepro.data.trajectory_set import TrajectorySet
-from ffrepro.data.trajectory_task import TrajectoryTask
 from ffrepro.nets import build
 from ffrepro.training import evaluate, machine, memory
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 
-SETTINGS = frozenset({
-    "max_epochs", "batch_size", "lr", "plateau_on", "plateau_epochs", "plateau_factor", "plateau_threshold",
-    "early_stop_epochs", "metric_average", "auc_scores",
-})  # fmt: skip
+SETTINGS = frozenset({"max_epochs", "batch_size", "lr"})
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 
@@ -72,17 +66,15 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
     outcome = trainer.train()
     method.load_weights(trainer.best_weights)
     begin = time.perf_counter()
-    val_metrics, _ = trainer.evaluate("val")
-    test_metrics, test_arrays = trainer.evaluate("test")
-    trainer.refuse_nan({f"{split}/loss": m["loss"] for split, m in (("val", val_metrics), ("test", test_metrics))})
+    final = {split: trainer.evaluate(split) for split in task.final_splits}
+    trainer.refuse_nan({f"{split}/loss": metrics["loss"] for split, (metrics, _) in final.items()})
     lines = record.metrics()
     result = {
         "schema": 1,
         "run": plan["run"],
         **outcome,
         "metrics": {
-            **{f"test/{k}": v for k, v in test_metrics.items()},
-            **{f"val/{k}": v for k, v in val_metrics.items()},
+            f"{split}/{name}": value for split, (metrics, _) in final.items() for name, value in metrics.items()
         },
         "time": {
             "train_s": sum(line["seconds"] for line in lines),
@@ -92,14 +84,14 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         },
         "memory": memory.of_process(device),
     }
-    arrays = {f"test_{name}": value for name, value in test_arrays.items()}
+    arrays = {f"test_{name}": value for name, value in final["test"][1].items()}
     facts = about(plan, record, data, place, device, started)
     facts["data"]["counts"] = task.counts()
     record.finish(facts, result, arrays, method.weights() if keep_weights else None)
     return result
 
 
-def about(plan: dict, record: Record, data: TrajectorySet, place: Place, device: str, started: str) -> dict:
+def about(plan: dict, record: Record, data, place: Place, device: str, started: str) -> dict:
     """What run.json says of every run: plan, data, code, versions, machine, times."""
     return {
         "schema": 1,
@@ -120,8 +112,8 @@ def about(plan: dict, record: Record, data: TrajectorySet, place: Place, device:
     }
 
 
-def load_data(plan: dict, prepared: Path) -> TrajectorySet:
-    """The plan's prepared data set.
+def load_data(plan: dict, prepared: Path):
+    """The plan's prepared data set, as its family loads it: arrays, and a ``manifest``.
 
     Raises:
         FfreproError: it was made from another source than the plan asks for.
@@ -137,17 +129,18 @@ def load_data(plan: dict, prepared: Path) -> TrajectorySet:
     return data
 
 
-def make_task(plan: dict, data: TrajectorySet, device: str, dtype: torch.dtype) -> TrajectoryTask:
+def make_task(plan: dict, data, device: str, dtype: torch.dtype):
     """Splits and batches; every method of an experiment gets the same split for the same seed."""
     seed = seeds.derive("split", plan["dataset"], plan["seed"])
-    return TrajectoryTask(data, plan["data"], seed, plan["training"]["batch_size"], device, dtype)
+    task = datasets.view(plan["data"]["name"]).Task
+    return task(data, plan["data"], seed, plan["training"]["batch_size"], device, dtype)
 
 
-def make_method(plan: dict, task: TrajectoryTask, generator: torch.Generator | None = None):
+def make_method(plan: dict, task, generator: torch.Generator | None = None):
     """Net and method of a plan, freshly initialised from the run's seed."""
     generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
     example = next(iter(task.in_order("val")))
-    net = build(plan["net"], task.inputs, generator).to(example["x"])
+    net = build(plan["net"], task.inputs, generator).to(task.device, task.dtype)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])
@@ -171,9 +164,8 @@ def evaluate_again(plan: dict, place: Place, split: str) -> dict[str, float]:
 class _Trainer:
     """Epochs, validation, learning rate, early stop and checkpoints of one run."""
 
-    def __init__(self, plan: dict, task: TrajectoryTask, method, record: Record):
+    def __init__(self, plan: dict, task, method, record: Record):
         self.plan, self.task, self.method, self.record = plan, task, method, record
-        self.settings = SimpleNamespace(**plan["training"])
         self.order = seeds.generator("order", plan["dataset"], plan["seed"])
         self.phases = method.phases()
         self.at = {"phase": 0, "epoch": 0}  # epoch: finished epochs of all phases together
@@ -181,22 +173,23 @@ class _Trainer:
         self._new_phase()
 
     def _new_phase(self) -> None:
-        s = self.settings
-        self.plateau = schedules.Plateau(s.lr, s.plateau_epochs, s.plateau_factor, s.plateau_threshold)
-        self.early = schedules.EarlyStop(s.early_stop_epochs)
+        training = self.plan["training"]
+        self.max_epochs = self.phases[self.at["phase"]].epochs or training["max_epochs"]
+        self.schedule = schedules.build(training, self.max_epochs)
+        self.early = schedules.EarlyStop(training.get("early_stop_epochs", math.inf))
         self.phase_epoch = 0
-        self.method.set_lr(s.lr)
+        self.method.set_lr(self.schedule.lr)
 
     def train(self) -> dict:
         """All phases to their ends."""
-        progress = EpochProgress(self.plan["run"], self.settings.max_epochs, self.phase_epoch)
+        total = sum(phase.epochs or self.plan["training"]["max_epochs"] for phase in self.phases)
+        progress = EpochProgress(self.plan["run"], total, self.at["epoch"])
         last_save = time.monotonic()
         with progress:
             while True:
                 phase = self.phases[self.at["phase"]]
-                if self.phase_epoch == 0:
-                    self.method.begin_phase(phase)
-                while self.phase_epoch < self.settings.max_epochs and not self.early.stop:
+                self.method.begin_phase(phase)
+                while self.phase_epoch < self.max_epochs and not self.early.stop:
                     line = self._epoch(phase.name)
                     self.record.add_metrics(line)
                     progress.advance(line)
@@ -205,9 +198,9 @@ class _Trainer:
                         last_save = time.monotonic()
                 stopped_by = "early_stopping" if self.early.stop else "max_epochs"
                 outcome = {
-                    "epochs": self.phase_epoch,
-                    "best_epoch": self.early.best_epoch,
-                    "max_epochs": self.settings.max_epochs,
+                    "epochs": self.at["epoch"],
+                    "best_epoch": self.at["epoch"] - self.phase_epoch + self.early.best_epoch,
+                    "max_epochs": total,
                     "stopped_by": stopped_by,
                 }
                 if self.at["phase"] + 1 == len(self.phases):
@@ -217,27 +210,29 @@ class _Trainer:
                 self._new_phase()
 
     def _epoch(self, phase: str) -> dict:
-        lr = self.plateau.lr
+        lr = self.schedule.lr
+        by_batch = self.plan["training"].get("metric_average") == "batch"
         begin = time.perf_counter()
         sums: dict[str, torch.Tensor] = {}
         samples = batches = 0
         for batch in self.task.epoch(self.order):
             n = len(batch["label"])
-            weight = 1 if self.settings.metric_average == "batch" else n
+            weight = 1 if by_batch else n
             for name, value in self.method.step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value * weight
             samples, batches = samples + n, batches + 1
-        total = batches if self.settings.metric_average == "batch" else samples
+        total = batches if by_batch else samples
         train = {f"train/{name}": float(value) / total for name, value in sums.items()}
         seconds = time.perf_counter() - begin
         metrics, _ = self.evaluate("val")
         self.at["epoch"] += 1
         self.phase_epoch += 1
         self.refuse_nan({**train, **{f"val/{k}": v for k, v in metrics.items() if k == "loss"}})
-        if self.early.update(metrics["loss"], self.phase_epoch):
+        best = self.early.update(metrics["loss"], self.phase_epoch)
+        if best or self.plan["training"].get("final_weights") == "last":
             self.best_weights = copy.deepcopy(self.method.weights())
-        watched = train["train/loss"] if self.settings.plateau_on == "train" else metrics["loss"]
-        self.method.set_lr(self.plateau.update(watched))
+        on_train = self.plan["training"].get("plateau_on") == "train"
+        self.method.set_lr(self.schedule.update(train["train/loss"] if on_train else metrics["loss"]))
         val = {f"val/{k}": v for k, v in metrics.items()}
         return {"epoch": self.at["epoch"], "phase": phase, "lr": lr, "seconds": seconds, **train, **val}
 
@@ -248,7 +243,7 @@ class _Trainer:
             raise FfreproError(
                 f"training diverged: {', '.join(broken)} is not finite in epoch {self.at['epoch']}",
                 where=self.plan["run"],
-                fix=f"lower `lr` (now {self.plateau.lr:g}) for this run in params.yaml, or look at its input data; "
+                fix=f"lower `lr` (now {self.schedule.lr:g}) for this run in params.yaml, or look at its input data; "
                 "batch statistics also need more than one sample in the last batch of each split (`batch_size`). "
                 "The epochs so far are in the run's partial folder",
             )
@@ -256,14 +251,7 @@ class _Trainer:
     def evaluate(self, split: str) -> tuple[dict, dict]:
         """(metrics, per-sample arrays) of a split."""
         arrays, batch_S = evaluate.observe(self.method, self.task.in_order(split))
-        metrics = evaluate.detection_metrics(
-            arrays,
-            batch_S,
-            average=self.settings.metric_average,
-            reduction=self.plan["method"].get("loss_reduction", "joint"),
-            auc_scores=self.settings.auc_scores,
-        )
-        return metrics, arrays
+        return evaluate.summarise(self.task.kind, arrays, batch_S, self.plan)
 
     def save(self) -> None:
         """Write everything that a resume needs."""
@@ -271,7 +259,7 @@ class _Trainer:
             "method": self.method.state_dict(),
             "best_weights": self.best_weights,
             "order": self.order.get_state(),
-            "plateau": self.plateau.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "early": self.early.state_dict(),
             "phase_epoch": self.phase_epoch,
             "at": self.at,
@@ -286,9 +274,12 @@ class _Trainer:
         self.method.load_state_dict(state["method"])
         self.best_weights = state["best_weights"]
         self.order.set_state(state["order"])
-        self.plateau.load_state_dict(state["plateau"])
+        self.at = state["at"]
+        self._new_phase()
+        self.schedule.load_state_dict(state["schedule"])
         self.early.load_state_dict(state["early"])
-        self.phase_epoch, self.at = state["phase_epoch"], state["at"]
+        self.phase_epoch = state["phase_epoch"]
+        self.method.set_lr(self.schedule.lr)
 
 
 def now() -> str:

@@ -78,7 +78,7 @@ def shuffled_batches(n: int, batch_size: int, generator: torch.Generator) -> Ite
     yield from torch.randperm(n, generator=generator).split(batch_size)
 
 
-class TrajectoryTask:
+class Task:
     """Human-against-synthetic detection on one prepared set.
 
     Args:
@@ -88,11 +88,13 @@ class TrajectoryTask:
     """
 
     inputs = 2
+    kind = "detection"
+    final_splits = ("val", "test")
 
     def __init__(
         self, data: TrajectorySet, settings: dict, seed: int, batch_size: int, device: str, dtype: torch.dtype
     ):
-        self.settings, self.batch_size, self.device = settings, batch_size, device
+        self.settings, self.batch_size, self.device, self.dtype = settings, batch_size, device, dtype
         sequences = features.sequences(data, settings["features"], settings["stamps"])
         if settings["input_scaling"] == "sequence_zscore":
             sequences = features.zscore_sequences(sequences)

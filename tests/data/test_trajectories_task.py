@@ -7,7 +7,7 @@ from helpers.plans import DATA
 from helpers.trajectories import make_set
 from torch.utils.data import random_split
 
-from ffrepro.data.trajectory_task import TrajectoryTask, balanced_batches, shuffled_batches, split_indices
+from ffrepro.data.trajectories_task import Task, balanced_batches, shuffled_batches, split_indices
 
 
 def random_set(n=60, dataset="mcyt", seed=0):
@@ -21,7 +21,7 @@ def random_set(n=60, dataset="mcyt", seed=0):
 
 
 def task(**changed):
-    return TrajectoryTask(random_set(), {**DATA, **changed}, 0, 10, "cpu", torch.float32)
+    return Task(random_set(), {**DATA, **changed}, 0, 10, "cpu", torch.float32)
 
 
 def test_split_is_the_released_codes():
@@ -69,7 +69,7 @@ def test_speed_survives_the_scaling():
     fast = path.copy()
     fast[:, 2] /= 2
     data = make_set([path, fast] * 20, [1, 0] * 20)
-    built = TrajectoryTask(data, DATA, 0, 10, "cpu", torch.float64)
+    built = Task(data, DATA, 0, 10, "cpu", torch.float64)
     split = built.splits["train"]
     slow_x, fast_x = split.x_TNI[:11, split.label_N == 1][:, 0], split.x_TNI[:11, split.label_N == 0][:, 0]
     spread = lambda x: float(x.max() - x.min())  # noqa: E731
@@ -78,7 +78,7 @@ def test_speed_survives_the_scaling():
 
 def test_published_order_goes_gesture_by_gesture_humans_first():
     data = random_set(dataset="dollar")
-    built = TrajectoryTask(data, {**DATA, "split_seed": 42}, 7, 10, "cpu", torch.float32)
+    built = Task(data, {**DATA, "split_seed": 42}, 7, 10, "cpu", torch.float32)
     order = [
         i for g in range(3) for label in (1, 0) for i in range(60) if data.gesture[i] == g and data.label[i] == label
     ]
