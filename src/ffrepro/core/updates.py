@@ -1,0 +1,26 @@
+"""Which layers learn together: the local update schedules of the DLR paper, Sec. II-B c (after Laskin et al. 2021)."""
+
+from __future__ import annotations
+
+SCHEDULES = ("greedy", "simultaneous", "overlapping", "chunked", "alternating")
+
+
+def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
+    """Groups of consecutive layers, bottom up; each learns from a loss at its last layer, and none from above it.
+
+    Args:
+        schedule: ``simultaneous`` (every layer on its own; ``greedy`` is the same with one layer at a time, which is
+            the caller's business), ``overlapping`` (every ``size`` neighbours, each group sharing all but one layer
+            with the next), ``chunked`` (groups of ``size`` without overlap, the last may be smaller), ``alternating``
+            (chunked at even steps; at odd steps the cuts are shifted by one layer, so that with ``size`` 2 every layer
+            is the last of a group at least every second step). The paper says "chunked local updates that alternate
+            in between iterations" and no more: this is our reading.
+        step: number of the training step, from 0.
+    """
+    if schedule in ("greedy", "simultaneous"):
+        return [[layer] for layer in range(layers)]
+    if schedule == "overlapping":
+        return [list(range(first, min(first + size, layers))) for first in range(max(layers - size, 0) + 1)]
+    first = 1 if schedule == "alternating" and step % 2 else 0
+    cuts = [0, *range(first, layers, size), layers] if first else [*range(0, layers, size), layers]
+    return [list(range(begin, end)) for begin, end in zip(cuts, cuts[1:], strict=False) if end > begin]
