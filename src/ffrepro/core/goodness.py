@@ -24,3 +24,24 @@ def time_mean(g_TB: Tensor, mask_TB: Tensor | None) -> Tensor:
     if mask_TB is None:
         return g_TB.mean(0)
     return (g_TB * mask_TB).sum(0) / mask_TB.sum(0).clamp_min(1)
+
+
+def grouped(square_NC: Tensor, groups: int, positions: int) -> Tensor:
+    """Goodness of each class: mean of squares over a group's channels and positions (the DLR paper, Eq. 2).
+
+    Args:
+        square_NC: squares of each channel, summed over its positions; ``groups`` must divide the channels, and group
+            j holds the channels from j * C / groups on.
+        positions: height times width of the map, 1 for a linear layer.
+
+    Returns:
+        (N, groups).
+    """
+    per_group = square_NC.shape[-1] // groups
+    return square_NC.unflatten(-1, (groups, per_group)).sum(-1) / (per_group * positions)
+
+
+def grouped_scale(slope_NG: Tensor, channels: int, positions: int) -> Tensor:
+    """``a`` in d loss / d h = a * h, for each channel (N, C): the loss's slope in each group's goodness, times 2 / n."""
+    per_group = channels // slope_NG.shape[-1]
+    return (slope_NG * (2.0 / (per_group * positions))).repeat_interleave(per_group, dim=-1)

@@ -43,3 +43,48 @@ def step_weights(label_B: Tensor, count_B: Tensor, reduction: str) -> Tensor:
         n_neg = (~positive).sum().clamp_min(1).to(count_B.dtype)
         per_sample = torch.where(positive, 1 / n_pos, 1 / n_neg)
     return per_sample / count_B.clamp_min(1)
+
+
+def cwc(g_NJ: Tensor, label_N: Tensor) -> Tensor:
+    """-log softmax of the goodness of the true class, per sample (N,) (the DLR paper, Eq. 3)."""
+    return F.cross_entropy(g_NJ, label_N, reduction="none")
+
+
+def cwc_slope(g_NJ: Tensor, label_N: Tensor) -> Tensor:
+    """d cwc / d g, (N, J): softmax minus one-hot."""
+    slope_NJ = torch.softmax(g_NJ, dim=-1)
+    rows_N = torch.arange(len(label_N), device=g_NJ.device)
+    slope_NJ[rows_N, label_N] -= 1
+    return slope_NJ
+
+
+def symba(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
+    """log(1 + exp(-alpha * (g+ - g-))), elementwise over pairs (SymBa; alpha 4 in The Trifecta's code)."""
+    return F.softplus(-alpha * (g_positive - g_negative))
+
+
+def symba_slope(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
+    """d symba / d g+; the slope in g- is its negative."""
+    return -alpha * torch.sigmoid(-alpha * (g_positive - g_negative))
+
+
+def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, share: float) -> Tensor:
+    """Absolute and relative goodness distance mixed, elementwise over pairs.
+
+    ``share * (softplus(theta - g+) + softplus(g- - theta)) + (1 - share) * softplus(margin - (g+ - g-))``: our
+    reading of "a mixture between absolute and relative distances" (the DLR paper, Sec. II-B b, on Distance-Forward),
+    which states no formula: the absolute part is the FF loss, the relative part a soft margin between the two.
+    """
+    absolute = F.softplus(theta - g_positive) + F.softplus(g_negative - theta)
+    return share * absolute + (1 - share) * F.softplus(margin - (g_positive - g_negative))
+
+
+def distance_slope(
+    g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, share: float
+) -> tuple[Tensor, Tensor]:
+    """(d distance / d g+, d distance / d g-)."""
+    relative = (1 - share) * torch.sigmoid(margin - (g_positive - g_negative))
+    return (
+        -share * torch.sigmoid(theta - g_positive) - relative,
+        share * torch.sigmoid(g_negative - theta) + relative,
+    )

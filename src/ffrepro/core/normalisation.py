@@ -54,3 +54,9 @@ def standardize_sample(h_TBH: Tensor, epsilon: float, mask_TB1: Tensor | None, *
             h_BH.mul_(mask_TB1[t])
         square_BH.addcmul_(h_BH, h_BH)
     return out.mul_(square_BH.div_(count).sqrt_().add_(epsilon).reciprocal_())
+
+
+def length(h: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
+    """Divide by the length over the last dimension plus epsilon (Hinton 2022, Sec. 2: only the direction goes on)."""
+    scale = (torch.linalg.vector_norm(h, dim=-1, keepdim=True) + epsilon).reciprocal()
+    return h.mul_(scale) if in_place else h * scale

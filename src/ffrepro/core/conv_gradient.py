@@ -1,0 +1,47 @@
+"""Gradient of a convolution's weight as matrix products over unfolded input rows."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def bytes_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int, itemsize: int) -> int:
+    """Workspace that ``accumulate`` needs for each sample of a chunk: one padded map and one unfolded row of taps."""
+    _, height, width, channels = x_shape
+    out = (height + 2 * padding - kernel + 1) * (width + 2 * padding - kernel + 1)
+    padded = (height + 2 * padding) * (width + 2 * padding)
+    return (padded + out * kernel) * channels * itemsize
+
+
+def workspace(space, chunk: int, x_shape: tuple[int, ...], kernel: int, padding: int) -> tuple[Tensor, Tensor]:
+    """(padded map, unfolded rows) for ``accumulate``, from a function that gives a tensor of a shape."""
+    _, height, width, channels = x_shape
+    padded = space((chunk, height + 2 * padding, width + 2 * padding, channels)).zero_()
+    out_h, out_w = (size + 2 * padding - kernel + 1 for size in (height, width))
+    return padded, space((chunk, out_h, out_w, kernel * channels))
+
+
+def accumulate(x_NHWI: Tensor, d_NHWO: Tensor, padding: int, grad_KOKI: Tensor, work: tuple[Tensor, Tensor]) -> None:
+    """Add d loss / d weight of a chunk of samples to ``grad_KOKI``.
+
+    For a given row of the kernel, all its taps on all input channels are contiguous in a padded channels-last map, so
+    that unfolding is a copy of long runs, and the rest is one matrix product: on CPU faster than the direct
+    algorithm, by half for large kernels.
+
+    Args:
+        x_NHWI: input of the convolution (without padding), channels last.
+        d_NHWO: gradient of its output; the channels may be the first of a wider tensor.
+        grad_KOKI: (kernel rows, outputs, kernel columns, inputs).
+        work: ``workspace`` for at least N samples; the padded map's border is 0 and stays so.
+    """
+    count, height, width, channels = x_NHWI.shape
+    padded, rows = (w[:count] for w in work)
+    padded[:, padding : padding + height, padding : padding + width].copy_(x_NHWI)
+    kernel, outputs = grad_KOKI.shape[:2]
+    out_h, out_w = d_NHWO.shape[1:3]
+    image, line, pixel, _ = padded.stride()
+    d_OP = d_NHWO.as_strided((count * out_h * out_w, outputs), (d_NHWO.stride(2), 1)).t()
+    for u in range(kernel):
+        start = padded.storage_offset() + u * line
+        rows.copy_(padded.as_strided((count, out_h, out_w, kernel * channels), (image, line, pixel, 1), start))
+        grad_KOKI[u].view(outputs, -1).addmm_(d_OP, rows.view(-1, kernel * channels))
