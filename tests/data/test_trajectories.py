@@ -267,8 +267,16 @@ def test_data_sets_are_found_by_file_name():
         data.module("mcty")
 
 
-def test_every_data_set_is_in_the_archive_that_lists_it():
+def test_every_data_set_has_its_archives_in_params_yaml_too():
+    from pathlib import Path
+
+    import yaml
+
     from ffrepro.data import archives
 
-    for name in data.names():
-        assert name in archives.find(data.module(name).SPEC.archive).datasets
+    declared = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["datasets"]
+    assert set(declared) == set(data.names())
+    for name, entry in declared.items():
+        listed = [entry["archive"]] if isinstance(entry["archive"], str) else entry["archive"]
+        assert [archive.name for archive in archives.find_all(name)] == listed
+        assert data.module(name).SPEC.family == entry["family"]

@@ -72,3 +72,19 @@ def test_data_that_no_run_uses_is_not_prepared(project, edit):
     edit("datasets: [dollar, mcyt]\n", "datasets: [mcyt]\n")
     edit("datasets: [dollar]", "datasets: [mcyt]")
     assert [name for name in jobs(project) if name.startswith("prepare/")] == ["prepare/standin/mcyt"]
+
+
+def test_a_data_set_of_several_files(project, edit):
+    edit("mcyt: {archive: trajectories,", "mcyt: {archive: [mnist_train_images, mnist_train_labels],")
+    listed = jobs(project, "lite")
+    raw = [f"data/raw/upstream/train-{part}-ubyte.gz" for part in ("images-idx3", "labels-idx1")]
+    assert listed["fetch/upstream/mnist_train_images"] == Job(
+        "fetch/upstream/mnist_train_images",
+        "ffrepro fetch mnist_train_images --source upstream",
+        (),
+        (raw[0], f"{raw[0]}.json"),
+    )
+    assert listed["prepare/upstream/mcyt"].inputs[:4] == (raw[0], f"{raw[0]}.json", raw[1], f"{raw[1]}.json")
+    assert [name for name in listed if name.startswith("fetch/")] == [
+        f"fetch/upstream/{name}" for name in ("trajectories", "mnist_train_images", "mnist_train_labels")
+    ]

@@ -2,7 +2,7 @@
 
 The whole set lives on the device as bytes; a batch is an index, and becomes floats when it is taken. Keeping floats
 instead takes four times the memory (CIFAR-10: 737 MB) and saves half a millisecond a batch of 128 colour images on
-one core (.34 for .83 ms), below a percent of a training step of the smallest net. Crop and flip add about 1.3 ms.
+one core, below a percent of a training step of the smallest convolutional net. Crop and flip add 1 to 2 ms.
 """
 
 from __future__ import annotations
