@@ -3,6 +3,8 @@
 import torch
 
 from ffrepro import methods
+from ffrepro.nets.cnn import MODELS, Cnn, Model
+from ffrepro.nets.mlp import Mlp
 from ffrepro.nets.rnn import Rnn
 
 T, HIDDEN, LAYERS = 9, 12, 3
@@ -21,6 +23,21 @@ BP = {
     "micro_batches": 1,
 }  # fmt: skip
 
+LOCAL_IMAGES = {
+    "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
+    "loss": "logistic", "theta": 1.0, "alpha": 4.0, "margin": 1.0, "share": 0.5,
+}  # fmt: skip
+CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "learns": []}
+FF_IMAGES = {
+    **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
+    "norm_epsilon": 1e-5,
+}  # fmt: skip
+BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
+MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
+SIDE = 10
+CNN, MLP = "cnn", "mlp"
+IMAGE_NETS = {"cwc": CNN, "ff": MLP, "backprop": CNN}
+
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
 CASES = {
     "ff_rnn rms": ("ff_rnn", FF),
@@ -32,14 +49,43 @@ CASES = {
     "backprop_rnn by hand": ("backprop_rnn", {**BP, "gradient": "closed_form"}),
     "backprop_rnn checkpointed": ("backprop_rnn", {**BP, "checkpoint": True}),
     "backprop_rnn micro-batches": ("backprop_rnn", {**BP, "micro_batches": 4}),
+    "cwc simultaneous": ("cwc", CWC),
+    "cwc alternating": ("cwc", {**CWC, "update": "alternating"}),
+    "cwc overlapping": ("cwc", {**CWC, "update": "overlapping"}),
+    "cwc random feedback": ("cwc", {**CWC, "update": "chunked", "feedback": "random"}),
+    "cwc distance": ("cwc", {**CWC, "loss": "distance"}),
+    "ff": ("ff", FF_IMAGES),
+    "ff closed form": ("ff", {**FF_IMAGES, "gradient": "closed_form"}),
+    "ff hard negatives": ("ff", {**FF_IMAGES, "negatives": "hard"}),
+    "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
+    "backprop": ("backprop", BP_IMAGES),
+    "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
 }
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
+# Layers of one group of these learn from each other; groups do not.
+BLOCKWISE = [case for case in LOCAL if "alternating" in case or "overlapping" in case]
+
+
+def is_image_case(case):
+    """Whether a case is a classifier of images, and no detector of sequences."""
+    return CASES[case][0] in IMAGE_NETS
 
 
 def build(case, *, seed=0, lr=1e-2, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
     """A fresh method for a case."""
     name, hyperparameters = CASES[case]
     generator = torch.Generator().manual_seed(seed)
+    if is_image_case(case):
+        if IMAGE_NETS[name] == CNN:
+            net = Cnn((3, SIDE, SIDE), "test", cfse=False, init="torch_default", generator=generator)
+        else:
+            shape = (3, SIDE, SIDE)
+            net = Mlp(
+                shape, [40] * layers, input_norm="none", bias=True, groups=None, init="torch_default",
+                generator=generator,
+            )  # fmt: skip
+        example = make_images(4, dtype=dtype)
+        return methods.module(name).Method(net.to(dtype), {**hyperparameters, **changed}, example, generator, lr)
     init = "torch_default" if name.startswith("backprop") else "xavier_normal"
     net = Rnn(2, hidden, layers, init, generator).to(dtype)
     example = {"x": torch.zeros(steps, 4, 2, dtype=dtype)}
@@ -58,3 +104,17 @@ def make_batch(size=20, seed=0, masked=False, dtype=torch.float32, steps=T):
         batch["mask"] = (torch.arange(steps)[:, None] < lengths).to(dtype)
         batch["x"] = x * batch["mask"].unsqueeze(-1)
     return batch
+
+
+def make_images(size=20, seed=0, dtype=torch.float32):
+    """Ten classes of noisy images, each with a bright column of its own."""
+    g = torch.Generator().manual_seed(seed)
+    label = torch.arange(size) % 10
+    x = torch.rand(size, 3, SIDE, SIDE, generator=g, dtype=dtype) * 0.5
+    x[torch.arange(size), :, 2:, label] += 1.0  # the first rows may carry a label
+    return {"x": x, "label": label, "index": torch.arange(size)}
+
+
+def batch_for(case, size=20, seed=0, masked=False, dtype=torch.float32):
+    """A batch of the kind that a case learns from."""
+    return make_images(size, seed, dtype) if is_image_case(case) else make_batch(size, seed, masked, dtype)

@@ -1,21 +1,42 @@
-"""Local methods are local."""
+"""Local methods are local: what lies above a block's group must not matter for it, what lies below must."""
 
 import pytest
 import torch
 from helpers.method_cases import LOCAL, build
 
+# Cases whose layers learn in groups: (blocks that the last one must not matter for, steps after which that holds:
+# where groups overlap or alternate, news from above reaches a layer one step later).
+GROUPED = {"cwc random feedback": (2, 3), "cwc alternating": (2, 1), "cwc overlapping": (1, 1)}
+# The head of this one, which reads every layer, chooses the negatives: samples, not gradients, come from above.
+CHOOSES = "ff hard negatives"
 
-@pytest.mark.parametrize("case", LOCAL)
-def test_no_gradient_crosses_a_block_boundary(case, batch):
-    """What the upper blocks are must not matter for the lower one; what the lower one is must matter above."""
-    first, second = build(case), build(case)
+
+def scramble(blocks):
     with torch.no_grad():
-        for block in second.net.blocks[1:]:
+        for block in blocks:
             for parameter in block.parameters():
                 parameter.mul_(-1.7).add_(0.01)
-    for _ in range(3):
+
+
+@pytest.mark.parametrize("case", [case for case in LOCAL if case != CHOOSES])
+def test_no_gradient_comes_from_above_a_group(case, batch):
+    below, steps = GROUPED.get(case, (1, 3))
+    first, second = build(case), build(case)
+    scramble(second.net.blocks[2 if case in GROUPED else 1 :])
+    for _ in range(steps):
         first.step(batch)
         second.step(batch)
-    blocks = list(zip(first.net.blocks, second.net.blocks, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(blocks[0][0].parameters(), blocks[0][1].parameters(), strict=True))
-    assert not torch.equal(blocks[1][0].weight_hh_l0, blocks[1][1].weight_hh_l0)
+    for ours, theirs in zip(first.net.blocks[:below], second.net.blocks[:below], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_what_a_block_learns_depends_on_the_block_below(case, batch):
+    def change(method):
+        before = [p.detach().clone() for p in method.net.blocks[1].parameters()]
+        method.step(batch)
+        return [p - b for p, b in zip(method.net.blocks[1].parameters(), before, strict=True)]
+
+    first, second = build(case), build(case)
+    scramble(second.net.blocks[:1])
+    assert not any(torch.equal(a, b) for a, b in zip(change(first), change(second), strict=True))

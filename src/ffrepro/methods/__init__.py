@@ -8,7 +8,7 @@ from types import ModuleType
 
 from ffrepro.base.names import unknown
 
-_SHARED = {"base"}
+_SHARED = {"base", "local"}
 
 
 def names() -> list[str]:

@@ -33,7 +33,7 @@ class BaseMethod:
         self.net = net
         self.hp = hyperparameters
         self.optimizers: list[torch.optim.Optimizer] = []
-        self.extra = nn.ParameterDict()  # parameters beside the net (a readout, say)
+        self.extra: nn.Module = nn.ParameterDict()  # what is learnt beside the net (a readout, say)
 
     def add_optimizer(
         self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
@@ -56,6 +56,9 @@ class BaseMethod:
 
     def begin_phase(self, phase: Phase) -> None:
         """Called by the loop before a phase's first epoch, and again where a run goes on within it."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called by the loop before each epoch of a phase, counted from 0."""
 
     def set_lr(self, lr: float) -> None:
         """Learning rate of every optimizer from the next step on."""

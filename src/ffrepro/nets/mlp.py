@@ -43,8 +43,7 @@ class Mlp(nn.Module):
         super().__init__()
         sizes = [inputs if isinstance(inputs, int) else math.prod(inputs), *layers]
         self.blocks = nn.ModuleList(
-            LinearBlock(i, o, batch_norm=input_norm == "batch", bias=bias, groups=groups)
-            for i, o in pairwise(sizes)
+            LinearBlock(i, o, batch_norm=input_norm == "batch", bias=bias, groups=groups) for i, o in pairwise(sizes)
         )
         self.shapes = [(size,) for size in layers]
         initialise(self, init, generator)

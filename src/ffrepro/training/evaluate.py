@@ -67,7 +67,8 @@ def classification_metrics(arrays: dict[str, np.ndarray], inference: str) -> dic
         for name, scores_SC in arrays.items()
         if name.startswith("scores_")
     }
-    error = errors[f"error_{inference}"]
+    # Backpropagation has one way to infer, whatever the experiment asks of the methods that have several.
+    error = errors[f"error_{inference}"] if len(errors) > 1 else next(iter(errors.values()))
     out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
     if "layer_scores" in arrays:
         right_SL = arrays["layer_scores"].argmax(-1) == label_S[:, None]

@@ -212,6 +212,7 @@ class _Trainer:
     def _epoch(self, phase: str) -> dict:
         lr = self.schedule.lr
         by_batch = self.plan["training"].get("metric_average") == "batch"
+        self.method.begin_epoch(self.phase_epoch)
         begin = time.perf_counter()
         sums: dict[str, torch.Tensor] = {}
         samples = batches = 0

@@ -23,7 +23,7 @@ SETTINGS = frozenset({
 })  # fmt: skip
 
 
-class ImageTask:
+class Task:
     """Classification of one prepared image set.
 
     Batches hold ``x`` (B, C, H, W), ``label`` (B,) int64 and ``index`` (B,), the position in the prepared set.
@@ -46,6 +46,9 @@ class ImageTask:
         inputs: (C, H, W). classes: how many. mean, std: of each channel (C,), what normalisation used.
         input_max: the largest value that ``x`` can have (a white pixel): the scale of an overlaid label.
     """
+
+    kind = "classification"
+    final_splits = ("train", "val", "test")
 
     def __init__(self, data: ImageSet, settings: dict, seed: int, batch_size: int, device: str, dtype: torch.dtype):
         self.settings, self.batch_size, self.device, self.dtype = settings, batch_size, device, dtype

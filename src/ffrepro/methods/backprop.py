@@ -1,0 +1,83 @@
+"""Backpropagation on the same blocks and the same head: the twin that every local image classifier is measured against.
+
+``checkpoint`` and ``micro_batches`` are what one would use to save memory without leaving backpropagation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from ffrepro.methods.base import BaseMethod, Batch
+from ffrepro.nets.layers import initialise
+
+CLASSES = 10
+
+
+class Method(BaseMethod):
+    """Cross-entropy at the end of the whole net.
+
+    A net without a head (``nets.mlp``, the original nets of ``nets.cnn``) gets a linear map on its last activities.
+    Batches: ``x`` (B, C, H, W), ``label`` (B,).
+    """
+
+    HYPERPARAMETERS = frozenset({"weight_decay", "checkpoint", "micro_batches"})
+
+    def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        super().__init__(net, hyperparameters)
+        self.conv = any(p.ndim == 4 for p in net.parameters())
+        if getattr(net, "head", None) is None:
+            readout = nn.Linear(math.prod(net.shapes[-1]), CLASSES)
+            initialise(readout, "torch_default", generator)
+            self.extra = nn.ModuleDict({"readout": readout.to(example["x"])})
+        if self.conv:
+            net.to(memory_format=torch.channels_last)
+        self.parameters = [*net.parameters(), *self.extra.parameters()]
+        self.add_optimizer(self.parameters, lr, hyperparameters["weight_decay"])
+
+    def step(self, batch: Batch) -> Batch:
+        """One update; ``loss`` is the batch's mean cross-entropy."""
+        self.net.train()
+        optimizer = self.optimizers[0]
+        optimizer.zero_grad()
+        x, label_B = self._images(batch), batch["label"]
+        total = torch.zeros((), device=x.device)
+        size = -(-len(x) // self.hp["micro_batches"])
+        for some_x, some_label in zip(x.split(size), label_B.split(size), strict=True):
+            loss = F.cross_entropy(self._logits(some_x), some_label, reduction="sum") / len(x)
+            loss.backward()
+            total = total + loss.detach()
+        optimizer.step()
+        return {"loss": total}
+
+    @torch.no_grad()
+    def observe(self, batch: Batch) -> Batch:
+        """``scores_one_pass`` (B, classes): logits. ``loss`` (B, 1)."""
+        self.net.eval()
+        logits_BJ = self._logits(self._images(batch))
+        loss_B = F.cross_entropy(logits_BJ, batch["label"], reduction="none")
+        return {"scores_one_pass": logits_BJ, "loss": loss_B.unsqueeze(1)}
+
+    def scores(self, inputs: Batch, inference: str) -> Tensor:
+        """(B, classes) logits; there is one way to infer."""
+        return self.observe(inputs)["scores_one_pass"]
+
+    def _images(self, batch: Batch) -> Tensor:
+        x = batch["x"]
+        return x.contiguous(memory_format=torch.channels_last) if self.conv and x.ndim == 4 else x
+
+    def _logits(self, x: Tensor) -> Tensor:
+        activities = []
+        for block in self.net.blocks:
+            if self.hp["checkpoint"] and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+            activities.append(x)
+        if "readout" in self.extra:
+            return self.extra["readout"](x.flatten(1))
+        return self.net.head(activities)

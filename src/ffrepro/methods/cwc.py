@@ -1,0 +1,182 @@
+"""Channel-wise competitive learning: the improved algorithm of the DLR paper (Sec. III), and CwC (its reference 6).
+
+A layer's channels are divided into groups, one a class. The goodness of a group is the mean of its squared
+activities, and the layer's loss is a softmax over the groups (Eq. 3): positive and negative samples are one and the
+same image, and learning takes one forward pass. Layers learn in small groups (``core.updates``); no gradient leaves a
+group.
+
+``feedback: random`` replaces backpropagation inside a group by a fixed random projection of the last layer's error on
+each layer below (the DLR paper, Sec. II-B c, on Distance-Forward). ``loss`` may also be one of the pairwise losses, on
+the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = G Z^T, g_neg = G (1 - Z^T)).
+``learns`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ffrepro.core import losses, updates
+from ffrepro.core.goodness import grouped
+from ffrepro.methods import local
+from ffrepro.methods.base import Batch
+from ffrepro.methods.local import LocalClassifier
+
+LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
+
+
+class Method(LocalClassifier):
+    """CwC on a net of blocks with channel groups (``nets.cnn``, ``nets.mlp`` with ``groups``) and a head.
+
+    Batches: ``x`` (B, C, H, W), ``label`` (B,).
+    """
+
+    HYPERPARAMETERS = local.HYPERPARAMETERS | {
+        "block_layers", "feedback", "loss", "theta", "alpha", "margin", "share", "infer_layers", "learns",
+    }  # fmt: skip
+
+    def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        super().__init__(net, hyperparameters, net.head, lr)
+        self.steps = 0
+        self.epoch = 0
+        self.classes = net.blocks[0].groups
+        self._feedback = []
+        if hyperparameters["feedback"] == "random":
+            for shape in net.shapes:
+                projection = torch.randn((self.classes, *shape), generator=generator)
+                self._feedback.append(projection.to(example["x"]))
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Layers whose range of epochs is over, or not yet here, rest."""
+        self.epoch = epoch
+
+    def learning(self) -> list[int]:
+        """The layers that learn in this phase and epoch."""
+        layers, learns = super().learning(), self.hp["learns"]
+        return [layer for layer in layers if not learns or learns[layer][0] <= self.epoch < learns[layer][1]]
+
+    def step(self, batch: Batch) -> Batch:
+        """One update of what learns in this phase.
+
+        Returns:
+            ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
+        """
+        learning = self.learning()
+        x, label_B = self.images(batch), batch["label"]
+        activities, layer_losses = self._learn(x, label_B, learning)
+        self.steps += 1
+        out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
+        out["loss"] = torch.stack(layer_losses).sum()
+        if self.head_learns:
+            out["loss_head"] = self.learn_head(activities, label_B)
+            if self.phase == local.HEAD:
+                out["loss"] = out["loss_head"]
+        return out
+
+    def _learn(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        """Every group's forward pass and update; returns the maps that the head reads and each layer's mean loss."""
+        inputs: list[Tensor | None] = [x]
+        layer_losses: list[Tensor] = []
+        blocks = [block for _, block in self.modes(learning)]
+        groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
+        for number, group in enumerate(groups):
+            last = group[-1]
+            later = {layer for other in groups[number + 1 :] for layer in other}
+            hs = self._run(blocks, group, inputs[group[0]], learning)
+            for layer, h in zip(group, hs, strict=True):
+                if layer + 1 == len(inputs):
+                    inputs.append(h.detach())
+                    loss = self._loss(self._goodness(layer, h), label_B).mean()
+                    layer_losses.append(loss.detach())
+                    if layer == last and loss.requires_grad:
+                        self._backward(group, hs, loss, label_B)
+            for layer in set(group) - later:
+                if layer in learning:
+                    self.optimizers[layer].step()
+                self.optimizers[layer].zero_grad()
+            # Nothing above needs the maps below the next group, but for those that the head reads.
+            for index in range(min(min(later, default=self.layers), self.layers + 1 - self.head.layers)):
+                inputs[index] = None
+        return inputs[-self.head.layers :], layer_losses
+
+    def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
+        """The maps of a group's layers, with a graph where something in the group learns."""
+        hs = []
+        for layer in group:
+            with torch.set_grad_enabled(any(below in learning for below in group[: group.index(layer) + 1])):
+                x = blocks[layer](x)
+            hs.append(x)
+            if self.hp["feedback"] == "random":
+                x = x.detach()
+        return hs
+
+    def _backward(self, group: list[int], hs: list[Tensor], loss: Tensor, label_B: Tensor) -> None:
+        loss.backward()
+        if self.hp["feedback"] != "random" or len(group) == 1:
+            return
+        with torch.no_grad():
+            error_BJ = self._slope(self._goodness(group[-1], hs[-1]), label_B) / len(label_B)
+        for layer, h in zip(group[:-1], hs[:-1], strict=True):
+            if h.requires_grad:
+                signal = (error_BJ @ self._feedback[layer].flatten(1)).view(h.shape) / self.classes**0.5
+                h.backward(signal / h[0].numel())
+
+    def _goodness(self, layer: int, h: Tensor) -> Tensor:
+        """(B, classes) of a layer's map."""
+        square_BC = h.square().flatten(2).sum(2) if h.ndim > 2 else h.square()
+        return grouped(square_BC, self.classes, h[0, 0].numel())
+
+    def _loss(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
+        """Each sample's loss (B,)."""
+        kind = self.hp["loss"]
+        if kind == "cwc":
+            return losses.cwc(g_BJ, label_B)
+        positive_B = g_BJ.gather(1, label_B.unsqueeze(1)).squeeze(1)
+        negative_B = g_BJ.sum(1) - positive_B
+        if kind == "symba":
+            return losses.symba(positive_B, negative_B, self.hp["alpha"])
+        if kind == "distance":
+            return losses.distance(positive_B, negative_B, self.hp["theta"], self.hp["margin"], self.hp["share"])
+        return F.softplus(self.hp["theta"] - positive_B) + F.softplus(negative_B - self.hp["theta"])
+
+    def _slope(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
+        """d loss / d goodness, each sample's own (B, classes)."""
+        with torch.enable_grad():
+            g_BJ = g_BJ.detach().requires_grad_()
+            return torch.autograd.grad(self._loss(g_BJ, label_B).sum(), g_BJ)[0]
+
+    @torch.no_grad()
+    def observe(self, batch: Batch) -> Batch:
+        """Per-sample results without learning.
+
+        Returns:
+            ``layer_scores`` (B, L, classes): goodness. ``scores_multi_pass``: summed over the last ``infer_layers``
+            layers (Sec. III, item 4; for grouped nets one forward pass is enough); ``scores_last1``, ``scores_last3``,
+            ``scores_all``: over other layers. ``scores_one_pass``: the head's logits, once it counts. ``loss``
+            (B, L), and the head's as a last column once it counts.
+        """
+        x, label_B = self.images(batch), batch["label"]
+        activities, goods = [], []
+        for index, block in self.modes([]):
+            x = block(x)
+            activities.append(x)
+            goods.append(self._goodness(index, x))
+        g_BLJ = torch.stack(goods, 1)
+        loss = [self._loss(g_BJ, label_B) for g_BJ in goods]
+        out = {"layer_scores": g_BLJ, "scores_multi_pass": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
+        out |= {f"scores_last{last}": g_BLJ[:, -last:].sum(1) for last in LAST} | {"scores_all": g_BLJ.sum(1)}
+        if self.head_counts:
+            self.head.eval()
+            out["scores_one_pass"] = self.head(activities)
+            loss.append(F.cross_entropy(out["scores_one_pass"], label_B, reduction="none"))
+        return out | {"loss": torch.stack(loss, 1)}
+
+    def state_dict(self) -> dict:
+        """Also the number of steps: which groups learn together may depend on it."""
+        return super().state_dict() | {"steps": self.steps}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from ``state_dict``."""
+        super().load_state_dict(state)
+        self.steps = state["steps"]
