@@ -98,7 +98,7 @@ class Task:
         level = torch.arange(256, dtype=torch.float64) / 255
         moments = []
         for channel in self.image_N.unbind(1):
-            share = torch.bincount(channel[self.index["train"]].flatten().int(), minlength=256).cpu().double()
+            share = torch.bincount(channel[self.index["train"]].flatten(), minlength=256).cpu().double()
             share /= share.sum()
             mean = share @ level
             moments.append(torch.stack([mean, (share @ (level - mean) ** 2).sqrt()]))

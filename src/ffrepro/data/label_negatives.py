@@ -118,7 +118,7 @@ def partners(batch: int, generator: torch.Generator) -> Tensor:
 def smooth_masks(batch: int, height: int, width: int, blurs: int, generator: torch.Generator) -> Tensor:
     """Boolean masks (B, 1, H, W) with large connected regions.
 
-    Random bits, blurred ``blurs`` times by (1/4, 1/2, 1/4) in both directions (edges repeated), then true above one half.
+    Random bits, blurred ``blurs`` times by (1/4, 1/2, 1/4) in both directions, edges repeated; true above one half.
     Source: Hinton 2022, Sec. 3.2.
     """
     bits = torch.randint(2, (batch, 1, height, width), generator=generator).float()
