@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 SCHEDULES = ("greedy", "simultaneous", "overlapping", "chunked", "alternating")
 
 
@@ -23,4 +25,4 @@ def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
         return [list(range(first, min(first + size, layers))) for first in range(max(layers - size, 0) + 1)]
     first = 1 if schedule == "alternating" and step % 2 else 0
     cuts = [0, *range(first, layers, size), layers] if first else [*range(0, layers, size), layers]
-    return [list(range(begin, end)) for begin, end in zip(cuts, cuts[1:], strict=False) if end > begin]
+    return [list(range(begin, end)) for begin, end in pairwise(cuts) if end > begin]
