@@ -120,9 +120,17 @@ IMAGES = made.idx(np.zeros((30, 28, 28), np.uint8))
         ({"xtrain": IMAGES[:-1]}, "train-images", "23,519 values, but the header promises 30 x 28 x 28"),
         ({"xtrain": IMAGES + b"\0"}, "train-images", "23,521 values"),
         ({"ytrain": made.idx(LABELS[:29])}, "train-images", r"has 30 images, train-labels[\S]* 29 labels"),
-        ({"ytrain": made.idx(np.where(LABELS == 3, 10, LABELS).astype(np.uint8))}, "train", "label 10 of image 3"),
-        ({"xtest": made.idx(np.zeros((10, 32, 32), np.uint8))}, "t10k", r"images of \(1, 32, 32\)"),
-        ({"xtest": made.idx(np.zeros((0, 28, 28), np.uint8)), "ytest": made.idx(LABELS[:0])}, "t10k", "no images"),
+        (
+            {"ytrain": made.idx(np.where(LABELS == 3, 10, LABELS).astype(np.uint8))},
+            "train-labels",
+            "label 10 of image 3",
+        ),
+        ({"xtest": made.idx(np.zeros((10, 32, 32), np.uint8))}, "t10k-images", r"images of \(1, 32, 32\)"),
+        (
+            {"xtest": made.idx(np.zeros((0, 28, 28), np.uint8)), "ytest": made.idx(LABELS[:0])},
+            "t10k-images",
+            "no images",
+        ),
     ],
 )
 def test_damaged_idx_files(tmp_path, changed, file, what):

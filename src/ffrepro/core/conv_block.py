@@ -110,14 +110,12 @@ def learn(
         some = slice(start, min(start + rows, len(x_NHWI)))
         x_nHWI, h_nHWO = x_NHWI[some], out_NHWO[some]
         z_nOHW, index = _activate(x_nHWI, weight, layer, h_nHWO)
-        square_nO = _squares(h_nHWO)
+        sum_nO, square_nO = _sums(h_nHWO)
         goodness[some] = g = grouped(square_nO, groups, positions)
         scale_nO = F.pad(grouped_scale(slope(g, some), outputs, positions), (0, 1))  # nothing flows into the ones
         d_nOHW = _into_preactivation(h_nHWO, scale_nO, z_nOHW, index)
-        conv_gradient.accumulate(
-            x_nHWI, d_nOHW.permute(0, 2, 3, 1)[..., :-1], layer.padding, grad_KOKI, [w[: len(x_nHWI)] for w in work]
-        )
-        total_O += h_nHWO.view(-1, outputs + 1).sum(0)[:-1]
+        conv_gradient.accumulate(x_nHWI, d_nOHW.permute(0, 2, 3, 1), layer.padding, grad_KOKI, work)
+        total_O += sum_nO.sum(0)
         square_O += square_nO.sum(0)
         del z_nOHW, d_nOHW, index
     _unfold(layer, moments, scale_I, shift_I, grad_KOKI, weight, grads)
@@ -134,7 +132,7 @@ def forward(layer: Layer, x_NHWI: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     weight = _fold(layer, scale_I, shift_I, Space(x_NHWI.new_empty((outputs + 1) * (inputs + 1) * kernel**2)))
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
     _activate(x_NHWI, weight, layer, out_NHWO)
-    return out_NHWO, grouped(_squares(out_NHWO), groups, out_NHWO.shape[1] * out_NHWO.shape[2])
+    return out_NHWO, grouped(_sums(out_NHWO)[1], groups, out_NHWO.shape[1] * out_NHWO.shape[2])
 
 
 def workspace_size(layer: Layer, x_shape: tuple[int, ...], samples: int, itemsize: int) -> int:
@@ -184,9 +182,10 @@ def _activate(x_NHWI: Tensor, weight: Tensor, layer: Layer, out_NHWO: Tensor) ->
     return z_NOHW, index
 
 
-def _squares(h_NHWO: Tensor) -> Tensor:
-    """Squares of each channel summed over positions (N, O), without the constant-one channel."""
-    return torch.linalg.vector_norm(h_NHWO.flatten(1, 2), dim=1).square_()[:, :-1]
+def _sums(h_NHWO: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over positions of each channel (N, O), and of its squares; without the constant-one channel."""
+    h_NPO = h_NHWO.flatten(1, 2)
+    return h_NPO.sum(1)[:, :-1], h_NPO.square().sum(1)[:, :-1]  # faster by far than a norm over that dimension
 
 
 def _into_preactivation(h_NHWO: Tensor, scale_NO: Tensor, z_NOHW: Tensor, index: Tensor | None) -> Tensor:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+NARROW = 16
+"""Input channels below which unfolding does not pay."""
 
 
 def bytes_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int, itemsize: int) -> int:
@@ -26,21 +30,29 @@ def accumulate(x_NHWI: Tensor, d_NHWO: Tensor, padding: int, grad_KOKI: Tensor, 
 
     For a given row of the kernel, all its taps on all input channels are contiguous in a padded channels-last map, so
     that unfolding is a copy of long runs, and the rest is one matrix product: on CPU faster than the direct
-    algorithm, by half for large kernels.
+    algorithm, by half for large kernels. Where the runs are short (an image's few channels) the direct one is used.
 
     Args:
         x_NHWI: input of the convolution (without padding), channels last.
-        d_NHWO: gradient of its output; the channels may be the first of a wider tensor.
+        d_NHWO: gradient of its output, channels last; channels beyond the gradient's outputs are left out.
         grad_KOKI: (kernel rows, outputs, kernel columns, inputs).
         work: ``workspace`` for at least N samples; the padded map's border is 0 and stays so.
     """
     count, height, width, channels = x_NHWI.shape
+    kernel, outputs = grad_KOKI.shape[:2]
+    if channels < NARROW:
+        like = x_NHWI.new_empty(()).expand(d_NHWO.shape[-1], channels, kernel, kernel)  # only its shape is looked at
+        d_weight = torch.ops.aten.convolution_backward(
+            d_NHWO.permute(0, 3, 1, 2), x_NHWI.permute(0, 3, 1, 2), like, None,
+            [1, 1], [padding, padding], [1, 1], False, [0, 0], 1, [False, True, False],
+        )[1]  # fmt: skip
+        grad_KOKI += d_weight[:outputs].permute(2, 0, 3, 1)
+        return
     padded, rows = (w[:count] for w in work)
     padded[:, padding : padding + height, padding : padding + width].copy_(x_NHWI)
-    kernel, outputs = grad_KOKI.shape[:2]
     out_h, out_w = d_NHWO.shape[1:3]
     image, line, pixel, _ = padded.stride()
-    d_OP = d_NHWO.as_strided((count * out_h * out_w, outputs), (d_NHWO.stride(2), 1)).t()
+    d_OP = d_NHWO.flatten(0, 2)[:, :outputs].t()
     for u in range(kernel):
         start = padded.storage_offset() + u * line
         rows.copy_(padded.as_strided((count, out_h, out_w, kernel * channels), (image, line, pixel, 1), start))

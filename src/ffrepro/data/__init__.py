@@ -38,5 +38,5 @@ def view(name: str) -> ModuleType:
 
 
 def family(name: str) -> ModuleType:
-    """The module with ``prepare(spec, archive_path, out)`` and ``load(path)`` for data set ``name``."""
+    """The module with ``prepare(spec, *archive_paths, out=...)`` and ``load(path)`` for data set ``name``."""
     return import_module(f"{__name__}.{module(name).SPEC.family}")

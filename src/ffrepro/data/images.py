@@ -68,8 +68,6 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
     records = [prepared.provenance(path, spec.name) for path in paths]
     read = {"idx": _read_idx, "cifar": _read_cifar}[spec.form]
     parts, notes = read(spec, *paths)
-    for (images, labels), path in zip(parts.values(), (paths[0], paths[-1]), strict=True):
-        _check(spec, path, images, labels)
     data = ImageSet(
         image=np.concatenate([images for images, _ in parts.values()]),
         label=np.concatenate([labels for _, labels in parts.values()]).astype(np.uint8),
@@ -91,6 +89,7 @@ def _read_idx(spec: ImageSpec, *paths: Path) -> tuple[dict[str, Part], dict]:
                 where=f"{images_path} and {labels_path.name}",
                 fix=f"delete both files and fetch them again: ffrepro fetch {spec.name}",
             )
+        _check(spec, images_path, images, labels_path, labels)
         parts[name] = images, labels.astype(np.int64)
     return parts, {}
 
@@ -99,18 +98,21 @@ def _read_cifar(spec: ImageSpec, path: Path) -> tuple[dict[str, Part], dict]:
     content = image_files.read_cifar(path, spec.shape)
     if tuple(content["classes"]) != spec.classes:
         raise image_files.damaged(path, f"its classes are {', '.join(content['classes'])}")
-    return {"train": content["train"], "test": content["test"]}, content["notes"]
+    parts = {name: content[name] for name in ("train", "test")}
+    for images, labels in parts.values():
+        _check(spec, path, images, path, labels)
+    return parts, content["notes"]
 
 
-def _check(spec: ImageSpec, path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+def _check(spec: ImageSpec, images_path: Path, images: np.ndarray, labels_path: Path, labels: np.ndarray) -> None:
     if not len(images):
-        raise image_files.damaged(path, "no images")
+        raise image_files.damaged(images_path, "no images")
     if images.shape[1:] != spec.shape:
-        raise image_files.damaged(path, f"images of {images.shape[1:]}, {spec.title} has {spec.shape}")
+        raise image_files.damaged(images_path, f"images of {images.shape[1:]}, {spec.title} has {spec.shape}")
     wrong = np.flatnonzero((labels < 0) | (labels >= len(spec.classes)))
     if len(wrong):
         raise image_files.damaged(
-            path, f"label {labels[wrong[0]]} of image {wrong[0]}, there are {len(spec.classes)} classes"
+            labels_path, f"label {labels[wrong[0]]} of image {wrong[0]}, there are {len(spec.classes)} classes"
         )
 
 
