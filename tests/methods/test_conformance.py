@@ -16,6 +16,13 @@ def inference_of(case):
     return "one_pass" if is_image_case(case) else "ensemble"
 
 
+def learnt(method):
+    """A copy of the weights without BatchNorm's running statistics, which follow the data at any learning rate."""
+    return {
+        name: value.clone() for name, value in method.weights().items() if "running" not in name and "num_b" not in name
+    }
+
+
 def equal(a, b):
     return all(torch.equal(a[k], b[k]) for k in a) and a.keys() == b.keys()
 
@@ -91,13 +98,13 @@ def test_save_and_load_go_on_bit_for_bit(case, batch, tmp_path):
 
 def test_learning_rate_is_followed(case, batch):
     method = build(case, weight_decay=0.0)
-    before = copy.deepcopy(method.weights())
+    before = learnt(method)
     method.set_lr(0.0)
     method.step(batch)
-    assert equal(before, method.weights())
+    assert equal(before, learnt(method))
     method.set_lr(1e-3)
     method.step(batch)
-    assert not equal(before, method.weights())
+    assert not equal(before, learnt(method))
 
 
 def test_observation_has_one_value_a_sample(case, batch):

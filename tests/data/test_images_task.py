@@ -8,7 +8,7 @@ import torch
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.data.image_set import ImageSet
-from ffrepro.data.image_task import SETTINGS, ImageTask, augment, split_indices
+from ffrepro.data.images_task import SETTINGS, Task, augment, split_indices
 
 PLAIN = {
     "validation": 0.2,
@@ -33,7 +33,7 @@ def image_set(train=100, test=20, shape=(3, 8, 6)):
 
 def task(seed=0, data=None, batch_size=32, dtype=torch.float64, **changed):
     assert set(PLAIN) == SETTINGS
-    return ImageTask(data or image_set(), PLAIN | changed, seed, batch_size, "cpu", dtype)
+    return Task(data or image_set(), PLAIN | changed, seed, batch_size, "cpu", dtype)
 
 
 def generator(seed=0):
