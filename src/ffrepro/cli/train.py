@@ -52,6 +52,14 @@ def read_plan(path: Path, kind: str) -> dict:
     return plan
 
 
+def _figures(metrics: dict[str, float]) -> list[str]:
+    """What a run's line says: a detector's accuracy and AUC, a classifier's test error by inference scheme."""
+    if "test/auc" in metrics:
+        return [f"test accuracy {metrics['test/accuracy']:.4f}", f"AUC {metrics['test/auc']:.4f}"]
+    schemes = [name for name in metrics if name.startswith("test/error_")]
+    return [f"test error {name.removeprefix('test/error_')} {100 * metrics[name]:.2f} %" for name in schemes]
+
+
 def run(args: argparse.Namespace) -> int:
     """Train and print one line."""
     from ffrepro.training import loop
@@ -61,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
     metrics = result["metrics"]
     print(
-        f"{plan['run']}: test accuracy {metrics['test/accuracy']:.4f}, AUC {metrics['test/auc']:.4f}, "
+        f"{plan['run']}: {', '.join(_figures(metrics))}, "
         f"{result['epochs']} epochs (best {result['best_epoch']}), {result['time']['train_s']:.1f} s"
     )
     return 0
