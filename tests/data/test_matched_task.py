@@ -120,9 +120,8 @@ def test_the_table_describes_whole_samples_of_its_rows():
     short, long = Table(data, {**MATCHED, "length": 5}, 0), Table(data, {**MATCHED, "length": 50}, 0)
     np.testing.assert_array_equal(short.features["test"], long.features["test"])
     everything, humans = samples(data, MATCHED, 0), samples(data, {**MATCHED, "control": "human_halves"}, 0)
-    np.testing.assert_array_equal(
-        everything.velocities.values[: len(humans.velocities.values)], humans.velocities.values
-    )
+    count = len(humans.velocities.values)
+    np.testing.assert_array_equal(everything.velocities.values[:count], humans.velocities.values)
 
 
 def test_batches_are_balanced():

@@ -54,7 +54,7 @@ def resample(position_N2: np.ndarray, t_N: np.ndarray, offsets: np.ndarray, rate
 
 
 def low_pass(s: Sequences, rate_hz: float, lowpass_hz: float) -> Sequences:
-    """The response of a digital Butterworth filter of order 4 run forwards and backwards: no phase, -6 dB at the cutoff.
+    """What a digital Butterworth filter of order 4 run forwards and backwards gives: no phase, -6 dB at the cutoff.
 
     Each sequence is continued by point reflection at both ends, without end. After its chord is taken off, that is the
     odd periodic continuation, so that one Fourier transform of it filters exactly: no transient, no ripple at the seam.
