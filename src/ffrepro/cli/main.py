@@ -22,6 +22,7 @@ COMMANDS = {
     "fetch": ("fetch", "get an archive from the cache, a mirror or upstream, or make its stand-in"),
     "prepare": ("prepare", "turn an archive into a prepared data set"),
     "train": ("train", "train and evaluate the run of a plan file; goes on from where it was stopped"),
+    "fit": ("fit", "fit and test the baseline classifier of a plan file"),
     "evaluate": ("evaluate", "evaluate a finished run again"),
     "bench": ("bench", "time and memory of a step beside backpropagation"),
     "report": ("report", "tables, figures, verdicts and the report from run records"),
