@@ -17,6 +17,7 @@ from ffrepro.core import seeds
 from ffrepro.data.negatives import clock
 from ffrepro.data.negatives.clock import Device
 from ffrepro.data.negatives.plans import PlanSet
+from ffrepro.data.progress import Progress
 from ffrepro.data.trajectory_set import HUMAN, SYNTHETIC, TrajectorySet, arrays_of, fingerprint
 from ffrepro.kinematics import lognormal, perturb
 from ffrepro.kinematics.lognormal import Plan
@@ -135,12 +136,15 @@ def with_duplicates(data: TrajectorySet, plans: PlanSet, level: str, copies: int
     made = duplicates(data, plans, device, level, copies, seed, np.arange(len(plans)))
     sources = np.repeat(plans.index, copies)
     kept, without = [], list(plans.manifest["bad"])
-    for place, (sample, one) in enumerate(zip(sources, made, strict=True)):
-        if len(one.x) < _MIN_POINTS:
-            reason = f"duplicate {place % copies} has {len(one.x)} points, fewer than {_MIN_POINTS}"
-            without.append({"index": int(sample), "sample": data.names[sample], "reason": reason})
-        else:
-            kept.append((int(sample), f"{data.names[sample]}_{level}_{place % copies:02d}", one))
+    label = f"duplicates ({level}) of {plans.manifest['dataset']}"
+    with Progress(label, total=len(sources), unit="duplicates") as progress:
+        for place, (sample, one) in enumerate(zip(sources, made, strict=True)):
+            if len(one.x) < _MIN_POINTS:
+                reason = f"duplicate {place % copies} has {len(one.x)} points, fewer than {_MIN_POINTS}"
+                without.append({"index": int(sample), "sample": data.names[sample], "reason": reason})
+            else:
+                kept.append((int(sample), f"{data.names[sample]}_{level}_{place % copies:02d}", one))
+            progress.advance(1)
     parents = np.array([sample for sample, _, _ in kept], np.int64)
     lengths = [len(one.x) for _, _, one in kept]
 
