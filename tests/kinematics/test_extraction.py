@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from helpers.movements import recording
 
 from ffrepro.core import seeds
 from ffrepro.kinematics import initial, levenberg, lognormal, parameters, windows
@@ -13,8 +14,6 @@ from ffrepro.kinematics.extraction import Settings, evaluate, extract
 from ffrepro.kinematics.quality import snr_db
 from ffrepro.kinematics.reference import RATE, Reference, differentiate, reference
 from ffrepro.training import bench_kinematics
-
-from .conftest import recording
 
 SETTINGS = Settings()
 

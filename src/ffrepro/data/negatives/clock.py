@@ -70,7 +70,10 @@ def measure(x: np.ndarray, y: np.ndarray, t: np.ndarray, offsets: np.ndarray, su
 
 
 def draw_stamps(device: Device, subject: int, seconds: float, generator: torch.Generator) -> np.ndarray:
-    """Stamps of one recording without pauses, float64 (n,), ms from 0 to at most ``seconds``, n > 1; some may be equal.
+    """Stamps of one recording without pauses, float64 (n,), ms from 0, n > 1; some may be equal.
+
+    The last one is the nearest to ``seconds``: a recording ends with a look, and one that always ended with the last
+    look before its end would be half a step short, and so faster at its end than people are.
 
     Raises:
         KeyError: the subject has no steps.
@@ -85,7 +88,8 @@ def draw_stamps(device: Device, subject: int, seconds: float, generator: torch.G
         blocks.append(pool[begin : begin + size])
         total += float(blocks[-1].sum())
     stamps = np.concatenate(blocks).cumsum()
-    return stamps[: max(2, int(np.searchsorted(stamps, 1000 * seconds, side="right")))]
+    nearest = stamps[np.abs(stamps - 1000 * seconds).argmin()]
+    return stamps[: max(2, int(np.searchsorted(stamps, nearest, side="right")))]
 
 
 def looked_at(stamps: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from ffrepro.core import seeds
 from ffrepro.data.negatives import clock
 from ffrepro.data.negatives.clock import Device
 from ffrepro.data.negatives.plans import PlanSet
+from ffrepro.data.progress import Progress
 from ffrepro.data.trajectory_set import HUMAN, SYNTHETIC, TrajectorySet, arrays_of, fingerprint
 from ffrepro.kinematics import lognormal, perturb
 from ffrepro.kinematics.lognormal import Plan
@@ -29,15 +30,19 @@ class Original(NamedTuple):
     """What a duplicate is made from.
 
     Attributes:
-        plan: (K,) float64. start: (2,), before the first stroke. seconds: how long its reference signal lasts.
-        stamps: (n,), ms, of the recording: its pauses are kept. subject: whose clock is used.
+        plan: (K,) float64. start: (2,), before the first stroke.
+        stamps: (n,), ms, of the recording: how long it lasts, and its pauses, are kept. subject: whose clock is used.
     """
 
     plan: Plan
     start: np.ndarray
-    seconds: float
     stamps: np.ndarray
     subject: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording lasts."""
+        return float(self.stamps.max() - self.stamps[0]) / 1000
 
 
 class Recorded(NamedTuple):
@@ -54,7 +59,6 @@ def original(data: TrajectorySet, plans: PlanSet, number: int) -> Original:
     return Original(
         plans.plan(number),
         plans.start[number],
-        float(plans.seconds[number]),
         data.t[data.offsets[sample] : data.offsets[sample + 1]],
         int(data.subject[sample]),
     )
@@ -106,9 +110,14 @@ def duplicates(
             yield duplicate(source, level, device, generator)
 
 
+def count_human(data: TrajectorySet) -> int:
+    """How many samples are human: they come first."""
+    return int((data.label == HUMAN).sum())
+
+
 def measure_device(data: TrajectorySet) -> Device:
-    """The device behind a set's human samples (they come first)."""
-    human = int((data.label == HUMAN).sum())
+    """The device behind a set's human samples."""
+    human = count_human(data)
     points = slice(0, int(data.offsets[human]))
     return clock.measure(
         data.x[points], data.y[points], data.t[points], data.offsets[: human + 1], data.subject[:human]
@@ -121,18 +130,21 @@ def with_duplicates(data: TrajectorySet, plans: PlanSet, level: str, copies: int
     The manifest's ``negatives`` says how they were made, and lists the human samples without duplicates with the
     reason. Save it with ``trajectory_set.save``.
     """
-    human = int((data.label == HUMAN).sum())
+    human = count_human(data)
     points = int(data.offsets[human])
     device = measure_device(data)
     made = duplicates(data, plans, device, level, copies, seed, np.arange(len(plans)))
     sources = np.repeat(plans.index, copies)
     kept, without = [], list(plans.manifest["bad"])
-    for place, (sample, one) in enumerate(zip(sources, made, strict=True)):
-        if len(one.x) < _MIN_POINTS:
-            reason = f"duplicate {place % copies} has {len(one.x)} points, fewer than {_MIN_POINTS}"
-            without.append({"index": int(sample), "sample": data.names[sample], "reason": reason})
-        else:
-            kept.append((int(sample), f"{data.names[sample]}_{level}_{place % copies:02d}", one))
+    label = f"duplicates ({level}) of {plans.manifest['dataset']}"
+    with Progress(label, total=len(sources), unit="duplicates") as progress:
+        for place, (sample, one) in enumerate(zip(sources, made, strict=True)):
+            if len(one.x) < _MIN_POINTS:
+                reason = f"duplicate {place % copies} has {len(one.x)} points, fewer than {_MIN_POINTS}"
+                without.append({"index": int(sample), "sample": data.names[sample], "reason": reason})
+            else:
+                kept.append((int(sample), f"{data.names[sample]}_{level}_{place % copies:02d}", one))
+            progress.advance(1)
     parents = np.array([sample for sample, _, _ in kept], np.int64)
     lengths = [len(one.x) for _, _, one in kept]
 

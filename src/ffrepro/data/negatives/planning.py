@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
+import pickle
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,7 +22,7 @@ from ffrepro.kinematics.extraction import Extracted, Settings
 
 Recording = tuple[np.ndarray, np.ndarray, np.ndarray]  # x, y, t in ms
 
-_PIECE = 512  # recordings given to a worker at a time
+_PIECE = 256  # recordings given to a worker at a time
 
 
 def recordings(data: TrajectorySet, samples: np.ndarray) -> list[Recording]:
@@ -60,16 +63,35 @@ def extract_set(
         for results in _in_order(pieces, settings, workers):
             found += results
             progress.advance(len(results))
-    described = dataclasses.asdict(settings) | {"dtype": str(settings.dtype).removeprefix("torch.")}
-    return plans.collect(data, samples, found, described)
+    return plans.collect(data, samples, found, described(settings))
+
+
+def described(settings: Settings) -> dict[str, object]:
+    """The settings, for a JSON file."""
+    return dataclasses.asdict(settings) | {"dtype": str(settings.dtype).removeprefix("torch.")}
 
 
 def _in_order(pieces: list[list[Recording]], settings: Settings, workers: int) -> Iterator[list[Extracted | str]]:
-    work = partial(extract_all, settings=settings)
     if workers <= 1 or len(pieces) <= 1:
-        yield from map(work, pieces)
+        yield from (extract_all(piece, settings) for piece in pieces)
         return
     # spawned, not forked: a fork takes torch's threads' locks along without the threads
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pieces)), context, torch.set_num_threads, (1,)) as pool:
-        yield from pool.map(work, pieces)
+    with ProcessPoolExecutor(min(workers, len(pieces)), context, _begin) as pool:
+        yield from map(pickle.loads, pool.map(partial(_pickled, settings=settings), pieces))
+
+
+def _begin() -> None:
+    """A worker: one thread, and no longer than its parent, or a killed command would leave it waiting for ever."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _pickled(some: list[Recording], settings: Settings) -> bytes:
+    """What ``extract_all`` returns. Left to a process pool, every tensor takes an open file: thousands are too many."""
+    return pickle.dumps(extract_all(some, settings))

@@ -133,7 +133,7 @@ def load(path: str | Path, data: TrajectorySet | None = None) -> PlanSet:
     """Read a set of plans.
 
     Args:
-        path: the .npz; its manifest is beside it.
+        path: the .npz, ``<source>/<dataset>.npz``; its manifest is beside it.
         data: the prepared set that the plans must be of.
 
     Raises:
@@ -141,7 +141,7 @@ def load(path: str | Path, data: TrajectorySet | None = None) -> PlanSet:
             of other data.
     """
     path = Path(path)
-    fix = f"extract them again: ffrepro kinematics extract {path.stem}"
+    fix = f"extract them: ffrepro negatives plan {path.stem} --source {path.parent.name}"
     for needed in (path, path.with_suffix(".json")):
         if not needed.is_file():
             raise FfreproError(f"no plans of {path.stem!r}", where=needed, fix=fix)
