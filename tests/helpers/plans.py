@@ -8,6 +8,10 @@ DATA = {
     "features": "velocity", "stamps": "merge", "length": 20, "input_scaling": "train_statistics", "padding": "masked",
     "split": [0.7, 0.1, 0.2], "split_seed": "run", "batches": "balanced",
 }  # fmt: skip
+MATCHED = {
+    "name": "matched", "negatives": "released", "control": "none", "grid": 1.0, "rate_hz": 100.0, "lowpass_hz": 10.0,
+    "rest_speed": 0.05, "length": 40, "split": [0.7, 0.1, 0.2], "batches": "balanced",
+}  # fmt: skip
 TRAINING = {
     "schedule": "plateau",
     "max_epochs": 6, "batch_size": 60, "lr": 1e-3, "plateau_on": "train", "plateau_epochs": 5, "plateau_factor": 0.5,

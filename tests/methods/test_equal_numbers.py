@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.method_cases import CASES, batch_for, build, is_image_case, make_batch
+from helpers.method_cases import CASES, batch_for, build, is_image_case
 
 PAIRS = [
     ("ff_rnn rms", {}, {"gradient": "autograd"}),
