@@ -1,7 +1,7 @@
 """One fully connected ReLU layer and its local gradient in closed form, without autograd.
 
 ``h = relu(x W' + b)``; a loss on goodness reaches the weights as ``d W = (a * h)' x`` with ``a`` the loss's slope
-(``goodness.grouped_scale``): ``h`` is 0 already where the ReLU is off, so that no mask is needed, and the gradient
+in a unit's group times 2 / units: ``h`` is 0 already where the ReLU is off, so that no mask is needed, and the gradient
 with respect to ``x`` is never formed. Positive/negative learning (one group, the sign in the slope) and class
 competition (a group a class) differ in the slope alone.
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-from ffrepro.core.goodness import grouped_scale
 
 
 def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO: Tensor) -> Tensor:
@@ -33,16 +31,17 @@ def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, 
         x_NI: input. h_NO: activities, as ``forward`` left them (not normalised yet).
         slope_NG: d loss / d goodness of ``forward``.
         grads: (d weight, d bias), overwritten.
-        scratch_NS: workspace for the units worked on at a time.
+        scratch_NS: workspace; S units of a group are worked on at a time.
     """
     d_weight, d_bias = grads
     outputs, width = h_NO.shape[1], scratch_NS.shape[1]
-    scale_NO = grouped_scale(slope_NG, outputs, 1)
-    for start in range(0, outputs, width):
-        some = slice(start, min(start + width, outputs))
-        d_NS = torch.mul(h_NO[:, some], scale_NO[:, some], out=scratch_NS[:, : some.stop - start])
-        torch.mm(d_NS.t(), x_NI, out=d_weight[some])
-        torch.sum(d_NS, 0, out=d_bias[some])
+    units = outputs // slope_NG.shape[1]
+    for group, slope_N1 in enumerate(slope_NG.mul(2.0 / units).split(1, dim=1)):
+        for start in range(group * units, (group + 1) * units, width):
+            some = slice(start, min(start + width, (group + 1) * units))
+            d_NS = torch.mul(h_NO[:, some], slope_N1, out=scratch_NS[:, : some.stop - start])
+            torch.mm(d_NS.t(), x_NI, out=d_weight[some])
+            torch.sum(d_NS, 0, out=d_bias[some])
 
 
 def pass_on(h_NO: Tensor, goodness_NG: Tensor, epsilon: float) -> Tensor:
