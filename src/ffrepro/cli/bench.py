@@ -14,19 +14,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="time and memory of a training step against backpropagation",
-        description="Measure what a bench of the plan declares (rnn), or what two runs at once get done (parallel). "
+        description="Measure what a bench of the plan declares (rnn), local learning of the image nets (local), or "
+        "what two runs at once get done (parallel). "
         "Give the machine nothing else to do meanwhile.",
         epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n  ffrepro bench parallel\n"
+        "  ffrepro bench local --net ff_medium --rounds 15\n"
         "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=["rnn", "parallel"], help="which bench")
+    parser.add_argument("what", nargs="?", choices=["rnn", "local", "parallel"], help="which bench")
     parser.add_argument("--plan", type=Path, help="plan file of a bench")
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", default="dollar", help="default dollar")
     parser.add_argument("--treatment", default="corrected", help="default corrected")
     parser.add_argument("--threads", type=int, default=1, help="default 1")
     parser.add_argument("--seconds", type=float, default=5.0, help="parallel: how long each count runs (default 5)")
+    parser.add_argument("--net", help="local: one net (default: FF_medium, FF_deep and the MLP)")
+    parser.add_argument("--rounds", type=int, default=15, help="local: interleaved rounds (default 15)")
     add_folders(parser)
     parser.set_defaults(run=run)
 
@@ -35,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table."""
     if args.what == "parallel":
         return _parallel(args.seconds)
+    if args.what == "local":
+        return _local(args.net, args.rounds, args.threads)
     from ffrepro.cli.train import read_plan
     from ffrepro.training import bench_rnn, loop
 
@@ -58,6 +64,17 @@ def _find_plan(args: argparse.Namespace) -> dict:
             return plan
     available = [f"{p['dataset']}/{p['protocol']['treatment']}" for p in plans]
     raise unknown(f"{args.what} bench", f"{args.dataset}/{args.treatment}", available, where="params.yaml")
+
+
+def _local(net: str | None, rounds: int, threads: int) -> int:
+    import torch
+
+    from ffrepro.training import bench_local
+
+    torch.set_num_threads(threads)
+    for name in [net] if net else bench_local.DEFAULT:
+        print(bench_local.describe(bench_local.measure(name, bench_local.BATCH.get(name, 1), rounds)), flush=True)
+    return 0
 
 
 def _parallel(seconds: float) -> int:

@@ -1,10 +1,10 @@
 """Time and activation memory of one training step: single-layer class competition against backpropagation.
 
 Everything runs in this process on one batch, interleaved. The baseline of all time ratios is the fastest of
-backpropagation with contiguous or channels_last memory and PyTorch's three Adams. Beside it stands backpropagation
-with ReLU in place and behind the pool, a means that the closed form uses too. Activation memory is the peak of what a step allocates, tensors of a
-parameter's size (weights, gradients, moments) left out, against the least of the baselines; beside it stands the
-least that an exact layer-by-layer step can hold. Workspace inside oneDNN is not seen, on either side.
+backpropagation with contiguous or channels_last memory and PyTorch's three Adams; beside it stands backpropagation
+with ReLU in place and behind the pool, a means that the closed form uses too. Activation memory is the peak of what a
+step allocates, tensors of a parameter's size (weights, gradients, moments) left out, against the least of the
+baselines; beside it stands the least that an exact layer-by-layer step can hold.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fus
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MLP = "mlp_4x2000"
 NETS = {"ff_tiny": (3, 32, 32), "ff_medium": (3, 32, 32), "ff_deep": (3, 32, 32), MLP: (784,)}
+DEFAULT = ("ff_medium", "ff_deep", MLP)
 BATCH = {"ff_tiny": 256, "ff_medium": 256, "ff_deep": 128, MLP: 512}
 
 

@@ -22,7 +22,7 @@ from ffrepro.nets.layers import POOL, ConvBlock
 Step = Callable[[], object]
 LR = 1e-3
 PEAK = 1.09  # of activations, as a multiple of the least: what is left beside the maps is workspace
-CHUNK_BYTES = 4 * 2**20
+CHUNK_BYTES = 16 * 2**20
 SLAB = 200  # units of a linear layer whose gradient is formed at a time
 EPSILON = 1e-5
 
