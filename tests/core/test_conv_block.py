@@ -6,7 +6,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from ffrepro.core import conv_block, losses
-from ffrepro.core.arena import Arena, Space
 
 GROUPS = 4
 
@@ -35,24 +34,17 @@ class Oracle(nn.Module):
         return conv_block.Layer(*(p.detach() for p in parts), self.padding, self.pooled, norm.eps, norm.momentum)
 
 
-def as_map(x):
-    out = x.new_empty(len(x), *x.shape[2:], x.shape[1] + 1)
-    return out, conv_block.load(x, out)
-
-
-def learn(layer, x, slope, chunk):
-    x_map, moments = as_map(x)
+def learn(layer, x, slope, chunk_bytes):
+    x_map, moments = conv_block.load(x)
     before = x_map.clone()
-    out = x_map.new_empty(conv_block.output_shape(layer, x_map.shape))
     grads = tuple(torch.full_like(p, 7.0) for p in layer[:3])
-    space = Space(x_map.new_full((conv_block.workspace_size(layer, x_map.shape, chunk, 8),), torch.nan))
-    found = conv_block.learn(layer, x_map, out, space, moments, GROUPS, slope, grads, 2**30)
+    found = conv_block.learn(layer, x_map, moments, GROUPS, slope, grads, chunk_bytes)
     assert torch.equal(x_map, before)
-    return out, grads, *found
+    return grads, *found
 
 
 CASES = [
-    # inputs, outputs, kernel, padding, pool, height, width, batch, chunk
+    # inputs, outputs, kernel, padding, pool, height, width, batch, samples in a chunk
     (3, 8, 3, 1, False, 8, 8, 6, 6),
     (3, 8, 3, 1, True, 8, 6, 6, 2),
     (5, 4, 3, 1, True, 7, 9, 5, 2),
@@ -61,6 +53,10 @@ CASES = [
     (2, 8, 5, 1, False, 8, 8, 5, 5),
     (3, 4, 5, 1, True, 9, 11, 4, 3),
     (3, 4, 5, 2, False, 6, 6, 4, 3),
+    (17, 8, 3, 1, True, 7, 6, 7, 2),
+    (17, 4, 4, 1, False, 6, 8, 5, 2),
+    (16, 4, 5, 1, True, 9, 7, 5, 1),
+    (20, 8, 5, 2, False, 6, 6, 6, 4),
     (1, 4, 3, 0, True, 6, 6, 1, 1),
 ]
 
@@ -79,7 +75,17 @@ def test_forward_and_gradient_equal_autograd(case, channels_last):
     h, g = oracle(x)
     losses.cwc(g, label).mean().backward()
 
-    out, grads, goodness, moments = learn(layer, x, lambda g, some: losses.cwc_slope(g, label[some]) / batch, chunk)
+    pieces = []
+
+    def slope(g, some):
+        pieces.append(some.stop - some.start)
+        return losses.cwc_slope(g, label[some]) / batch
+
+    grads, out, goodness, moments = learn(
+        layer, x, slope, chunk * conv_block.sample_bytes(layer, (batch, height, width, inputs + 1), 8)
+    )
+    assert sum(pieces) == batch
+    assert max(pieces) == (chunk if chunk in (1, batch) else chunk - chunk % 2)
     close = {"rtol": 0, "atol": 1e-12}
     torch.testing.assert_close(out[..., :-1], h.detach().permute(0, 2, 3, 1), **close)
     assert (out[..., -1] == 1).all()
@@ -106,7 +112,7 @@ def test_equal_values_in_a_pool_window_pass_the_gradient_as_autograd_does():
     _, g = oracle(x)
     label = torch.tensor([0, 1])
     losses.cwc(g, label).sum().backward()
-    _, grads, *_ = learn(oracle.layer(), x, lambda g, some: losses.cwc_slope(g, label[some]), 2)
+    grads, *_ = learn(oracle.layer(), x, lambda g, some: losses.cwc_slope(g, label[some]), 2**30)
     torch.testing.assert_close(grads[0], oracle.conv.weight.grad, rtol=0, atol=1e-12)
 
 
@@ -118,32 +124,37 @@ def test_evaluation_uses_the_running_statistics():
     oracle.eval()
     x = torch.randn(3, 3, 9, 9, dtype=torch.float64)
     h, g = oracle(x)
-    out, goodness = conv_block.forward(oracle.layer(), as_map(x)[0], GROUPS)
+    out, goodness = conv_block.forward(oracle.layer(), conv_block.load(x)[0], GROUPS)
     torch.testing.assert_close(out[..., :-1], h.detach().permute(0, 2, 3, 1), rtol=0, atol=1e-12)
     torch.testing.assert_close(goodness, g.detach(), rtol=0, atol=1e-12)
 
 
-def test_two_blocks_in_one_arena():
-    """The second block finds its input and its moments where the first left them."""
+def test_the_second_block_works_on_what_the_first_left():
     torch.manual_seed(0)
-    first, second = Oracle(3, 8, 3, 1, True), Oracle(8, 4, 3, 1, False)
+    first, second = Oracle(3, 16, 3, 1, True), Oracle(16, 4, 3, 1, False)
     x = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     h, _ = first(x)
     _, g = second(h.detach())
     label = torch.randint(GROUPS, (6,))
     losses.cwc(g, label).mean().backward()
 
-    shapes = [(6, 8, 8, 4), (6, 4, 4, 9), (6, 4, 4, 5)]
-    arena = Arena(6 * 4 * 4 * 14 + 8000, x)
-    moments = conv_block.load(x, arena.map(0, shapes[0]))
-    for number, oracle in enumerate((first, second)):
-        layer = oracle.layer()
-        x_map, out = arena.map(number, shapes[number]), arena.map(number + 1, shapes[number + 1])
+    x_map, moments = conv_block.load(x)
+    layers = [first.layer(), second.layer()]
+    for layer, budget in zip(layers, conv_block.budgets(layers, x_map.shape, 8, 1.5, 2**30), strict=True):
         grads = tuple(torch.empty_like(p) for p in layer[:3])
-        goodness, moments = conv_block.learn(
-            layer, x_map, out, arena.between(x_map, out), moments, GROUPS,
-            lambda g, some: losses.cwc_slope(g, label[some]) / 6, grads, 2**30,
-        )  # fmt: skip
+        x_map, goodness, moments = conv_block.learn(
+            layer, x_map, moments, GROUPS, lambda g, some: losses.cwc_slope(g, label[some]) / 6, grads, budget
+        )
     torch.testing.assert_close(goodness, g.detach(), rtol=0, atol=1e-12)
     for found, parameter in zip(grads, (second.conv.weight, second.norm.weight, second.norm.bias), strict=True):
         torch.testing.assert_close(found, parameter.grad, rtol=0, atol=1e-12)
+
+
+def test_least_memory_by_hand():
+    layers = [Oracle(3, 8, 3, 1, True).layer(), Oracle(8, 4, 4, 1, False).layer()]
+    assert conv_block.least(layers, (2, 8, 8, 4)) == 2 * (3 * 64 + 8 * 16)
+    weights = [17 * 4 * 9, 9 * 9 * 16]  # folded weight and its gradient: (2 * outputs + 1) * (inputs + 1) * taps
+    maps = [2 * (4 * 64 + 9 * 16), 2 * (9 * 16 + 5 * 9)]
+    expected = [4 * 640 * 8 - 8 * (w + m) for w, m in zip(weights, maps, strict=True)]
+    assert conv_block.budgets(layers, (2, 8, 8, 4), 8, 4.0, 2**30) == expected
+    assert conv_block.budgets(layers, (2, 8, 8, 4), 8, 4.0, 1000) == [1000, 1000]

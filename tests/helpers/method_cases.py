@@ -50,6 +50,7 @@ CASES = {
     "backprop_rnn checkpointed": ("backprop_rnn", {**BP, "checkpoint": True}),
     "backprop_rnn micro-batches": ("backprop_rnn", {**BP, "micro_batches": 4}),
     "cwc simultaneous": ("cwc", CWC),
+    "cwc closed form": ("cwc", {**CWC, "gradient": "closed_form"}),
     "cwc alternating": ("cwc", {**CWC, "update": "alternating"}),
     "cwc overlapping": ("cwc", {**CWC, "update": "overlapping"}),
     "cwc random feedback": ("cwc", {**CWC, "update": "chunked", "feedback": "random"}),

@@ -13,6 +13,7 @@ PAIRS = [
     ("backprop_rnn checkpointed", {}, {"checkpoint": False}),
     ("backprop_rnn micro-batches", {}, {"micro_batches": 1}),
     ("ff closed form", {}, {"gradient": "autograd"}),
+    ("cwc closed form", {}, {"gradient": "autograd"}),
 ]
 
 

@@ -14,15 +14,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="time and memory of a training step against backpropagation; quality of the stroke plans",
-        description="Measure what a bench of the plan declares (rnn), what two runs at once get done (parallel), or "
-        "how well and how fast movements are taken apart into strokes (kinematics). Give the machine nothing else to "
-        "do meanwhile.",
+        description="Measure what a bench of the plan declares (rnn), local learning of the image nets (local), what "
+        "two runs at once get done (parallel), or how well and how fast movements are taken apart into strokes "
+        "(kinematics). Give the machine nothing else to do meanwhile.",
         epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n  ffrepro bench parallel\n"
+        "  ffrepro bench local --net ff_medium --rounds 15\n"
         "  ffrepro bench kinematics --out reports/bench_kinematics.json\n"
         "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=["rnn", "parallel", "kinematics"], help="which bench")
+    parser.add_argument("what", nargs="?", choices=["rnn", "local", "parallel", "kinematics"], help="which bench")
     parser.add_argument("--plan", type=Path, help="plan file of a bench")
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", default="dollar", help="default dollar")
@@ -33,6 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--source", choices=["upstream", "standin"], default="upstream", help="kinematics: data (default upstream)"
     )
     parser.add_argument("--out", type=Path, help="kinematics: JSON to write (default reports/bench_kinematics.json)")
+    parser.add_argument("--net", help="local: one net (default: FF_medium, FF_deep and the MLP)")
+    parser.add_argument("--rounds", type=int, default=15, help="local: interleaved rounds (default 15)")
     add_folders(parser)
     parser.set_defaults(run=run)
 
@@ -43,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
         return _parallel(args.seconds)
     if args.what == "kinematics":
         return _kinematics(args)
+    if args.what == "local":
+        return _local(args.net, args.rounds, args.threads)
     from ffrepro.cli.train import read_plan
     from ffrepro.training import bench_rnn, loop
 
@@ -58,7 +63,9 @@ def _find_plan(args: argparse.Namespace) -> dict:
     from ffrepro.pipeline.workspace import open_workspace
 
     if args.what is None:
-        raise FfreproError("nothing to measure", fix="name a bench (rnn, parallel, kinematics) or a plan file (--plan)")
+        raise FfreproError(
+            "nothing to measure", fix="name a bench (rnn, local, parallel, kinematics) or a plan file (--plan)"
+        )
     plans = [p for p in open_workspace(Path.cwd(), args.scale).plans if p["kind"] == "bench"]
     plans = [p for p in plans if p["bench"]["name"] == args.what]
     for plan in plans:
@@ -66,6 +73,17 @@ def _find_plan(args: argparse.Namespace) -> dict:
             return plan
     available = [f"{p['dataset']}/{p['protocol']['treatment']}" for p in plans]
     raise unknown(f"{args.what} bench", f"{args.dataset}/{args.treatment}", available, where="params.yaml")
+
+
+def _local(net: str | None, rounds: int, threads: int) -> int:
+    import torch
+
+    from ffrepro.training import bench_local
+
+    torch.set_num_threads(threads)
+    for name in [net] if net else bench_local.DEFAULT:
+        print(bench_local.describe(bench_local.measure(name, bench_local.BATCH.get(name, 1), rounds)), flush=True)
+    return 0
 
 
 def _parallel(seconds: float) -> int:

@@ -9,23 +9,28 @@ NARROW = 16
 """Input channels below which unfolding does not pay."""
 
 
-def bytes_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int, itemsize: int) -> int:
-    """Workspace that ``accumulate`` needs for each sample of a chunk: one padded map and one unfolded row of taps."""
+def workspace_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int) -> int:
+    """Elements of workspace that ``accumulate`` needs for each sample: one padded map and one row of taps unfolded."""
     _, height, width, channels = x_shape
+    if channels < NARROW:
+        return 0
     out = (height + 2 * padding - kernel + 1) * (width + 2 * padding - kernel + 1)
-    padded = (height + 2 * padding) * (width + 2 * padding)
-    return (padded + out * kernel) * channels * itemsize
+    return ((height + 2 * padding) * (width + 2 * padding) + out * kernel) * channels
 
 
-def workspace(space, chunk: int, x_shape: tuple[int, ...], kernel: int, padding: int) -> tuple[Tensor, Tensor]:
-    """(padded map, unfolded rows) for ``accumulate``, from a function that gives a tensor of a shape."""
-    _, height, width, channels = x_shape
-    padded = space((chunk, height + 2 * padding, width + 2 * padding, channels)).zero_()
+def workspace(x_NHWI: Tensor, samples: int, kernel: int, padding: int) -> tuple[Tensor, Tensor] | None:
+    """(padded map, unfolded rows) for ``accumulate`` on up to a number of samples; None where it needs none."""
+    _, height, width, channels = x_NHWI.shape
+    if channels < NARROW:
+        return None
+    padded = x_NHWI.new_zeros(samples, height + 2 * padding, width + 2 * padding, channels)
     out_h, out_w = (size + 2 * padding - kernel + 1 for size in (height, width))
-    return padded, space((chunk, out_h, out_w, kernel * channels))
+    return padded, x_NHWI.new_empty(samples, out_h, out_w, kernel * channels)
 
 
-def accumulate(x_NHWI: Tensor, d_NHWO: Tensor, padding: int, grad_KOKI: Tensor, work: tuple[Tensor, Tensor]) -> None:
+def accumulate(
+    x_NHWI: Tensor, d_NHWO: Tensor, padding: int, grad_KOKI: Tensor, work: tuple[Tensor, Tensor] | None
+) -> None:
     """Add d loss / d weight of a chunk of samples to ``grad_KOKI``.
 
     For a given row of the kernel, all its taps on all input channels are contiguous in a padded channels-last map, so

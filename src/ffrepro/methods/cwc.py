@@ -17,12 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ffrepro.core import losses, updates
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import conv_block, losses, updates
 from ffrepro.core.goodness import grouped
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import LocalClassifier
+from ffrepro.nets.layers import ConvBlock
 
+CHUNK_BYTES = 16 * 2**20  # of a closed-form step's workspace: about a fast cache
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
 
 
@@ -41,6 +44,9 @@ class Method(LocalClassifier):
         self.steps = 0
         self.epoch = 0
         self.classes = net.blocks[0].groups
+        self._layers = []
+        if hyperparameters["gradient"] == "closed_form":
+            self._layers = [self._layer(block) for block in net.blocks]
         self._feedback = []
         if hyperparameters["feedback"] == "random":
             for shape in net.shapes:
@@ -64,7 +70,8 @@ class Method(LocalClassifier):
         """
         learning = self.learning()
         x, label_B = self.images(batch), batch["label"]
-        activities, layer_losses = self._learn(x, label_B, learning)
+        learn = self._learn_closed_form if self._layers else self._learn
+        activities, layer_losses = learn(x, label_B, learning)
         self.steps += 1
         out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
         out["loss"] = torch.stack(layer_losses).sum()
@@ -99,6 +106,51 @@ class Method(LocalClassifier):
             for index in range(min(min(later, default=self.layers), self.layers + 1 - self.head.layers)):
                 inputs[index] = None
         return inputs[-self.head.layers :], layer_losses
+
+    def _layer(self, block: ConvBlock) -> conv_block.Layer:
+        """A block's tensors as the closed form takes them; its gradients get a place of their own.
+
+        Raises:
+            FfreproError: the closed form cannot learn this block, or not with these settings.
+        """
+        plain = isinstance(block, ConvBlock) and block.bn is not None and block.conv.groups == 1
+        if not plain or self.hp["update"] not in ("simultaneous", "greedy") or self.hp["loss"] != "cwc":
+            raise FfreproError(
+                "the closed form is for convolutions behind BatchNorm that learn one by one from the CwC loss",
+                where="method.gradient",
+                fix="set `gradient` to autograd, or `update` to simultaneous, `loss` to cwc and `cfse` to false",
+            )
+        conv, bn = block.conv, block.bn
+        for parameter in block.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        return conv_block.Layer(
+            conv.weight.detach(), bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var,
+            conv.padding[0], block.pool, bn.eps, bn.momentum,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _learn_closed_form(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        """As ``_learn``, for layers that learn one by one: the same numbers without autograd."""
+        h, moments = conv_block.load(x)
+        activities: list[Tensor] = []
+        layer_losses: list[Tensor] = []
+
+        def slope(g_nJ: Tensor, some: slice) -> Tensor:
+            return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
+
+        for index, (layer, block) in enumerate(zip(self._layers, self.net.blocks, strict=True)):
+            if index in learning:
+                grads = (block.conv.weight.grad, block.bn.weight.grad, block.bn.bias.grad)
+                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, CHUNK_BYTES)
+                block.bn.num_batches_tracked += 1
+                self.optimizers[index].step()
+            else:
+                h, g_BJ = conv_block.forward(layer, h, self.classes)
+                var_C, mean_C = torch.var_mean(h[..., :-1], dim=(0, 1, 2), correction=0)
+                moments = conv_block.Moments(mean_C, var_C, h[..., 0].numel())
+            layer_losses.append(losses.cwc(g_BJ, label_B).mean())
+            activities = [*activities, h[..., :-1].permute(0, 3, 1, 2)][-self.head.layers :]
+        return activities, layer_losses
 
     def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
         """The maps of a group's layers, with a graph where something in the group learns."""

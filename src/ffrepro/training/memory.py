@@ -26,10 +26,13 @@ class Peak:
 
     On CPU the allocations and frees that PyTorch's profiler records are added up in order, starting from zero: what
     was allocated before the block is not counted. The profiler slows the block down; never time inside it.
+
+    Args:
+        without: sizes in bytes of tensors to leave out, on CPU: those of parameters, to count activations alone.
     """
 
-    def __init__(self, device: str):
-        self._device = device
+    def __init__(self, device: str, without: frozenset[int] = frozenset()):
+        self._device, self._without = device, without
         self.bytes: int | None = None
         self.how = {"cpu": "profiler: allocator events", "cuda": "max_memory_allocated"}.get(device, "not measured")
 
@@ -50,6 +53,8 @@ class Peak:
             self._profile.__exit__(*error)
             now = peak = 0
             for event in sorted(_memory_events(self._profile), key=lambda e: e.start_ns()):
+                if abs(event.nbytes()) in self._without:
+                    continue
                 now += event.nbytes()
                 peak = max(peak, now)
             self.bytes = peak

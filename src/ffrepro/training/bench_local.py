@@ -1,0 +1,147 @@
+"""Time and activation memory of one training step: single-layer class competition against backpropagation.
+
+Everything runs in this process on one batch, interleaved. The baseline of all time ratios is the fastest of
+backpropagation with contiguous or channels_last memory and PyTorch's three Adams; beside it stands backpropagation
+with ReLU in place and behind the pool, a means that the closed form uses too. Activation memory is the peak of what a
+step allocates, tensors of a parameter's size (weights, gradients, moments) left out, against the least of the
+baselines; beside it stands the least that an exact layer-by-layer step can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ffrepro.base.names import unknown
+from ffrepro.core import conv_block, seeds
+from ffrepro.nets import cnn, mlp
+from ffrepro.training import bench_local_steps as steps
+from ffrepro.training import memory, timing
+
+ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+MLP = "mlp_4x2000"
+NETS = {"ff_tiny": (3, 32, 32), "ff_medium": (3, 32, 32), "ff_deep": (3, 32, 32), MLP: (784,)}
+DEFAULT = ("ff_medium", "ff_deep", MLP)
+BATCH = {"ff_tiny": 256, "ff_medium": 256, "ff_deep": 128, MLP: 512}
+
+
+def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
+    """Time and memory of every way to train a net.
+
+    Args:
+        name: one of ``NETS``: image nets of the DLR paper's Table III, or four layers of 2000 units on 784 inputs.
+        batch: samples. rounds: interleaved rounds.
+
+    Returns:
+        ``bench``, ``net``, ``config``, ``baseline`` and ``memory_baseline`` (names of rows), ``minimum_bytes``
+        (activations that an exact layer-by-layer step must hold) and ``rows`` as ``timing.rows`` with
+        ``activation_bytes`` and ``activation_ratio_to_bp``.
+
+    Raises:
+        FfreproError: no such net.
+    """
+    if name not in NETS:
+        raise unknown("net", name, NETS, where="bench local")
+    generator = seeds.generator("bench", "local")
+    x = torch.randn(batch, *NETS[name], generator=generator).to(device)
+    label = torch.randint(cnn.CLASSES, (batch,), generator=generator).to(device)
+    makers, baselines = _makers(name, x, label)
+    sizes = frozenset(p.numel() * p.element_size() for p in _net(name, x).parameters())
+    peaks = {}
+    for row, make in makers.items():
+        with memory.Peak(device, without=sizes) as peak:
+            step = make()
+            step(), step()  # the second step has everything that stays: optimizer state, workspace
+            del step
+        peaks[row] = peak.bytes
+    built = {row: make() for row, make in makers.items()}
+    seconds = timing.interleave(built, rounds)
+    baseline, rows = timing.rows(seconds, baselines)
+    least = min(baselines, key=lambda row: peaks[row])
+    for row in rows:
+        row["activation_bytes"] = peaks[row["name"]]
+        row["activation_ratio_to_bp"] = peaks[row["name"]] / peaks[least]
+    return {
+        "bench": "local", "net": name, "baseline": baseline, "memory_baseline": least,
+        "minimum_bytes": _minimum(name, x), "rows": rows,
+        "config": {
+            "batch": batch, "rounds": rounds, "threads": torch.get_num_threads(), "memory": memory.Peak(device).how,
+            "loss": "cross-entropy on a linear head (BP), on grouped goodness of each block (local)",
+        },
+    }  # fmt: skip
+
+
+def _net(name: str, x: Tensor) -> nn.Module:
+    generator = seeds.generator("bench", "init")
+    if name == MLP:
+        net = mlp.Mlp(
+            x.shape[1], [2000] * 4, input_norm="none", bias=True, groups=cnn.CLASSES, init="torch_default",
+            generator=generator,
+        )  # fmt: skip
+        net.head = nn.Linear(2000, cnn.CLASSES)
+    else:
+        net = cnn.Cnn(tuple(x.shape[1:]), name, cfse=False, init="torch_default", generator=generator)
+    return net.to(x.device)
+
+
+def _makers(name: str, x: Tensor, label: Tensor) -> tuple[dict[str, Callable[[], steps.Step]], list[str]]:
+    """For each row its name and a function that builds its step from scratch; and the names of the baselines."""
+    images = name != MLP
+    laid = {layout: x.contiguous(memory_format=form) if images else x for layout, form in LAYOUTS.items()}
+
+    def bp(layout: str, adam: str, forward: Callable = steps.plain, micro: int = 1) -> steps.Step:
+        net = _net(name, x)
+        net = net.to(memory_format=LAYOUTS[layout]) if images else net
+        head = net.head if images else lambda activities: net.head(activities[-1])
+        return steps.backprop(net, head, laid[layout], label, ADAMS[adam], forward, micro)
+
+    def local(step: Callable[..., steps.Step]) -> steps.Step:
+        net = _net(name, x)
+        del net.head
+        return step(net.to(memory_format=torch.channels_last) if images else net, laid[layouts[-1]], label)
+
+    layouts = list(LAYOUTS) if images else ["contiguous"]
+    makers = {f"BP, {l}, {a} Adam": partial(bp, l, a) for l in layouts for a in ADAMS}  # noqa: E741
+    last = layouts[-1]
+    baselines = list(makers)
+    makers[f"BP, {last}, ReLU last"] = partial(bp, last, "fused", steps.relu_last)
+    makers["BP, checkpointed"] = partial(bp, last, "fused", steps.checkpointed)
+    makers["BP, 4 micro-batches"] = partial(bp, last, "fused", micro=4)
+    makers["local, plain autograd"] = partial(local, steps.local_autograd)
+    makers["local, closed form"] = partial(local, steps.local_conv if images else steps.local_linear)
+    return makers, baselines
+
+
+def _minimum(name: str, x: Tensor) -> int:
+    """Bytes of the largest pair of neighbouring maps, the first of which is not the batch itself for an MLP."""
+    if name == MLP:
+        return len(x) * 2 * 2000 * x.element_size()
+    layers = [
+        conv_block.Layer(b.conv.weight, *[b.bn.weight] * 4, b.conv.padding[0], b.pool, b.bn.eps, b.bn.momentum)
+        for b in _net(name, x).blocks
+    ]
+    shape = (len(x), *x.shape[2:], x.shape[1] + 1)
+    return conv_block.least(layers, shape) * x.element_size()
+
+
+def describe(result: dict) -> str:
+    """The rows as a plain table."""
+    config = result["config"]
+    lines = [
+        f"{result['net']}: one training step, batch {config['batch']}, {config['threads']} thread(s), "
+        f"{config['rounds']} interleaved rounds",
+        f"time ratios to: {result['baseline']}; activation memory to: {result['memory_baseline']}",
+        f"least activations of an exact layer-by-layer step: {result['minimum_bytes'] / 1e6:.1f} MB",
+        f"{'':34s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'act. MB':>10s}{'ratio':>8s}",
+    ]
+    for row in result["rows"]:
+        lines.append(
+            f"{row['name']:34s}{row['ms_median']:9.1f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
+            f"{row['ratio_high']:7.2f}{(row['activation_bytes'] or 0) / 1e6:10.1f}"
+            f"{row['activation_ratio_to_bp'] or 0:8.3f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""The bench of local learning: its steps train, equal each other where they must, and its numbers are what they say."""
+
+import pytest
+import torch
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.training import bench_local, bench_local_steps, memory
+
+
+@pytest.fixture(scope="module")
+def result():
+    return bench_local.measure("ff_tiny", batch=128, rounds=1)
+
+
+def test_rows_and_baselines(result):
+    rows = {row["name"]: row for row in result["rows"]}
+    adams = [f"BP, {layout}, {adam} Adam" for layout in bench_local.LAYOUTS for adam in bench_local.ADAMS]
+    others = ["BP, channels_last, ReLU last", "BP, checkpointed", "BP, 4 micro-batches", "local, plain autograd"]
+    assert list(rows) == [*adams, *others, "local, closed form"]
+    assert rows[result["baseline"]]["ms_median"] == min(rows[name]["ms_median"] for name in adams)
+    assert rows[result["baseline"]]["ratio_to_bp"] == 1.0
+    assert rows[result["memory_baseline"]]["activation_ratio_to_bp"] == 1.0
+    table = bench_local.describe(result)
+    assert all(name in table for name in rows)
+
+
+def test_activation_memory(result):
+    """Least: the first two maps of 50 channels, 16 x 16, of 128 samples. Measured: no more than a tenth above it."""
+    assert result["minimum_bytes"] == 128 * 2 * 50 * 16 * 16 * 4
+    rows = {row["name"]: row["activation_bytes"] for row in result["rows"]}
+    assert result["minimum_bytes"] < rows["local, closed form"] <= 1.1 * result["minimum_bytes"]
+    assert rows["BP, checkpointed"] < rows[result["memory_baseline"]]
+    assert rows["BP, 4 micro-batches"] < 0.5 * rows[result["memory_baseline"]]
+
+
+def test_sizes_left_out_are_not_counted():
+    with memory.Peak("cpu", without=frozenset({4000})) as peak:
+        torch.empty(1000), torch.empty(2000)
+    assert peak.bytes == 8000
+
+
+@pytest.mark.parametrize("name", ["ff_tiny", bench_local.MLP])
+def test_closed_form_and_autograd_take_the_same_steps(name, monkeypatch):
+    """Weights after two Adam steps. Adam's first step is lr * sign(gradient), so compare the gradients of a step."""
+    torch.manual_seed(0)
+    x = torch.randn(8, *bench_local.NETS[name], dtype=torch.float64)
+    label = torch.randint(10, (8,))
+    gradients = []
+    for form in ("autograd", "closed"):
+        net = bench_local._net(name, x).double()
+        del net.head
+        seen = {}
+        monkeypatch.setattr(torch.optim.Adam, "step", _remember(net, seen))
+        if form == "autograd":
+            bench_local_steps.local_autograd(net, x, label)()
+        elif name == bench_local.MLP:
+            bench_local_steps.local_linear(net, x, label)()
+        else:
+            bench_local_steps.local_conv(net, x, label)()
+        gradients.append(seen)
+    assert gradients[0].keys() == gradients[1].keys() == {n for n, _ in net.named_parameters()}
+    for key, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][key], expected, rtol=1e-9, atol=1e-12)
+
+
+def _remember(net, seen):
+    names = {id(p): n for n, p in net.named_parameters()}
+
+    def step(optimizer):
+        for parameter in optimizer.param_groups[0]["params"]:
+            seen[names[id(parameter)]] = parameter.grad.clone()
+
+    return step
+
+
+def test_unknown_net_names_the_known_ones():
+    with pytest.raises(FfreproError, match="ff_huge"):
+        bench_local.measure("ff_huge", 8, 1)
