@@ -99,7 +99,7 @@ def test_margins(claims):
     assert claims.margin(claims.claim("049")) == 40  # 25 % of 160 epochs
     assert claims.margin(claims.claim("058")) == pytest.approx(0.1 * 3.00 / 1.36)
     assert claims.margin(claims.claim("066")) is None
-    assert claims.budget == 200
+    assert claims.budget("rnn_mcyt_corrected") == (200, "the paper allows 200")
 
 
 def test_what_follows_from_the_published_numbers(claims):

@@ -64,7 +64,7 @@ def job_list(
     source = raw["scales"][scale]["source"]
     datasets = [name for name in raw["datasets"] if any(plan["dataset"] == name for plan in plans)]
     archives = dict.fromkeys(archive for name in datasets for archive in archives_of(raw["datasets"][name]))
-    readers = _report_files(code.source.parent)
+    readers = (*_report_files(code.source.parent), *_sources(code, "ffrepro.nets.cnn"))  # parameters are counted
     jobs = [_fetch(name, source, code) for name in archives]
     jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
     made = dict.fromkeys((plan["dataset"], level) for plan in plans if (level := negatives_level(plan)))
