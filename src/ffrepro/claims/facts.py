@@ -43,7 +43,7 @@ def setting(claims: Claims, store: Store, claim: dict, treatment: str) -> Findin
                 if evidence is None:
                     continue
                 value = _setting_of(evidence, condition["setting"])
-                met &= _meets(value, condition)
+                met &= meets(value, condition)
                 found.setdefault(plain(value), []).append(dataset)
                 runs += [record.run for record in evidence.records]
                 scales.append(evidence.scale)
@@ -104,8 +104,11 @@ def derived(claims: Claims, claim: dict) -> str:
 
 
 def _derived(claim: dict, values: Mapping[str, float]) -> str:
+    """Entries that speak of more claims than there are values for are left out."""
     parts = []
     for entry in claim.get("derived", []):
+        if not set(expressions.names(entry["expression"])) <= set(values):
+            continue
         decimals = len(str(entry["value"]).partition(".")[2])
         text = number(expressions.evaluate(entry["expression"], values), decimals)
         parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
@@ -142,7 +145,7 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
     return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
 
 
-def _meets(value: Any, condition: dict) -> bool:
+def meets(value: Any, condition: dict) -> bool:
     """Whether a setting's value fulfils its one condition; more seeds than the paper's are as good."""
     if "one_of" in condition:
         return value in condition["one_of"]

@@ -18,7 +18,7 @@ from ffrepro.claims.records import Evidence, Record
 from ffrepro.core import statistics as st
 
 _PERCENT = 100
-_STYLES = {"multi_pass": "-", "one_pass": ":"}  # of the schemes that learning curves show: the paper's own two
+_SHOWN = {"multi_pass": (PALETTE[0], "-"), "one_pass": (PALETTE[1], ":")}  # in learning curves: the paper's schemes
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,16 @@ def _error_curves(scene: Scene, spec: dict, group: Group) -> Drawn:
     rows = []
     for ax, (variant, evidence) in zip(axes[0], group.found.items(), strict=True):
         ax.set(title=plain(scene.label(variant)), xlabel="epoch")
-        for scheme, style in _STYLES.items():
+        for scheme, (colour, style) in _SHOWN.items():
             label = scheme.replace("_", "-")
-            _errors(ax, evidence, f"error_{scheme}", scene.colour(variant), style, label)
+            _errors(ax, evidence, f"error_{scheme}", colour, style, label)
             rows.append([scene.label(variant), label, *_final(evidence, f"error_{scheme}")])
         twin = group.twins.get(variant)
         if twin:
             _errors(ax, twin, "error", BASELINE, "--", "backpropagation")
             rows.append([scene.label(variant), "backpropagation", *_final(twin, "error")])
         ax.set_ylim(bottom=0)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(loc="upper right")
     axes[0, 0].set_ylabel("validation error [%]")
     text = "Line: mean over runs; band: their std; cross: training error at the end, the only time that it is measured."
@@ -117,6 +118,7 @@ def _layer_curves(scene: Scene, spec: dict, group: Group) -> Drawn:
             band(ax, evidence.records, f"val/{name}", LAYERS[layer % len(LAYERS)], label, factor=_PERCENT)
             rows.append([scene.label(variant), str(layer + 1), _shown(_summary(evidence, f"test/{name}"))])
             layer += 1
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(loc="lower right")
     axes[0, 0].set_ylabel("validation accuracy [%]")
     text = "Class with the largest goodness in one layer alone. Line: mean over runs; band: their std."

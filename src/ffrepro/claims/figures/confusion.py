@@ -65,12 +65,14 @@ def _panel(ax: Axes, counts_JJ: np.ndarray, names: list[str]) -> None:
     share_JJ = 100 * counts_JJ / np.maximum(counts_JJ.sum(1, keepdims=True), 1)
     # Right answers would outshine everything: the colours are for the mistakes.
     mistakes = np.where(np.eye(len(names), dtype=bool), np.nan, share_JJ)
-    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(float(np.nanmax(mistakes)), 1e-9))
+    top = max(float(np.nanmax(mistakes)), 1e-9)
+    ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=top)
     for (row, column), value in np.ndenumerate(share_JJ):
         if value >= 0.05:
             weight = "bold" if row == column else "normal"
             text = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-            ax.text(column, row, text, ha="center", va="center", fontsize=5.5, fontweight=weight)
+            colour = "white" if row != column and value > 0.6 * top else "black"
+            ax.text(column, row, text, ha="center", va="center", fontsize=5.5, fontweight=weight, color=colour)
     ticks = range(len(names))
     ax.set_xticks(ticks, names, fontsize=6.5, rotation=90 if len(names[0]) > 2 else 0)
     ax.set_yticks(ticks, names, fontsize=6.5)
