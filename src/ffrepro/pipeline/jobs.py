@@ -64,7 +64,7 @@ def job_list(
     source = raw["scales"][scale]["source"]
     datasets = [name for name in raw["datasets"] if any(plan["dataset"] == name for plan in plans)]
     archives = dict.fromkeys(archive for name in datasets for archive in archives_of(raw["datasets"][name]))
-    readers = (*_report_files(code.source.parent), *_sources(code, "ffrepro.nets.cnn"))  # parameters are counted
+    readers = _report_files(code.source.parent)
     jobs = [_fetch(name, source, code) for name in archives]
     jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
     made = dict.fromkeys((plan["dataset"], level) for plan in plans if (level := negatives_level(plan)))
@@ -178,8 +178,9 @@ def _report_files(root: Path) -> tuple[str, ...]:
     """What a report is made from besides records.
 
     That is: what is planned at any scale and how it is called, committed evidence, published numbers, and the code
-    that compares.
+    that compares, and the nets whose parameters it counts.
     """
-    claims = root / "src/ffrepro/claims"
-    files = sorted(path for path in claims.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    package = root / "src/ffrepro"
+    files = [path for path in (package / "claims").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = sorted([*files, *(package / "nets").glob("*.py")])
     return (PARAMS, REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))
