@@ -50,7 +50,7 @@ def assess(claims: Claims, store: Store) -> dict[str, Assessment]:
         treatment: {
             claim["id"]: compare(claims, store, claim, treatment, pick)
             for claim in claims.claims.values()
-            if claim["kind"] == "measured"
+            if claim["kind"] in ("measured", "counted")
         }
         for treatment in claims.treatments
     }
@@ -75,6 +75,9 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     """A comparison in words: "0.8701 ± 0.0034 against 0.8552 (95 % CI [...])"."""
     if comparison.summary is None:
         return comparison.verdict.reason
+    if comparison.is_counted:
+        shown = "".join(f"; {label} {formats.plain(found.mean)}" for label, found in comparison.beside.items())
+        return f"counted {formats.plain(comparison.summary.mean)} against {formats.plain(comparison.expected)}{shown}"
     digits = claims.content["quantities"][comparison.claim["quantity"]]["digits"]
     ours, expected = formats.mean_std(comparison.summary, digits), formats.number(comparison.expected, digits)
     interval = formats.interval(comparison.summary.low, comparison.summary.high, digits)
@@ -92,7 +95,7 @@ def _findings(
     claims: Claims, store: Store, claim: dict, measured: dict[str, dict[str, Comparison]]
 ) -> dict[str, Finding]:
     match claim["kind"]:
-        case "measured":
+        case "measured" | "counted":
             return {t: _finding(claims, found[claim["id"]]) for t, found in measured.items()}
         case "setting":
             return {t: facts.setting(claims, store, claim, t) for t in claims.treatments}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ffrepro.claims import verdict
+from ffrepro.claims import counted, verdict
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.verdict import Verdict
@@ -23,8 +23,8 @@ class Comparison:
     Attributes:
         expected: what ours is compared with, in the measured quantity's units.
         evidence: the runs, None where there is none.
-        summary: of the runs' values; of a bench the median over its rounds with its interval.
-        n: runs; rounds for a bench.
+        summary: of the runs' values, in the paper's units; of a bench the median over its rounds with its interval.
+        n: runs; rounds for a bench; 0 for what is counted.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
         beside: label -> summary of the numbers shown beside it.
@@ -52,6 +52,10 @@ class Comparison:
         return _is_bench(self.claim["measure"])
 
     @property
+    def is_counted(self) -> bool:
+        return self.claim["kind"] == "counted"
+
+    @property
     def runs(self) -> tuple[str, ...]:
         return tuple(record.run for record in self.evidence.records) if self.evidence else ()
 
@@ -62,23 +66,27 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
     Args:
         pick: chooses the evidence of an (experiment, variant): a scale's, or the best there is.
     """
-    evidence, values = _sample(claims, claim["measure"], treatment, pick)
+    if claim["kind"] == "counted":
+        return _counted(claims, claim, treatment)
+    factor = claims.factor(claim)
+    evidence, values = _sample(claims, claim["measure"], treatment, pick, factor)
     beside = {}
     for entry in claim.get("beside", []):
-        _, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick)
+        _, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
         if found:
             beside[entry["label"]] = st.summarize(found)
     expected = claims.expected(claim)
     if not values:
-        reason = _why_not(claims, store, claim, treatment)
+        reason = _why_not(claims, store, claim, treatment, evidence)
         return Comparison(claim, treatment, expected, None, None, 0, st.NAN, st.NAN, None, beside, reason)
-    capped = max((cap for r in evidence.records if (cap := r.capped_at(claims.budget)) is not None), default=None)
+    capped = max((cap for r in evidence.records if (cap := claims.capped_at(r)) is not None), default=None)
     if _is_bench(claim["measure"]):
         return _bench(claims, claim, treatment, evidence, expected, beside)
     summary = st.summarize(values)
-    # Tests on stand-in data, or on counts that only say "at least so many", would be numbers without a meaning.
+    # Tests on stand-in data, on a part of the data, or on counts that only say "at least so many", mean nothing.
     censored = capped is not None and claims.content["quantities"][claim["quantity"]].get("censored", False)
-    margin = None if evidence.standin or censored else claims.margin(claim)
+    meaningless = evidence.standin or censored or evidence.train_samples
+    margin = None if meaningless else claims.margin(claim)
     p_different, p_equivalent = _tests(claim, summary, expected, margin)
     result = _verdict(claims, claim, evidence, summary, expected, p_different, p_equivalent, capped)
     return Comparison(
@@ -98,15 +106,30 @@ def scale_pick(store: Store, scale: str) -> Pick:
     return lambda experiment, variant: store.at_scale(experiment, variant, scale)
 
 
-def _sample(claims: Claims, measure: dict, treatment: str, pick: Pick) -> tuple[Evidence | None, list[float]]:
+def _sample(
+    claims: Claims, measure: dict, treatment: str, pick: Pick, factor: float
+) -> tuple[Evidence | None, list[float]]:
     variant = BENCH_VARIANT if _is_bench(measure) else measure["variant"]
     evidence = pick(claims.experiment(measure["experiment"], treatment, measure["dataset"]), variant)
     found = [r.value(measure["metric"], measure.get("row")) for r in evidence.records] if evidence else []
-    return evidence, [value for value in found if value is not None]
+    return evidence, [value * factor for value in found if value is not None]
+
+
+def _counted(claims: Claims, claim: dict, treatment: str) -> Comparison:
+    """A count has no spread: it is the published one or not."""
+    count, expected = counted.parameters(claim["measure"], claim["measure"]["count"]), claim["value"]
+    shown = {entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("beside", [])}
+    beside = {label: _exact(number) for label, number in shown.items()}
+    result = Verdict(verdict.MET if count == expected else verdict.NOT_MET)
+    return Comparison(claim, treatment, expected, None, _exact(count), 0, st.NAN, st.NAN, None, beside, result)
+
+
+def _exact(number: int) -> st.Summary:
+    return st.Summary(1, number, st.NAN, st.NAN, st.NAN)
 
 
 def _is_bench(measure: dict) -> bool:
-    return measure["metric"].startswith("bench/")
+    return measure.get("metric", "").startswith("bench/")  # what is counted has no metric
 
 
 def _tests(claim: dict, ours: st.Summary, expected: float, margin: float | None) -> tuple[float, float]:
@@ -135,6 +158,8 @@ def _verdict(
         return Verdict(verdict.STANDIN)
     if "not_comparable" in quantity:
         return Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
+    if evidence.train_samples:
+        return Verdict(verdict.INCONCLUSIVE, f"trained on {evidence.train_samples:,} images only")
     return verdict.of_runs(
         n=summary.n,
         difference=summary.mean - expected,
@@ -164,8 +189,10 @@ def _bench(
     return Comparison(claim, treatment, expected, evidence, summary, rounds, st.NAN, st.NAN, None, beside, result)
 
 
-def _why_not(claims: Claims, store: Store, claim: dict, treatment: str) -> Verdict:
+def _why_not(claims: Claims, store: Store, claim: dict, treatment: str, evidence: Evidence | None) -> Verdict:
     measure = claim["measure"]
+    if evidence is not None:
+        return Verdict(verdict.NOT_RUN, f"its runs do not measure {measure['metric']}")
     experiment = claims.experiment(measure["experiment"], treatment, measure["dataset"])
     planned = store.planned(experiment)
     unplanned = claims.content["quantities"][claim["quantity"]].get("unplanned", {})

@@ -131,10 +131,11 @@ def notes(found: Difficulty) -> list[str]:
     few = sorted({cell.summary.n for cell in found.cells.values() if cell.summary.n < ENOUGH})
     if few:
         texts.append(f"Cells with n = {', '.join(map(str, few))} are too few runs to conclude anything from.")
-    caps = sorted({cap for r in found.records if (cap := r.capped_at(found.claims.budget)) is not None})
-    if caps:
+    capped = {cap: r for r in found.records if (cap := found.claims.capped_at(r)) is not None}
+    if capped:
+        says = found.claims.budget(next(iter(capped.values())).plan["experiment"]).says
         texts.append(
-            f"Some nets were capped at {', '.join(map(str, caps))} epochs (the paper allows {found.claims.budget}): "
+            f"Some nets were capped at {', '.join(map(str, sorted(capped)))} epochs ({says}): "
             "their AUC is a lower bound. The classifiers have no epochs."
         )
     return texts

@@ -29,28 +29,31 @@ class Finding:
 
 
 def setting(claims: Claims, store: Store, claim: dict, treatment: str) -> Finding:
-    """Whether the runs that speak for the paper used a setting's published value."""
+    """Whether the runs that speak for the paper used a setting's published value, or several settings' values."""
     check = claim["check"]
-    datasets = check.get("datasets", list(claims.content["datasets"]))
-    variants = check.get("variants", list(claims.content["variants"]))
-    found: dict[str, list[str]] = {}
-    met, runs, scales, standin = True, [], [], False
-    for dataset in datasets:
-        experiment = claims.experiment(check["experiment"], treatment, dataset)
-        for variant in variants:
-            evidence = store.best(experiment, variant)
-            if evidence is None:
-                continue
-            value = _setting_of(evidence, check["setting"])
-            met &= value >= claim["value"] if check["setting"] == "seeds" else value == claim["value"]
-            found.setdefault(plain(value), []).append(dataset)
-            runs += [record.run for record in evidence.records]
-            scales.append(evidence.scale)
-            standin |= evidence.standin
+    equal = {"equals": claim["value"]}
+    conditions = check["settings"] if "settings" in check else [check | equal]
+    met, runs, scales, standin, texts = True, [], [], False, []
+    for condition in conditions:
+        found: dict[str, list[str]] = {}
+        for dataset in condition.get("datasets", list(claims.content["datasets"])):
+            experiment = claims.experiment(condition["experiment"], treatment, dataset)
+            for variant in condition.get("variants", list(claims.content["variants"])):
+                evidence = store.best(experiment, variant)
+                if evidence is None:
+                    continue
+                value = _setting_of(evidence, condition["setting"])
+                met &= meets(value, condition)
+                found.setdefault(plain(value), []).append(dataset)
+                runs += [record.run for record in evidence.records]
+                scales.append(evidence.scale)
+                standin |= evidence.standin
+        name = f"{condition['experiment']} {condition['setting'].rpartition('.')[2]} " if len(conditions) > 1 else ""
+        texts.append(name + (_spread(found, claims) if found else "without a run"))
     if not runs:
         return Finding(Verdict(verdict.NOT_RUN, "no finished run to read it from"), verdict.NOT_RUN)
-    text = "ours: " + _spread(found, claims)
-    scale = ", ".join(dict.fromkeys(scales))
+    text = "ours: " + "; ".join(texts)
+    scale, runs = ", ".join(dict.fromkeys(scales)), list(dict.fromkeys(runs))
     if standin:
         return Finding(Verdict(verdict.STANDIN), text, scale, tuple(runs))
     return Finding(Verdict(verdict.MET if met else verdict.NOT_MET), text, scale, tuple(runs))
@@ -101,8 +104,11 @@ def derived(claims: Claims, claim: dict) -> str:
 
 
 def _derived(claim: dict, values: Mapping[str, float]) -> str:
+    """Entries that speak of more claims than there are values for are left out."""
     parts = []
     for entry in claim.get("derived", []):
+        if not set(expressions.names(entry["expression"])) <= set(values):
+            continue
         decimals = len(str(entry["value"]).partition(".")[2])
         text = number(expressions.evaluate(entry["expression"], values), decimals)
         parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
@@ -111,7 +117,7 @@ def _derived(claim: dict, values: Mapping[str, float]) -> str:
 
 def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> tuple[Verdict, str]:
     """The verdict that our own numbers give a conclusion, and that in words."""
-    missing = [c for c in used if c.summary is None or c.n < verdict.ENOUGH]
+    missing = [c for c in used if c.summary is None or (c.n < verdict.ENOUGH and not c.is_counted)]
     if any(c.evidence is not None and c.evidence.standin for c in used):
         return Verdict(verdict.STANDIN), "ours are of stand-in data"
     if missing:
@@ -123,6 +129,11 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
         return Verdict(
             verdict.INCONCLUSIVE, f"capped at {max(caps)} epochs"
         ), f"ours: runs capped at {max(caps)} epochs"
+    parts = [c.evidence.train_samples for c in used if c.evidence and c.evidence.train_samples]
+    if parts:
+        return Verdict(
+            verdict.INCONCLUSIVE, f"trained on {min(parts):,} images only"
+        ), f"ours: some runs trained on {min(parts):,} images only"
     values = {name_of(c.claim["id"]): c.summary.mean for c in used}
     if "ours" in claim:
         digits = [quantities[c.claim["quantity"]]["digits"] for c in used]
@@ -132,6 +143,16 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
     if expressions.evaluate(written, values):
         return Verdict(verdict.REPRODUCED, "holds in our runs too"), f"it holds in ours ({shown})"
     return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
+
+
+def meets(value: Any, condition: dict) -> bool:
+    """Whether a setting's value fulfils its one condition; more seeds than the paper's are as good."""
+    if "one_of" in condition:
+        return value in condition["one_of"]
+    if "between" in condition or "entries" in condition:
+        low, high = condition.get("between") or condition["entries"]
+        return low <= (value if "between" in condition else len(value)) <= high
+    return value >= condition["equals"] if condition["setting"] == "seeds" else value == condition["equals"]
 
 
 def _setting_of(evidence: Evidence, name: str) -> Any:

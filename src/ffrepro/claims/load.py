@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -14,6 +14,9 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
 
+if TYPE_CHECKING:
+    from ffrepro.claims.records import Record
+
 try:
     from yaml import CSafeLoader as Loader  # ten times faster; absent where libyaml is
 except ImportError:  # pragma: no cover
@@ -21,6 +24,13 @@ except ImportError:  # pragma: no cover
 
 FOLDER = Path(__file__).parent
 SCHEMA = "workflow/schemas/claims.schema.yaml"
+
+
+class Budget(NamedTuple):
+    """How long a run may train before its limit counts as none, and how notes say so."""
+
+    epochs: int
+    says: str
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,44 @@ class Claims:
             if isinstance(claim["value"], numbers)
         }
 
+    def budget(self, experiment: str) -> Budget:
+        """The budget of an experiment, by the name it has in run names."""
+        entry = self.content["budget"]
+        if isinstance(entry, str):
+            epochs = self.claims[entry]["value"]
+            return Budget(epochs, f"the paper allows {epochs}")
+        return Budget(**entry[self._families[experiment]])
+
+    def capped_at(self, record: Record) -> int | None:
+        """The number of epochs at which a run was cut short, None where it was not."""
+        return record.capped_at(self.budget(record.plan["experiment"]).epochs)
+
+    @cached_property
+    def _families(self) -> dict[str, str]:
+        """An experiment's name in run names -> its name in the claims file."""
+        return {
+            self.experiment(family, treatment, dataset): family
+            for family, names in self.content["experiments"].items()
+            for treatment in names
+            for dataset in self.content["datasets"]
+        }
+
     @property
-    def budget(self) -> int:
-        """The paper's largest number of epochs."""
-        return self.claims[self.content["budget"]]["value"]
+    def baselines(self) -> list[str]:
+        """The variants that others are compared with."""
+        entry = self.content["baseline"]
+        return [entry] if isinstance(entry, str) else list(entry.values())
+
+    def twin(self, variant: str) -> str | None:
+        """The variant that one is compared with; None of a baseline."""
+        entry = self.content["baseline"]
+        if isinstance(entry, str):
+            return None if variant == entry else entry
+        return entry.get(variant)
+
+    def factor(self, claim: dict) -> float:
+        """What a measured number is multiplied by to be in the paper's units."""
+        return self.content["quantities"][claim["quantity"]].get("factor", 1)
 
     def claim(self, short_id: str) -> dict:
         """The claim called ``025`` in tables."""
@@ -94,8 +138,8 @@ class Claims:
         facts = {
             "treatments": treatment,
             "quantities": claim["quantity"],
-            "datasets": claim["measure"]["dataset"],
-            "variants": claim["measure"]["variant"],
+            "datasets": claim["measure"].get("dataset"),  # a counted number has neither
+            "variants": claim["measure"].get("variant"),
         }
         return [
             deviation
@@ -152,15 +196,23 @@ def check(content: dict, schema: dict, where: object) -> None:
         wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
         _known("row (its cells are not as many as the columns)", wrong, [], where)
     quantities = content["quantities"]
-    _known("budget", [content["budget"]], ids, where)
-    _known("baseline", [content["baseline"]], content["variants"], where)
+    budget, baseline = content["budget"], content["baseline"]
+    if isinstance(budget, str):
+        _known("budget", [budget], ids, where)
+    else:
+        _known("experiment of the budget", budget, content["experiments"], where)
+        _known("experiment (it has no budget)", set(content["experiments"]) - set(budget), [], where)
+    _known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
+           content["variants"], where)  # fmt: skip
     for claim in content["claims"]:
         place = f"{where} {claim['id']}"
         _known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
-        measures = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
-        _known("experiment", [measure["experiment"] for measure in measures], content["experiments"], place)
-        _known("dataset", [measure["dataset"] for measure in measures[:1]], content["datasets"], place)
-        _known("variant", [measure["variant"] for measure in measures[:1]], content["variants"], place)
+        named = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
+        named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
+        _known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
+        for key in ("dataset", "variant"):
+            wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
+            _known(key, wanted, content[f"{key}s"], place)
         written = [claim.get(key) for key in ("published", "holds", "ours")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):

@@ -47,6 +47,11 @@ class Record:
     def standin(self) -> bool:
         return self.about["data"]["source"] == "standin"
 
+    @property
+    def train_samples(self) -> int | None:
+        """How many training samples the run was cut down to, None where it had them all."""
+        return self.plan.get("data", {}).get("train_samples")
+
     def value(self, metric: str, row: str | None = None) -> float | None:
         """A number of the result, None where the run has none of that name.
 
@@ -92,6 +97,11 @@ class Evidence:
     @property
     def hardware(self) -> str:
         return self.records[0].plan["hardware"]
+
+    @property
+    def train_samples(self) -> int | None:
+        """How many training samples the runs were cut down to, None where they had them all."""
+        return self.records[0].train_samples
 
     @property
     def standin(self) -> bool:

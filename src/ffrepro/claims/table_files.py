@@ -83,7 +83,7 @@ def as_latex(result: TableResult) -> str:
         for treatment in claims.treatments:
             cell = result.cells[treatment, claim_id]
             marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
-            count = f" (n={cell.n})" if cell.summary and not cell.is_bench else ""
+            count = f" (n={cell.n})" if cell.n and not cell.is_bench else ""
             cells += [tables.ours(claims, cell) + count + marks, cell.verdict.kind]
         lines.append(" & ".join(map(tex, cells)) + r" \\")
     notes = [f"[{letter}] {text}." for text, letter in letters.items()]
@@ -128,9 +128,9 @@ def _legend(result: TableResult) -> str:
         elif "relative" in margin:
             margins.append(f"{name} ±{100 * margin['relative']:g} %")
     return (
-        f"Margins set beforehand: {', '.join(margins)}. Difference: ours minus published. p: two-tailed one-sample "
-        "t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided tests. A "
-        "ratio's interval is that of the median over the bench's rounds (95 %, order statistics)."
+        f"Margins set beforehand: {', '.join(margins) or 'none'}. Difference: ours minus published. p: two-tailed "
+        "one-sample t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided "
+        "tests. A ratio's interval is that of the median over the bench's rounds (95 %, order statistics)."
     )
 
 

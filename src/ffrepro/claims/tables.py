@@ -176,10 +176,12 @@ def pair_table(result: TableResult) -> Table:
 
 def published(claims: Claims, claim: dict) -> str:
     """The published number, with the ratio it is compared as: ``2.19 s (ratio 1.41)``."""
-    digits = claims.content["quantities"][claim["quantity"]]["digits"]
-    value = (
-        formats.number(claim["value"], digits) if isinstance(claim["value"], float) else formats.plain(claim["value"])
-    )
+    quantity = claims.content["quantities"][claim["quantity"]]
+    digits = quantity["digits"]
+    if isinstance(claim["value"], float):
+        value = formats.number(claim["value"], quantity.get("published_digits", digits))
+    else:
+        value = formats.plain(claim["value"])
     value += f" ± {formats.number(claim['std'], digits)}" if "std" in claim else ""
     value += " s" if claim["units"] == "s" else ""
     return f"{value} (ratio {formats.number(claims.expected(claim), digits)})" if "published" in claim else value
@@ -190,6 +192,9 @@ def ours(claims: Claims, cell: Comparison) -> str:
     if cell.summary is None:
         return formats.DASH
     digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
+    if cell.is_counted:
+        shown = [f"{label} {formats.plain(found.mean)}" for label, found in cell.beside.items()]
+        return formats.plain(cell.summary.mean) + (f" ({', '.join(shown)})" if shown else "")
     text = formats.mean_std(cell.summary, digits)
     if cell.claim["units"] == "s":
         text = f"ratio {text}" if cell.is_bench else f"{text} s"
@@ -202,7 +207,7 @@ def _overview_line(result: TableResult, treatment: str, claim: dict, letters: di
     if cell.summary is None:
         return Line(f"{treatment}: {cell.verdict.kind}", cell.verdict.kind)
     marks = "".join(f"[{letters[text]}]" for text in result.notes[treatment, claim["id"]])
-    count = "" if cell.is_bench else f", n={cell.n}"
+    count = "" if cell.is_bench or cell.is_counted else f", n={cell.n}"
     return Line(
         f"{treatment}: {ours(result.claims, cell)}{count} {cell.verdict.kind} {marks}".strip(), cell.verdict.kind
     )
@@ -213,10 +218,11 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
         return []
     notes = []
     if cell.capped is not None and claims.margin(cell.claim) is not None:
-        cut = sum(record.capped_at(claims.budget) is not None for record in cell.evidence.records)
-        notes.append(
-            f"{cut} of {len(cell.evidence)} runs capped at {cell.capped} epochs; the paper allows {claims.budget}"
-        )
+        cut = sum(claims.capped_at(record) is not None for record in cell.evidence.records)
+        says = claims.budget(cell.evidence.records[0].plan["experiment"]).says
+        notes.append(f"{cut} of {len(cell.evidence)} runs capped at {cell.capped} epochs; {says}")
+    if cell.evidence.train_samples and claims.margin(cell.claim) is not None:
+        notes.append(f"trained on {cell.evidence.train_samples:,} images only")
     plan = cell.evidence.records[0].plan
     planned = store.planned(plan["experiment"], plan["variant"], plan["scale"])
     expected = len([p for p in planned if p["hardware"] == plan["hardware"]])
@@ -235,15 +241,17 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
         a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
         if a.summary is None or b.summary is None:
             continue
-        label = f"{a.claim['row']} against {b.claim['row']}, {a.claim['metric']}"
-        tests = [st.two_sample_t(a.summary, b.summary, equal_variance=equal) for equal in (True, False)]
-        effect = st.hedges_g(a.summary, b.summary)
-        found.append((label, a, b, *tests, effect))
-    adjusted = st.holm([welch.p for *_, welch, _ in found])
+        found.append((a, b.summary, b.claim["row"]))
+    for cell in cells.values():
+        others = [entry["label"] for entry in cell.claim.get("beside", []) if "variant" in entry]
+        found += [(cell, cell.beside[name], name) for name in others if cell.summary and name in cell.beside]
+    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, _ in found]
+    adjusted = st.holm([test.p for test in welch])
     return [
-        Pair(label, treatment, a.summary, b.summary, student, welch, effect, p,
+        Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b,
+             st.two_sample_t(a.summary, b, equal_variance=True), test, st.hedges_g(a.summary, b), p,
              claims.content["quantities"][a.claim["quantity"]]["digits"])
-        for (label, a, b, student, welch, effect), p in zip(found, adjusted, strict=True)
+        for (a, b, other), test, p in zip(found, welch, adjusted, strict=True)
     ]  # fmt: skip
 
 

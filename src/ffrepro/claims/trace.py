@@ -78,6 +78,8 @@ def _measured(claims: Claims, assessment: Assessment) -> list[str]:
     claim = assessment.claim
     if "measure" in claim:
         measure = claim["measure"]
+        if claim["kind"] == "counted":
+            return [f"2. counted: {measure['count']} parameters of {measure['model']} (ffrepro.nets.cnn)"]
         names = [claims.experiment(measure["experiment"], t, measure["dataset"]) for t in claims.treatments]
         what = f"{measure['metric']} of {measure.get('row', measure['variant'])}"
         return [f"2. measured as {what} in {', '.join(names)}"]

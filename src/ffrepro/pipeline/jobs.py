@@ -178,8 +178,9 @@ def _report_files(root: Path) -> tuple[str, ...]:
     """What a report is made from besides records.
 
     That is: what is planned at any scale and how it is called, committed evidence, published numbers, and the code
-    that compares.
+    that compares, and the nets whose parameters it counts.
     """
-    claims = root / "src/ffrepro/claims"
-    files = sorted(path for path in claims.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    package = root / "src/ffrepro"
+    files = [path for path in (package / "claims").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = sorted([*files, *(package / "nets").glob("*.py")])
     return (PARAMS, REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))

@@ -11,7 +11,18 @@ from collections.abc import Callable
 import matplotlib as mpl
 
 from ffrepro.base.names import unknown
-from ffrepro.claims.figures import bars, curves, difficulty, goodness, graph, roc, strokes, sweep
+from ffrepro.claims.figures import (
+    bars,
+    classifiers,
+    confusion,
+    curves,
+    difficulty,
+    goodness,
+    graph,
+    roc,
+    strokes,
+    sweep,
+)
 from ffrepro.claims.figures.style import STYLE, Drawn, Scene
 
 KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
@@ -26,6 +37,10 @@ KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
     "difficulty": difficulty.draw,
     "snr": strokes.snr,
     "movement": strokes.one,
+    "error_curves": classifiers.error_curves,
+    "layer_curves": classifiers.layer_curves,
+    "schemes": classifiers.error_by_scheme,
+    "confusion": confusion.draw,
 }
 
 

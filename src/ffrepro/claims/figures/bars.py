@@ -35,7 +35,7 @@ def epochs(scene: Scene, spec: dict) -> list[Drawn]:
                 summary = summarize([record.value("epochs") for record in evidence.records])
                 error = summary.std if summary.n > 1 else None
                 ax.bar(place, summary.mean, _width(len(variants)), yerr=error, color=scene.colour(variant), capsize=2)
-                if any(record.capped_at(scene.claims.budget) for record in evidence.records):
+                if any(scene.claims.capped_at(record) for record in evidence.records):
                     tip = (place, summary.mean + _ARROW)
                     ax.annotate("", tip, (place, summary.mean), arrowprops={"arrowstyle": "->"})
         if not drawn:

@@ -35,7 +35,7 @@ def _layers(scene: Scene, spec: dict, treatment: str) -> Drawn:
             continue
         used += evidence.records
         for layer in range(evidence.records[0].plan["net"]["layers"]):
-            _band(ax, evidence.records, f"val/accuracy_layer{layer}", LAYERS[layer % len(LAYERS)], f"layer {layer}")
+            band(ax, evidence.records, f"val/accuracy_layer{layer}", LAYERS[layer % len(LAYERS)], f"layer {layer}")
             tested = [r.value(f"test/accuracy_layer{layer}") for r in evidence.records]
             known = [value for value in tested if value is not None]
             rows.append([scene.label(variant), str(layer), formats.mean_std(summarize(known) if known else None, 4)])
@@ -63,7 +63,7 @@ def _learning(scene: Scene, spec: dict, treatment: str) -> Drawn:
                 continue
             used += evidence.records
             for row, metric in enumerate(("val/accuracy", "val/auc")):
-                _band(axes[row, column], evidence.records, metric, scene.colour(variant), scene.label(variant))
+                band(axes[row, column], evidence.records, metric, scene.colour(variant), scene.label(variant))
         if absent:
             say(axes[0, column], f"no runs of {', '.join(absent)} at scale {scene.scale}")
         axes[1, column].set_xlabel("epoch")
@@ -76,9 +76,22 @@ def _learning(scene: Scene, spec: dict, treatment: str) -> Drawn:
     return Drawn(name, f"{spec['title']} ({treatment})", spec.get("shows", ""), png(figure), text)
 
 
-def _band(ax: Axes, records: tuple[Record, ...], metric: str, colour: str, label: str) -> None:
-    """Mean over the runs that still train at an epoch, and one standard deviation where there are two or more."""
-    runs = [[line[metric] for line in record.metrics() if metric in line] for record in records]
+def band(
+    ax: Axes,
+    records: tuple[Record, ...],
+    metric: str,
+    colour: str,
+    label: str,
+    *,
+    factor: int = 1,
+    linestyle: str = "-",
+) -> None:
+    """Mean over the runs that still train at an epoch, and one standard deviation where there are two or more.
+
+    Args:
+        metric: a fraction in metrics.jsonl. factor: 100 to draw it in percent.
+    """
+    runs = [[factor * line[metric] for line in record.metrics() if metric in line] for record in records]
     longest = max(map(len, runs))
     if not longest:
         return
@@ -88,9 +101,10 @@ def _band(ax: Axes, records: tuple[Record, ...], metric: str, colour: str, label
     alive = (~np.isnan(table)).sum(0)
     mean = np.nanmean(table, 0)
     epoch = np.arange(1, longest + 1)
-    ax.plot(epoch, mean, color=colour, label=label, linewidth=1.4, marker="o" if longest < 5 else None, markersize=3)
+    marker = "o" if longest < 5 else None
+    ax.plot(epoch, mean, linestyle, color=colour, label=label, linewidth=1.4, marker=marker, markersize=3)
     several = alive >= 2
     std = np.full(longest, np.nan)
     std[several] = np.nanstd(table[:, several], 0, ddof=1)
-    low, high = np.clip([mean - std, mean + std], 0, 1)  # accuracy and AUC end there
+    low, high = np.clip([mean - std, mean + std], 0, factor)  # fractions end there
     ax.fill_between(epoch, low, high, where=several, color=colour, alpha=0.18, linewidth=0)

@@ -63,8 +63,7 @@ class Scene:
 
     def colour(self, variant: str) -> str:
         """A variant's colour, the same in every figure; the baseline is grey."""
-        baseline = self.claims.content["baseline"]
-        others = [name for name in self.claims.content["variants"] if name != baseline]
+        others = [name for name in self.claims.content["variants"] if name not in self.claims.baselines]
         base = self.base(variant)
         return PALETTE[others.index(base) % len(PALETTE)] if base in others else BASELINE
 
@@ -119,10 +118,13 @@ def caption(scene: Scene, records: Iterable[Record], parts: list[str]) -> str:
         if seeds:
             place.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
         text.append(", ".join(place) + ".")
-    caps = sorted({cap for record in found if (cap := record.capped_at(scene.claims.budget)) is not None})
-    if caps:
-        numbers = ", ".join(map(str, caps))
-        text.append(f"Some runs were capped at {numbers} epochs (the paper allows {scene.claims.budget}).")
+    capped = {cap: record for record in found if (cap := scene.claims.capped_at(record)) is not None}
+    if capped:
+        numbers = ", ".join(map(str, sorted(capped)))
+        says = scene.claims.budget(next(iter(capped.values())).plan["experiment"]).says
+        text.append(f"Some runs were capped at {numbers} epochs ({says}).")
+    parts_of_data = sorted({record.train_samples for record in found if record.train_samples})
+    text += [f"Trained on {samples:,} images only." for samples in parts_of_data]
     if any(record.standin for record in found):
         text.append("STAND-IN DATA: not a result.")
     return " ".join(text)

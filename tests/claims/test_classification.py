@@ -1,0 +1,354 @@
+"""What a classification paper needs of the report: percent, twins, counts, budgets by experiment, its figures."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+import yaml
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import dump_json
+from ffrepro.base.plans import substance
+from ffrepro.claims import facts, load, report, table_files, tables, verdict
+from ffrepro.claims.assess import assess
+from ffrepro.claims.blocks import text_of
+from ffrepro.claims.compare import best_pick, compare, scale_pick
+from ffrepro.claims.figures import confusion, draw_all
+from ffrepro.claims.figures.style import BASELINE, Scene
+from ffrepro.claims.records import Store
+
+PAPER = "ortiz2025_advancements"
+EPOCHS = {"smoke": 1, "lite": 12, "paper": 60}
+SCHEMES = ("multi_pass", "last1", "last3", "all", "one_pass")
+
+
+class Nets:
+    """A project folder with plans and records of this paper's experiments."""
+
+    def __init__(self, world):
+        self.root, self.plans = world.root, []
+        self.claims = load.load(self.root, PAPER)
+
+    @property
+    def store(self):
+        return Store(self.root, self.plans)
+
+    def run(self, experiment, variant, seed, *, errors, scale="paper", epochs=None, part=None, milestones=(30, 45, 54)):
+        """Plan and record one run. ``errors``: inference scheme -> test error; "" is the run's only one."""
+        dataset = experiment.split("_")[1]
+        epochs = epochs or EPOCHS[scale]
+        bp = variant.endswith("_bp")
+        plan = {
+            "schema": 2,
+            "run": f"{scale}/cpu/{experiment}/{variant}/seed{seed}",
+            "kind": "train",
+            "paper": PAPER,
+            "experiment": experiment,
+            "variant": variant,
+            "seed": seed,
+            "scale": scale,
+            "hardware": "cpu",
+            "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
+            "protocol": {"treatment": "as_published", "task": "classify", "inference": "multi_pass"},
+            "dataset": dataset,
+            "source": "standin" if scale == "smoke" else "upstream",
+            "data": {"name": "images", "train_samples": part},
+            "net": {"name": "cnn", "model": "ff_tiny"},
+            "method": {"name": "backprop" if bp else "cwc"},
+            "training": {"max_epochs": epochs, "milestones": list(milestones), "gamma": 0.2},
+            "origin": {},
+            "tags": {"tables": []},
+            "code": "c0de",
+        }
+        self.plans.append(plan)
+        layers = 0 if bp else 2
+        metrics = {}
+        for split, easier in (("train", 0.5), ("val", 0.9), ("test", 1.0)):
+            metrics |= {f"{split}/error_{s or 'one_pass'}": easier * error for s, error in errors.items()}
+            metrics[f"{split}/error"] = metrics[f"{split}/error_{'one_pass' if bp else 'multi_pass'}"]
+            metrics[f"{split}/accuracy"] = 1 - metrics[f"{split}/error"]
+            metrics |= {f"{split}/accuracy_layer{layer}": 0.3 + 0.1 * layer for layer in range(layers)}
+        place = self.root / "runs" / plan["run"]
+        place.mkdir(parents=True)
+        about = {
+            "schema": 1,
+            "run": plan["run"],
+            "plan": plan,
+            "plan_sha256": substance(plan),
+            "data": {"dataset": dataset, "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}},
+            "git": {"commit": "0" * 40, "dirty": False},
+            "versions": {"torch": "2.8.0"},
+            "machine": {"cpu": "Test CPU", "cores": 2},
+        }
+        result = {
+            "schema": 1,
+            "run": plan["run"],
+            "epochs": epochs,
+            "best_epoch": epochs,
+            "max_epochs": epochs,
+            "stopped_by": "max_epochs",
+            "metrics": metrics,
+            "time": {"train_s": 1.0, "epoch_s_median": 1.0, "epoch_s_mean": 1.0, "evaluate_s": 0.1},
+            "memory": {"peak_bytes": 1, "how": "resident set"},
+        }
+        val = {name: value for name, value in metrics.items() if name.startswith("val/")}
+        lines = [
+            {"epoch": epoch, "phase": "train", "lr": 0.001, "seconds": 1.0} | val for epoch in range(1, epochs + 1)
+        ]
+        (place / "run.json").write_text(dump_json(about))
+        (place / "result.json").write_text(dump_json(result))
+        (place / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        label = np.repeat(np.arange(10), 10)
+        wrong = np.where(label == 3, 5, label)
+        np.savez(place / "arrays.npz", test_label=label, test_prediction_multi_pass=wrong.astype(np.uint8))
+
+    def tiny(self, one_pass, *, bp=None, **options):
+        """FF_tiny on CIFAR-10, a run for each error; its twin where it has errors too."""
+        for seed, error in enumerate(one_pass):
+            errors = dict.fromkeys(SCHEMES, error + 0.01) | {"one_pass": error}
+            self.run("light_cifar10_as_published", "tiny_cwc", seed, errors=errors, **options)
+        for seed, error in enumerate(bp or []):
+            self.run("light_cifar10_as_published", "tiny_bp", seed, errors={"": error}, **options)
+
+    def compare(self, short):
+        store = self.store
+        return compare(self.claims, store, self.claims.claim(short), "as_published", best_pick(store))
+
+    def table(self, name, scale="paper"):
+        store = self.store
+        return tables.build(self.claims, store, name, scale_pick(store, scale), f"scale {scale}")
+
+    def figures(self, scale="paper"):
+        return {drawn.name: drawn for drawn in draw_all(Scene(self.claims, self.store, scale))}
+
+
+@pytest.fixture
+def nets(world):
+    return Nets(world)
+
+
+def test_a_verdict_by_hand_in_percent(nets):
+    nets.tiny([0.2435, 0.2440, 0.2445])
+    cell = nets.compare("046")  # FF_tiny, one-pass, test error: 24.4 %, margin .4 points
+    assert (cell.summary.mean, cell.summary.std) == (pytest.approx(24.4), pytest.approx(0.05))
+    assert (cell.expected, cell.difference) == (24.4, pytest.approx(0, abs=1e-9))
+    # TOST: t = .4 / (.05 / sqrt(3)), and with two degrees of freedom P(T > t) = (1 - t / sqrt(2 + t^2)) / 2
+    t = 0.4 / (0.05 / math.sqrt(3))
+    assert cell.p_equivalent == pytest.approx((1 - t / math.sqrt(2 + t**2)) / 2, rel=1e-6)
+    assert (cell.n, cell.capped, cell.verdict.kind) == (3, None, verdict.REPRODUCED)
+    assert nets.compare("045").summary.mean == pytest.approx(12.2)  # training error, half of it here
+
+
+def test_a_wide_spread_is_inconclusive_and_less_error_is_better(nets, tmp_path):
+    nets.tiny([0.240, 0.244, 0.248])  # same mean, t = 1.73: p = .113
+    assert nets.compare("046").p_equivalent == pytest.approx(0.1127, abs=1e-4)
+    assert nets.compare("046").verdict.kind == verdict.INCONCLUSIVE
+    assert nets.compare("048").summary.mean == pytest.approx(25.4)  # multi-pass: 24.1 published
+    other = Nets(nets)
+    other.root = tmp_path / "other"
+    other.tiny([0.200, 0.201, 0.202])
+    assert other.compare("046").verdict.kind == verdict.BETTER
+    assert "by 4.3" in other.compare("046").verdict.reason
+
+
+def test_the_twin_stands_beside_and_is_tested(nets):
+    nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.199, 0.200, 0.201])
+    result = nets.table("table4")
+    row = [text_of(cell) for cell in tables.overview(result).rows[0]]
+    assert row[2].startswith("paper 24.4 as_published: 24.40 ± 0.05 (BP 20.00), n=3 reproduced")
+    pair = next(p for p in result.pairs if p.label == "FF_tiny One-pass against BP, test error")
+    assert (pair.a.mean, pair.b.mean, pair.b.n) == (pytest.approx(24.4), pytest.approx(20.0), 3)
+    assert pair.p_holm >= pair.welch.p > 0 and pair.effect.g > 10
+    text = table_files.as_markdown(result)
+    assert "BP 20.00" in text and "(BP 10.00)" in text  # half of it in training
+    assert "Table IV" in text and "STAND-IN" not in text
+
+
+def test_a_cell_of_table_2_has_the_short_runs_beside_but_does_not_test_them(nets):
+    for seed in range(3):
+        nets.run("short_mnist_as_published", "deep_cwc", seed, errors=dict.fromkeys(SCHEMES, 0.009), epochs=10)
+    cell = nets.compare("029")
+    assert cell.verdict.kind == verdict.NOT_RUN and cell.beside["in 10 epochs"].mean == pytest.approx(0.9)
+    assert nets.table("table2").pairs == []
+
+
+def test_fewer_epochs_than_the_papers_for_that_net(nets):
+    nets.tiny([0.300, 0.301, 0.302], epochs=40)
+    cell = nets.compare("046")
+    assert cell.verdict == verdict.Verdict(
+        verdict.INCONCLUSIVE, "short of the published value, but capped at 40 epochs"
+    )
+    notes = nets.table("table4").notes["as_published", f"{PAPER}/046"]
+    assert notes[0] == "3 of 3 runs capped at 40 epochs; the paper takes 50 to 70"
+    assert nets.claims.budget("improved_cifar10_as_published").epochs == 300
+
+
+def test_a_part_of_the_training_images_gives_no_verdict(nets):
+    nets.tiny([0.150, 0.151, 0.152], part=10_000)
+    cell = nets.compare("046")
+    assert str(cell.verdict) == "inconclusive: trained on 10,000 images only"
+    assert math.isnan(cell.p_different) and math.isnan(cell.p_equivalent)
+    assert "trained on 10,000 images only" in nets.table("table4").notes["as_published", f"{PAPER}/046"]
+
+
+def test_stand_in_data_never_give_a_verdict(nets):
+    nets.tiny([0.244, 0.244, 0.244], scale="smoke")
+    assert nets.compare("046").verdict.kind == verdict.STANDIN
+    assert "STAND-IN DATA" in nets.table("table4", "smoke").title
+
+
+def test_what_runs_do_not_measure_is_said(nets):
+    for seed in range(3):
+        nets.run("original_mnist_as_published", "mlp_ff", seed, errors=dict.fromkeys(("multi_pass", "one_pass"), 0.08))
+    assert nets.compare("005").verdict.kind == verdict.REPRODUCED
+    assert str(nets.compare("006").verdict) == "not run: its runs do not measure time/inference_one_pass_s"
+
+
+def test_parameters_are_counted_without_any_run(nets):
+    cell = nets.compare("044")
+    assert (cell.summary.mean, cell.verdict.kind, cell.n) == (4131346, verdict.MET, 0)
+    assert {label: found.mean for label, found in cell.beside.items()} == {"used": 4121106, "of it in the head": 167410}
+    wrong = nets.claims.claim("044") | {"value": 4131347}
+    store = nets.store
+    assert compare(nets.claims, store, wrong, "as_published", best_pick(store)).verdict.kind == verdict.NOT_MET
+    result = nets.table("table3")
+    row = [text_of(cell) for cell in tables.overview(result).rows[0]]
+    assert row == [
+        "FF_tiny",
+        "paper 164,706 as_published: 164,706 (used 154,466, of it in the head 67,810) setting met",
+    ]
+    assert "4,131,346" in table_files.as_latex(result) and "n=" not in table_files.as_latex(result)
+
+
+def test_conclusions_from_counts_and_from_errors(nets):
+    found = assess(nets.claims, nets.store)
+    assert len(found) == 77
+    kinds = {i[-3:]: a.verdict.kind for i, a in found.items()}
+    assert kinds["003"] == kinds["065"] == kinds["066"] == verdict.REPRODUCED  # no run needed
+    assert {number for number, kind in kinds.items() if kind == verdict.REFUTED} == {
+        "002", "067", "069", "073", "074", "075",
+    }  # fmt: skip
+    assert kinds["068"] == verdict.INCONCLUSIVE and "too few runs" in found[f"{PAPER}/068"].headline.evidence
+    assert found[f"{PAPER}/066"].derived == "reduction: 81.74 %"
+
+
+def test_a_conclusion_on_our_own_errors(nets):
+    for dataset, ours in (
+        ("mnist", {"original": 0.05, "improved": 0.01}),
+        ("cifar10", {"original": 0.5, "improved": 0.2}),
+    ):
+        for family, variant in (("original", "cnn_ff"), ("improved", "deep_cwc")):
+            for seed in range(3):
+                errors = dict.fromkeys(("multi_pass", "one_pass"), ours[family] + 0.0001 * seed)
+                nets.run(f"{family}_{dataset}_as_published", variant, seed, errors=errors, epochs=300)
+    found = assess(nets.claims, nets.store)
+    decrease = found[f"{PAPER}/068"]
+    assert decrease.verdict.kind == verdict.REPRODUCED
+    assert "MNIST, one-pass, points: 4.0 points" in decrease.headline.evidence  # 5.01 - 1.01 percent
+    abstract = found[f"{PAPER}/001"].headline.evidence  # speaks of CIFAR10 alone
+    assert "CIFAR10, one-pass, points: 30.0 points" in abstract and "ours (CIFAR10" in abstract
+    assert found[f"{PAPER}/074"].verdict.kind == verdict.REFUTED
+
+
+def test_settings_with_several_conditions(nets):
+    nets.tiny([0.24], milestones=(30, 45, 54))
+    found = facts.setting(nets.claims, nets.store, nets.claims.claim("072"), "as_published")
+    assert found.verdict.kind == verdict.MET
+    assert "light gamma 0.2" in found.evidence and "improved gamma without a run" in found.evidence
+    assert facts.setting(nets.claims, nets.store, nets.claims.claim("071"), "as_published").verdict.kind == verdict.MET
+
+
+@pytest.mark.parametrize(
+    ("condition", "good", "bad"),
+    [
+        ({"equals": [150, 200]}, [150, 200], [150]),
+        ({"one_of": [0.1, 0.2]}, 0.2, 0.5),
+        ({"between": [50, 70]}, 50, 71),
+        ({"entries": [3, 5]}, [1, 2, 3], [1, 2]),
+    ],
+)
+def test_conditions(condition, good, bad):
+    condition |= {"setting": "training.x"}
+    assert facts.meets(good, condition) and not facts.meets(bad, condition)
+
+
+def test_figures_only_of_what_has_run(nets):
+    assert nets.figures() == {}
+    nets.tiny([0.24, 0.25, 0.26], bp=[0.2, 0.2, 0.2])
+    drawn = nets.figures()
+    assert set(drawn) == {f"{kind}_light_cifar10" for kind in ("learning", "layers", "schemes", "confusion")}
+    rows = drawn["schemes_light_cifar10"].tables[0].rows
+    assert rows[0] == ["FF_tiny", "multi_pass", "26.00 ± 1.00", "24.1"]
+    assert rows[-2:] == [
+        ["FF_tiny", "one_pass", "25.00 ± 1.00", "24.4"],
+        ["FF_tiny", "backpropagation", "20.00 ± 0.00", "–"],
+    ]
+    learning = drawn["learning_light_cifar10"].tables[0].rows
+    assert learning[1] == ["FF_tiny", "one-pass", "12.50 ± 0.50", "22.50 ± 0.90", "25.00 ± 1.00"]
+    assert drawn["layers_light_cifar10"].tables[0].rows == [
+        ["FF_tiny", "1", "30.00 ± 0.00"],
+        ["FF_tiny", "2", "40.00 ± 0.00"],
+    ]
+    assert "Scale paper, cpu, 3 seeds." in drawn["learning_light_cifar10"].caption
+    assert {name: d.png for name, d in nets.figures().items()} == {name: d.png for name, d in drawn.items()}
+
+
+def test_confusion_by_hand(nets):
+    counts = confusion.matrix(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 1, 1]), 3)
+    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
+    assert confusion.worst(counts) == (2, 1) and confusion.worst(np.eye(2, dtype=int)) is None
+    nets.tiny([0.24, 0.25, 0.26])
+    rows = nets.figures()["confusion_light_cifar10"].tables[0].rows
+    assert rows[3] == ["FF_tiny", "cat", "30", "100.00", "dog"]  # three runs; every 3 is taken for a 5
+    assert rows[4] == ["FF_tiny", "deer", "30", "0.00", "–"]
+
+
+def test_twins_are_grey(nets):
+    scene = Scene(nets.claims, nets.store, "paper")
+    assert scene.colour("tiny_bp") == BASELINE != scene.colour("tiny_cwc")
+    assert nets.claims.twin("tiny_bp") is None and nets.claims.twin("deep_cwc") == "deep_bp"
+
+
+def test_the_report_holds_its_tables_and_figures(nets):
+    nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.2, 0.2, 0.2])
+    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    for name in ("table1", "table2", "table3", "table4"):
+        assert f'id="{PAPER}-{name}-scale"' in page
+    assert page.count("<img ") == 4 and "All 77 claims" in page
+    for path in report.build_table(nets.root, "paper", ["cpu"], PAPER, "table4", nets.plans):
+        assert path.stat().st_size > 500
+
+
+def _breakages():
+    def two_conditions(content):
+        content["claims"][70]["check"]["settings"][0]["equals"] = 60
+
+    def unknown_twin(content):
+        content["baseline"]["mlp_ff"] = "mlp_pb"
+
+    def no_budget(content):
+        del content["budget"]["light"]
+
+    def unknown_variant_beside(content):
+        content["claims"][3]["beside"][0]["variant"] = "mlp"
+
+    def counted_as_measured(content):
+        content["claims"][39]["kind"] = "measured"
+
+    return [
+        (two_conditions, "valid"),
+        (unknown_twin, "Did you mean 'mlp_bp'"),
+        (no_budget, "light"),
+        (unknown_variant_beside, "unknown variant"),
+        (counted_as_measured, "required|not valid|unexpected"),
+    ]
+
+
+@pytest.mark.parametrize(("spoil", "message"), _breakages(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_wrong_file_is_refused(project_root, spoil, message):
+    content = copy.deepcopy(yaml.safe_load((load.FOLDER / f"{PAPER}.yaml").read_text()))
+    spoil(content)
+    with pytest.raises(FfreproError, match=message):
+        load.check(content, yaml.safe_load((project_root / load.SCHEMA).read_text()), "here")

@@ -1,0 +1,172 @@
+"""The DLR paper's claims file: complete, as printed in the paper, and measured on runs that are planned."""
+
+import pytest
+
+from ffrepro.claims import expressions, load
+from ffrepro.claims.facts import meets
+from ffrepro.pipeline.workspace import open_workspace
+
+PAPER = "ortiz2025_advancements"
+# Typed from the paper's pages, independently of the claims file.
+TABLE_1 = {
+    "MNIST MLP One-pass": (8.6, 8.0, 0.6),
+    "MNIST MLP Multi-pass": (7.3, 7.2, 2.2),
+    "MNIST CNN One-pass": (4.5, 4.4, 0.1),
+    "MNIST CNN Multi-pass": (4.9, 5.0, 1.9),
+    "CIFAR10 MLP One-pass": (39.2, 39.3, 0.1),
+    "CIFAR10 MLP Multi-pass": (41.1, 41.2, 0.2),
+    "CIFAR10 CNN One-pass": (20.5, 44.3, 1.4),
+    "CIFAR10 CNN Multi-pass": (44.8, 48.3, 4.5),
+}
+TABLE_2 = {
+    "MNIST CNN (FF_deep) One-pass": (0.2, 0.8, 1.7),
+    "MNIST CNN (FF_deep) Multi-pass": (0.2, 0.7, 1.4),
+    "CIFAR10 CNN (FF_deep) One-pass": (1.1, 18.8, 2.1),
+    "CIFAR10 CNN (FF_deep) Multi-pass": (1.9, 18.2, 1.8),
+}
+TABLE_3 = {
+    "FF_tiny": (164706,),
+    "FF_small": (239266,),
+    "FF_medium": (484506,),
+    "FF_optimal": (754386,),
+    "FF_deep": (4131346,),
+}
+TABLE_4 = {
+    "FF_tiny One-pass": (15.3, 24.4),
+    "FF_tiny Multi-pass": (17.9, 24.1),
+    "FF_small One-pass": (12.3, 23.4),
+    "FF_small Multi-pass": (14.8, 23.1),
+    "FF_medium One-pass": (8.0, 21.5),
+    "FF_medium Multi-pass": (10.1, 20.7),
+    "FF_optimal One-pass": (2.0, 19.6),
+    "FF_optimal Multi-pass": (2.4, 19.3),
+    "FF_deep One-pass": (1.2, 18.8),
+    "FF_deep Multi-pass": (1.8, 18.2),
+}
+COLUMNS = ("train", "test", "time")
+
+
+@pytest.fixture(scope="module")
+def claims(project_root):
+    return load.load(project_root, PAPER)
+
+
+@pytest.fixture(scope="module")
+def planned(project_root):
+    """Plans of scale paper."""
+    workspace = open_workspace(project_root, "paper", ["cpu"])
+    return [plan for plan in workspace.runnable if plan["paper"] == PAPER]
+
+
+def test_all_77_claims_in_order(claims):
+    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 78)]
+    assert all(claim["n"] is None and "std" not in claim for claim in claims.claims.values())
+    assert all(0 < len(claim["quote"]) < 140 for claim in claims.claims.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"), [("table1", TABLE_1), ("table2", TABLE_2), ("table3", TABLE_3), ("table4", TABLE_4)]
+)
+def test_tables_are_as_printed(claims, name, printed):
+    table = claims.table(name)
+    assert list(table["rows"]) == list(printed)
+    for label, ids in table["rows"].items():
+        assert tuple(claims.claim(short)["value"] for short in ids) == printed[label], label
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table4"])
+def test_a_cell_is_measured_on_its_own_row_and_column(claims, name):
+    labels, variants = claims.content["datasets"], claims.content["variants"]
+    for row, ids in claims.table(name)["rows"].items():
+        for short, column in zip(ids, COLUMNS, strict=False):
+            claim = claims.claim(short)
+            measure, scheme = claim["measure"], row.rpartition(" ")[2].lower().replace("-", "_")
+            assert claim["row"] == row
+            assert labels[measure["dataset"]] == (row.split()[0] if name != "table4" else "CIFAR10")
+            assert variants[measure["variant"]] in row
+            wanted = f"time/inference_{scheme}_s" if column == "time" else f"{column}/error_{scheme}"
+            assert measure["metric"] == wanted
+            if column != "time":
+                assert claims.twin(measure["variant"]) == claim["beside"][0]["variant"]
+                assert claim["beside"][0]["metric"] == f"{column}/error"
+                assert claim["quantity"].startswith(column)
+
+
+def test_the_twins_are_the_same_nets_in_params(claims, planned):
+    found = {(plan["experiment"], plan["variant"]): plan for plan in planned}
+    for (experiment, variant), plan in found.items():
+        twin = claims.twin(variant)
+        if twin is not None:
+            assert found[experiment, twin]["net"] == plan["net"]
+            assert found[experiment, twin]["method"]["name"] == "backprop"
+            assert found[experiment, twin]["data"] == plan["data"]
+
+
+def test_every_run_that_a_claim_names_is_planned_with_three_seeds(claims, planned):
+    seeds = {}
+    for plan in planned:
+        seeds.setdefault((plan["experiment"], plan["variant"]), set()).add(plan["seed"])
+    for claim in claims.claims.values():
+        if claim["kind"] != "measured":
+            continue
+        for entry in [{}, *claim.get("beside", [])]:
+            measure = claim["measure"] | entry
+            name = claims.experiment(measure["experiment"], "as_published", measure["dataset"])
+            assert len(seeds[name, measure["variant"]]) >= 3, (claim["id"], name)
+
+
+def test_the_tables_of_params_hold_the_runs_that_they_show(claims, planned):
+    for name in ("table1", "table2", "table4"):
+        for ids in claims.table(name)["rows"].values():
+            measure = claims.claim(ids[0])["measure"]
+            experiment = claims.experiment(measure["experiment"], "as_published", measure["dataset"])
+            plans = [p for p in planned if (p["experiment"], p["variant"]) == (experiment, measure["variant"])]
+            assert plans and all(name in plan["tags"]["tables"] for plan in plans), (name, experiment)
+
+
+def test_what_is_planned_fulfils_the_budget_and_the_settings(claims, planned):
+    for plan in planned:
+        cut = plan["training"]["max_epochs"] < claims.budget(plan["experiment"]).epochs
+        assert cut == plan["experiment"].startswith("short_"), plan["run"]
+    for number in ("070", "071", "072"):
+        claim = claims.claim(number)
+        for condition in claim["check"].get("settings", [claim["check"] | {"equals": claim["value"]}]):
+            group, _, key = condition["setting"].partition(".")
+            values = [p[group][key] for p in planned if p["experiment"].startswith(condition["experiment"] + "_")]
+            assert values and all(meets(value, condition) for value in values), (number, condition)
+
+
+def test_what_follows_from_the_published_numbers(claims):
+    for claim in claims.claims.values():
+        for entry in claim.get("derived", []):
+            value = expressions.evaluate(entry["expression"], claims.published)
+            decimals = len(str(entry["value"]).partition(".")[2])
+            assert round(value, decimals) == pytest.approx(entry["value"]), (claim["id"], entry["label"])
+    holds = {
+        i[-3:]: expressions.evaluate(c["holds"], claims.published) for i, c in claims.claims.items() if "holds" in c
+    }
+    refuted = {number for number, true in holds.items() if not true}
+    assert refuted == {"002", "067", "069", "073", "074"}
+    assert set(holds) - refuted == {"001", "003", "065", "066", "068"}
+
+
+def test_margins_are_points_of_percent(claims):
+    assert claims.margin(claims.claim("046")) == 0.4 and claims.factor(claims.claim("046")) == 100
+    assert claims.margin(claims.claim("029")) == 0.2 and claims.margin(claims.claim("028")) == 0.1
+    assert claims.margin(claims.claim("006")) is None and claims.margin(claims.claim("040")) is None
+    # .4 and .3: half of the smallest distance between two neighbouring nets of Table IV, by hand
+    for column, margin in ((1, 0.4), (0, 0.3)):
+        steps = [
+            abs(TABLE_4[f"FF_{a} {s}"][column] - TABLE_4[f"FF_{b} {s}"][column])
+            for a, b in zip(("tiny", "small", "medium", "optimal"), ("small", "medium", "optimal", "deep"), strict=True)
+            for s in ("One-pass", "Multi-pass")
+        ]
+        assert min(steps) / 2 == pytest.approx(margin)
+
+
+def test_every_deviation_touches_a_number(claims):
+    used = {d["id"] for claim in claims.claims.values() for d in claims.deviations(claim, "as_published")}
+    assert used == {deviation["id"] for deviation in claims.content["deviations"]}
+    assert [d["id"] for d in claims.deviations(claims.claim("040"), "as_published")] == ["D14"]
+    touching = [d["id"] for d in claims.deviations(claims.claim("011"), "as_published")]
+    assert "D8" in touching and "D9" not in touching and "D11" not in touching
