@@ -7,6 +7,8 @@ import pytest
 from ffrepro.base.files import sha256_file, write_json
 from ffrepro.base.plans import substance
 from ffrepro.claims import reference
+from ffrepro.claims.records import Store
+from ffrepro.pipeline.workspace import open_workspace
 
 
 def test_the_committed_records_of_this_repository(project_root):
@@ -16,6 +18,16 @@ def test_the_committed_records_of_this_repository(project_root):
     assert index_path.is_file() or not records, "records without an index"
     assert reference.problems(project_root) == {}
     assert len(reference.index(project_root)) == len(records)
+
+
+def test_every_committed_record_serves_the_report(project_root):
+    """None is left out: params.yaml still declares each, with the settings that it was made with."""
+    plans = []
+    for scale in ("lite", "paper"):
+        plans += open_workspace(project_root, scale).plans
+    store = Store(project_root, plans)
+    assert store.left_out == []
+    assert set(reference.index(project_root)) <= set(store.records)
 
 
 @pytest.fixture
