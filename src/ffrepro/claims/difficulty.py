@@ -135,7 +135,7 @@ def notes(found: Difficulty) -> list[str]:
     if caps:
         texts.append(
             f"Some nets were capped at {', '.join(map(str, caps))} epochs (the paper allows {found.claims.budget}): "
-            "their AUC is a lower bound. The classifiers have no epochs."
+            "more training may find more. The classifiers have no epochs."
         )
     return texts
 
