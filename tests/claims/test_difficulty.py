@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.plans import prepare_standin
 from PIL import Image
 
 from ffrepro.base.files import write_json
@@ -11,6 +12,9 @@ from ffrepro.claims.compare import best_pick, scale_pick
 from ffrepro.claims.figures import KINDS
 from ffrepro.claims.figures.style import Scene
 from ffrepro.claims.records import Store
+from ffrepro.data import trajectory_set
+from ffrepro.data.negatives import planning, plans
+from ffrepro.kinematics.extraction import Settings
 
 NETS = ("bptt", "ff_rms", "ff_std")
 CLASSIFIERS = ("gbt", "logreg")
@@ -133,3 +137,21 @@ def test_snr_of_the_plans_that_are_there(measured):
     (drawn,) = KINDS["snr"](Scene(measured.claims(), store(measured), "lite"), entry)
     assert drawn.tables[0].rows == [["$1", "3", "1", "4.0", "25.0", "20.5", "35.0", "30.5"]]
     assert "STAND-IN" not in drawn.caption
+
+
+def test_the_movement_is_the_plan_with_the_median_snr(world, tmp_path):
+    data = trajectory_set.load(prepare_standin(world.root / "data") / "standin/dollar.npz")
+    known = planning.extract_set(data, Settings(), 1, np.arange(3))
+    plans.save(known, world.root / "data/plans/standin/dollar.npz")
+    plan(world, "matched", "dollar", "bptt_negativesclose", 0, "smoke", "close")
+    scene = Scene(world.claims(), store(world), "smoke")
+    entry = next(entry for entry in world.claims().content["figures"] if entry["kind"] == "movement")
+    (drawn,) = KINDS["movement"](scene, entry)
+    name = data.names[known.index[np.argsort(known.snr_v)[1]]]
+    assert drawn.caption.startswith(f"dollar/{name}, the plan with the median SNRv, with 5 duplicates (close).")
+    assert drawn.caption.endswith("STAND-IN DATA: not a result.")
+    (tmp_path / "p.png").write_bytes(drawn.png)
+    with Image.open(tmp_path / "p.png") as image:
+        assert image.size[0] > 900
+    (world.root / "data/plans/standin/dollar.json").unlink()
+    assert KINDS["movement"](scene, entry) == []
