@@ -194,6 +194,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "net",
         "method",
         "training",
+        "fit",
         "bench",
         "variants",
         "seed",

@@ -165,3 +165,22 @@ def test_the_hash_of_a_plan_ignores_notes_alone(world):
     plan = world.train_plan("rnn", "mcyt", "corrected", "ff_std", 0, "lite")
     assert substance(plan) == substance(plan | {"origin": {}, "tags": {}})
     assert substance(plan) != substance(plan | {"seed": 1})
+
+
+def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
+    """BPTT on the released negatives is no twin of FF on ours; classifiers have no epochs and no twin."""
+
+    def plan(variant, negatives, kind="train"):
+        made = world.train_plan("matched", "dollar", "matched", f"{variant}_negatives{negatives}", 0, "lite")
+        made["data"] = {"name": "matched", "negatives": negatives, "control": "none"}
+        if kind == "fit":
+            made = {key: value for key, value in made.items() if key not in ("net", "method", "training")}
+            made |= {"kind": "fit", "protocol": {"treatment": "matched"}, "fit": {"name": variant}}
+        return made
+
+    chosen = [plan("bptt", "released"), plan("ff_std", "released"), plan("ff_std", "close"), plan("gbt", "far", "fit")]
+    world.commit_records(chosen, epochs=40)
+    ((run, reasons),) = reference.problems(world.root).items()
+    assert run == chosen[2]["run"] and reasons[0].startswith("no backpropagation run of the same data")
+    world.commit_records([plan("bptt", "close")], epochs=40)
+    assert reference.problems(world.root) == {}

@@ -7,7 +7,8 @@ from helpers.plans import DATA
 from helpers.trajectories import make_set
 from torch.utils.data import random_split
 
-from ffrepro.data.trajectories_task import Task, balanced_batches, shuffled_batches, split_indices
+from ffrepro.data.trajectories_task import Task, split_indices
+from ffrepro.data.trajectory_batches import balanced_batches, shuffled_batches
 
 
 def random_set(n=60, dataset="mcyt", seed=0):

@@ -8,6 +8,10 @@ DATA = {
     "features": "velocity", "stamps": "merge", "length": 20, "input_scaling": "train_statistics", "padding": "masked",
     "split": [0.7, 0.1, 0.2], "split_seed": "run", "batches": "balanced",
 }  # fmt: skip
+MATCHED = {
+    "name": "matched", "negatives": "released", "control": "none", "grid": 1.0, "rate_hz": 100.0, "lowpass_hz": 10.0,
+    "rest_speed": 0.05, "length": 40, "split": [0.7, 0.1, 0.2], "batches": "balanced",
+}  # fmt: skip
 TRAINING = {
     "schedule": "plateau",
     "max_epochs": 6, "batch_size": 60, "lr": 1e-3, "plateau_on": "train", "plateau_epochs": 5, "plateau_factor": 0.5,
@@ -30,6 +34,17 @@ def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
         "method": {"name": method, **hyperparameters},
         "training": {**TRAINING, **training},
         "origin": {}, "tags": {"tables": []}, "code": "0",
+    }  # fmt: skip
+
+
+def make_fit_plan(settings, *, seed=0, **data):
+    """A plan of kind fit on the matched stand-in $1 set."""
+    run = f"smoke/cpu/test_dollar_matched/{settings['name']}/seed{seed}"
+    plan = make_plan("backprop_rnn", {}, seed=seed)
+    head = {key: value for key, value in plan.items() if key not in ("net", "method", "training")}
+    return head | {
+        "run": run, "kind": "fit", "experiment": "test_dollar_matched", "variant": settings["name"],
+        "protocol": {"treatment": "matched"}, "data": {**MATCHED, **data}, "fit": settings,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
 from ffrepro.pipeline.refresh import out_of_date
 from ffrepro.pipeline.workspace import open_workspace
+from ffrepro.training import classifiers
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +50,8 @@ def test_every_group_of_settings_is_what_the_code_behind_it_reads(group):
     part, _, name = group.partition(".")
     if part == "schedule":
         settings = schedules.SETTINGS[name]
+    elif part == "fit":
+        settings = classifiers.SETTINGS[name]
     else:
         module = {
             "training": "training.loop",

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
 from ffrepro.pipeline import estimates
+from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -33,6 +34,12 @@ PROJECT, JOBS = open_project()
 PAPERS = PROJECT.params.raw["papers"]
 PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
 MEMORY_MB = estimates.Estimator(PROJECT).table["memory_mb"]
+
+# Experiments whose runs are fitted, not trained: their records have the same names.
+FITTED = sorted(
+    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "fit"}
+)
+IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.
 if "gpu" not in workflow.global_resources and not config.get("assume_hardware"):

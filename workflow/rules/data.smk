@@ -19,6 +19,10 @@ for name, archive in ARCHIVES.items():
             "ffrepro fetch {params.archive} --source {wildcards.source} > {log} 2>&1"
 
 
+# A prepared set is called as its data set; with negatives made here, the level is added.
+DATASET = "|".join(PROJECT.params.raw["datasets"])
+
+
 rule prepare:
     input:
         inputs_of("prepare/{source}/{dataset}"),
@@ -29,7 +33,46 @@ rule prepare:
         "logs/prepare/{source}/{dataset}.log",
     benchmark:
         "benchmarks/prepare/{source}/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=DATASET,
     resources:
         mem_mb=MEMORY_MB,
     shell:
         "ffrepro prepare {wildcards.dataset} --source {wildcards.source} > {log} 2>&1"
+
+
+rule plans:
+    input:
+        inputs_of("plans/{source}/{dataset}"),
+    output:
+        "data/plans/{source}/{dataset}.npz",
+        "data/plans/{source}/{dataset}.json",
+    log:
+        "logs/plans/{source}/{dataset}.log",
+    benchmark:
+        "benchmarks/plans/{source}/{dataset}.tsv"
+    threads: PLANNERS
+    resources:
+        mem_mb=MEMORY_MB,
+    params:
+        workers=PLANNERS,
+    shell:
+        "ffrepro negatives plan {wildcards.dataset} --source {wildcards.source} --workers {params.workers} > {log} 2>&1"
+
+
+rule negatives:
+    input:
+        inputs_of("negatives/{source}/{dataset}_{level}"),
+    output:
+        "data/prepared/{source}/{dataset}_{level}.npz",
+        "data/prepared/{source}/{dataset}_{level}.json",
+    log:
+        "logs/negatives/{source}/{dataset}_{level}.log",
+    benchmark:
+        "benchmarks/negatives/{source}/{dataset}_{level}.tsv"
+    wildcard_constraints:
+        dataset=DATASET,
+    resources:
+        mem_mb=MEMORY_MB,
+    shell:
+        "ffrepro negatives make {wildcards.dataset} --level {wildcards.level} --source {wildcards.source} --negatives data/prepared > {log} 2>&1"

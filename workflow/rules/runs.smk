@@ -15,13 +15,33 @@ rule train:
     benchmark:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
-        run=r"(?!.*/interleaved/).+",
+        run=rf"(?!.*/interleaved/|{IS_FITTED}).+",
     threads: 1
     resources:
         gpu=gpus,
         mem_mb=MEMORY_MB,
     shell:
         "ffrepro train plan/{wildcards.run}.json > {log} 2>&1"
+
+
+rule fit:
+    input:
+        inputs_of("fit/{run}"),
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/result.json",
+        "runs/{run}/arrays.npz",
+    log:
+        "logs/{run}.log",
+    benchmark:
+        "benchmarks/{run}.tsv"
+    wildcard_constraints:
+        run=rf"(?={IS_FITTED}).+",
+    threads: 1
+    resources:
+        mem_mb=MEMORY_MB,
+    shell:
+        "ffrepro fit plan/{wildcards.run}.json > {log} 2>&1"
 
 
 rule bench:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ffrepro.base.files import read_json, sha256_file
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import prepared_set, substance
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_NEEDED = {"train": {"run.json", "result.json", "metrics.jsonl", "arrays.npz"}, "bench": {"run.json", "result.json"}}
+_NEEDED = {
+    "train": {"run.json", "result.json", "metrics.jsonl", "arrays.npz"},
+    "fit": {"run.json", "result.json", "arrays.npz"},
+    "bench": {"run.json", "result.json"},
+}
 
 
 def index(root: str | Path) -> dict[str, dict[str, str]]:
@@ -70,7 +74,12 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
 
 
 def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
-    """A run trains until early stopping or its declared last epoch; a bench has its baseline among its rows."""
+    """A run trains until early stopping or its declared last epoch; a bench has its baseline among its rows.
+
+    A fit has no epochs.
+    """
+    if plan["kind"] == "fit":
+        return []
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]
         return [] if result["baseline"] in rows else ["the baseline is not among its rows"]
@@ -92,7 +101,8 @@ def _is_twin(plan: dict, other: dict) -> bool:
     """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin."""
 
     def place(p: dict) -> tuple:
-        return p["dataset"], p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
+        data = (prepared_set(p), p["data"].get("control"))
+        return data, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
 
     return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
 

@@ -211,14 +211,16 @@ def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
     def numbers(metric: str, digits: int) -> str:
         return ", ".join(formats.number(record.value(metric), digits) for record in members)
 
-    train = members[0].plan["kind"] == "train"
+    kind = members[0].plan["kind"]
+    train = kind == "train"
     commits = [
         f"{(r.about['git']['commit'] or 'unknown')[:8]}{'*' if r.about['git']['dirty'] else ''}" for r in members
     ]
     return [
         f"`{group}`", every(record.plan["seed"] for record in members), numbers("epochs", 0) if train else formats.DASH,
-        every(record.result["stopped_by"] for record in members) if train else "bench",
-        numbers("test/accuracy", 4) if train else formats.DASH, numbers("test/auc", 4) if train else formats.DASH,
+        every(record.result["stopped_by"] for record in members) if train else kind,
+        numbers("test/accuracy", 4) if kind != "bench" else formats.DASH,
+        numbers("test/auc", 4) if kind != "bench" else formats.DASH,
         every("committed" if record.committed else "this checkout" for record in members), every(commits),
     ]  # fmt: skip
 
@@ -243,7 +245,7 @@ def _data(records: list[Record]) -> list[Block]:
         about = record.about["data"]
         archive = about["provenance"]
         key = (
-            about["dataset"], about["source"], about["fingerprint"], str(archive.get("file", "")),
+            about.get("set", about["dataset"]), about["source"], about["fingerprint"], str(archive.get("file", "")),
             str(archive.get("from", "")), str(archive.get("sha256", ""))[:16], str(archive.get("provenance", "")),
         )  # fmt: skip
         found[key] = found.get(key, 0) + 1

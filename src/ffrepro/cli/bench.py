@@ -1,4 +1,4 @@
-"""``ffrepro bench``: time and memory against backpropagation, measured in one process."""
+"""``ffrepro bench``: time and memory against backpropagation, measured in one process; quality of stroke plans."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
     parser = subparsers.add_parser(
         "bench",
-        help="time and memory of a training step against backpropagation",
-        description="Measure what a bench of the plan declares (rnn), or what two runs at once get done (parallel). "
-        "Give the machine nothing else to do meanwhile.",
+        help="time and memory of a training step against backpropagation; quality of the stroke plans",
+        description="Measure what a bench of the plan declares (rnn), what two runs at once get done (parallel), or "
+        "how well and how fast movements are taken apart into strokes (kinematics). Give the machine nothing else to "
+        "do meanwhile.",
         epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n  ffrepro bench parallel\n"
+        "  ffrepro bench kinematics --out reports/bench_kinematics.json\n"
         "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=["rnn", "parallel"], help="which bench")
+    parser.add_argument("what", nargs="?", choices=["rnn", "parallel", "kinematics"], help="which bench")
     parser.add_argument("--plan", type=Path, help="plan file of a bench")
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", default="dollar", help="default dollar")
     parser.add_argument("--treatment", default="corrected", help="default corrected")
     parser.add_argument("--threads", type=int, default=1, help="default 1")
     parser.add_argument("--seconds", type=float, default=5.0, help="parallel: how long each count runs (default 5)")
+    parser.add_argument(
+        "--source", choices=["upstream", "standin"], default="upstream", help="kinematics: data (default upstream)"
+    )
+    parser.add_argument("--out", type=Path, help="kinematics: JSON to write (default reports/bench_kinematics.json)")
     add_folders(parser)
     parser.set_defaults(run=run)
 
@@ -35,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the table."""
     if args.what == "parallel":
         return _parallel(args.seconds)
+    if args.what == "kinematics":
+        return _kinematics(args)
     from ffrepro.cli.train import read_plan
     from ffrepro.training import bench_rnn, loop
 
@@ -50,7 +58,7 @@ def _find_plan(args: argparse.Namespace) -> dict:
     from ffrepro.pipeline.workspace import open_workspace
 
     if args.what is None:
-        raise FfreproError("nothing to measure", fix="name a bench (rnn, parallel) or a plan file (--plan)")
+        raise FfreproError("nothing to measure", fix="name a bench (rnn, parallel, kinematics) or a plan file (--plan)")
     plans = [p for p in open_workspace(Path.cwd(), args.scale).plans if p["kind"] == "bench"]
     plans = [p for p in plans if p["bench"]["name"] == args.what]
     for plan in plans:
@@ -67,4 +75,17 @@ def _parallel(seconds: float) -> int:
     print(f"FF-Norm training steps at once, one thread each, {seconds:g} s each, median of 3 rounds")
     for row in rows:
         print(f"{row['processes']} process(es): {row['steps_per_s']:7.2f} steps/s, {row['ratio']:.2f}x")
+    return 0
+
+
+def _kinematics(args: argparse.Namespace) -> int:
+    from ffrepro.base import files
+    from ffrepro.kinematics.extraction import Settings
+    from ffrepro.training import bench_kinematics as bench
+
+    result = bench.run(args.prepared, args.source, bench.SAMPLES, bench.KNOWN, Settings())
+    out = args.out or Path("reports/bench_kinematics.json")
+    files.write_json(out, result)
+    print(bench.describe(result))
+    print(out)
     return 0

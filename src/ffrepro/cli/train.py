@@ -47,7 +47,9 @@ def read_plan(path: Path, kind: str) -> dict:
         raise FfreproError(f"not a plan file: {error}", where=path, fix="make it again: ffrepro plan --write") from None
     if not isinstance(plan, dict) or plan.get("kind") != kind:
         found = plan.get("kind") if isinstance(plan, dict) else None
-        other = {"train": "ffrepro train", "bench": "ffrepro bench --plan"}.get(found, "ffrepro plan --write")
+        other = {"train": "ffrepro train", "fit": "ffrepro fit", "bench": "ffrepro bench --plan"}.get(
+            found, "ffrepro plan --write"
+        )
         raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")
     return plan
 

@@ -106,23 +106,18 @@ def strokes_at_residual(residual_2T: Tensor, step: float, allowed: float, most: 
         (6, K) parameters, K <= most.
     """
     reach = int(3 * _WIDTHS[-1] / step)
-    n = torch.arange(-reach, reach + 1) * step
-    widths = torch.tensor(_WIDTHS)
-    shapes = torch.exp(-0.5 * (n / widths[:, None]).square()).to(residual_2T)
-    norms = shapes.norm(dim=1, keepdim=True)
-    fitted = F.conv1d(residual_2T.unsqueeze(1), (shapes / norms).unsqueeze(1), padding=reach)  # (2, W, T)
-    energy = fitted.square().sum(0)
-    left = float(residual_2T.square().sum())
+    n = torch.arange(-reach, reach + 1, dtype=residual_2T.dtype) * step
+    shapes = torch.exp(-0.5 * (n / torch.tensor(_WIDTHS, dtype=n.dtype)[:, None]).square())
+    shapes /= shapes.norm(dim=1, keepdim=True)
+    left = F.pad(residual_2T, (reach, reach))
     found = []
-    while (left > allowed or not found) and len(found) < most:
-        which, sample = divmod(int(energy.argmax()), energy.shape[1])
-        gain = float(energy[which, sample])
-        if gain <= 0:
+    while (not found or float(left.square().sum()) > allowed) and len(found) < most:
+        fitted = F.conv1d(left.unsqueeze(1), shapes.unsqueeze(1))  # (2, W, T)
+        which, sample = divmod(int(fitted.square().sum(0).argmax()), fitted.shape[2])
+        if not fitted[:, which, sample].any():
             break
-        left -= gain
-        width = _WIDTHS[which]
-        amplitude = fitted[:, which, sample] * (_SQRT_2PI * width / float(norms[which]))
+        left[:, sample : sample + 2 * reach + 1] -= fitted[:, which, sample, None] * shapes[which]
+        width, height = _WIDTHS[which], float(shapes[which, reach])
+        amplitude = fitted[:, which, sample] * (_SQRT_2PI * width * height)
         found.append([sample * step, math.log(width), math.log(_NEW_SIGMA), 0.0, *amplitude.tolist()])
-        near = int(2 * width / step) + 2
-        energy[:, max(sample - near, 0) : sample + near + 1] = 0
     return torch.tensor(found, dtype=torch.float64).reshape(-1, 6).T

@@ -90,7 +90,8 @@ class _System:
         # the small constant: a stroke of no amplitude has no slope in its shape; the large one: padding stays put
         diagonal.add_(scale * damping.unsqueeze(1) + 1e-9 * scale.mean(-1, keepdim=True) + 1e12 * (1 - self.free))
         factor, failed = torch.linalg.cholesky_ex(system)
-        step = torch.cholesky_solve(right.unsqueeze(-1), factor).view(self.problems.theta.shape)
+        step = torch.cholesky_solve(right.unsqueeze(-1), factor).squeeze(-1).mul_(self.free)
+        step = step.view(self.problems.theta.shape)
         return torch.where(failed[:, None, None] == 0, step, 0.0).to(products.dtype)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ffrepro.pipeline.plan import Case, cases, groups, resolve
+from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve
 from ffrepro.pipeline.schema import Problem, unknown_name
 from ffrepro.pipeline.settings import Vocabulary, as_list
 from ffrepro.pipeline.yamlfile import KeyPath
 
 AUTO = "auto"
-KINDS = ("train", "bench")
+KINDS = ("train", "bench", "fit")
 TREATMENTS = ("as_published", "corrected", "matched")
 
 
@@ -27,16 +27,23 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         at = ("papers", paper)
         problems += _each((*at, "limit_hours"), "scale", study.get("limit_hours", {}), raw["scales"])
         for name, variant in study["variants"].items():
-            for part in ("method", "net"):
-                path = (*at, "variants", name, part)
-                problems += _one(path, part, variant[part], _suffixes(vocabulary, f"{part}."))
+            here = (*at, "variants", name)
+            if set(variant) - {"label"} not in ({"method", "net"}, {"fit"}):
+                what = "a variant is a learning method with its net, or a fit"
+                problems.append(Problem(here, what, "give it `method` and `net`, or `fit` alone"))
+            for part in ("method", "net", "fit"):
+                if part in variant:
+                    problems += _one((*here, part), part, variant[part], _suffixes(vocabulary, f"{part}."))
         for name, entry in study["experiments"].items():
             here = (*at, "experiments", name)
             problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
             problems += _each((*here, "variants"), "variant", entry["variants"], study["variants"])
             problems += _each((*here, "tables"), "table", entry["tables"], study["tables"])
-            part = "bench" if entry["kind"] == "bench" else "schedule"
-            problems += _one((*here, part), part, entry[part], _suffixes(vocabulary, f"{part}."))
+            for part in ("bench", "schedule"):
+                if part in entry:
+                    problems += _one((*here, part), part, entry[part], _suffixes(vocabulary, f"{part}."))
+            problems += _kind_problems(here, entry, study["variants"])
+            problems += _scale_problems(raw, here, entry)
             if "view" in entry:
                 problems += _one((*here, "view"), "view", entry["view"], _suffixes(vocabulary, "data."))
         problems += _when_problems(raw, paper, study)
@@ -81,11 +88,38 @@ def _suffixes(vocabulary: Vocabulary, prefix: str) -> list[str]:
     return [group.removeprefix(prefix) for group in vocabulary.groups if group.startswith(prefix)]
 
 
+def _kind_problems(here: KeyPath, entry: dict, variants: dict) -> Iterator[Problem]:
+    """Variants that an experiment of this kind cannot run."""
+    for index, name in enumerate(entry["variants"]):
+        if name in variants and ("fit" in variants[name]) != (entry["kind"] == "fit"):
+            what = (
+                f"variant {name!r} is {'a fit' if 'fit' in variants[name] else 'trained'}, this experiment's kind is "
+            )
+            yield Problem(
+                (*here, "variants", index), what + entry["kind"], "name it in an experiment of the other kind"
+            )
+
+
+def _scale_problems(raw: dict, here: KeyPath, entry: dict) -> Iterator[Problem]:
+    """A scale that does not exist, or that would run what the experiment does not declare."""
+    for scale, part in entry.get("scales", {}).items():
+        path = (*here, "scales", scale)
+        yield from _one(path, "scale", scale, raw["scales"])
+        yield from _each(
+            (*path, "datasets"), "data set of this experiment", part.get("datasets", []), entry["datasets"]
+        )
+        yield from _each((*path, "variants"), "variant of this experiment", part.get("variants", []), entry["variants"])
+        for name, values in part.get("grid", {}).items():
+            yield from _one((*path, "grid", name), "grid of this experiment", name, entry.get("grid", {}))
+            there = entry.get("grid", {}).get(name, values)
+            yield from _each((*path, "grid", name), f"{name} of this experiment", values, there)
+
+
 def _when_problems(raw: dict, paper: str, study: dict) -> Iterator[Problem]:
     available = {
         "dataset": raw["datasets"],
         "treatment": TREATMENTS,
-        "method": {variant["method"] for variant in study["variants"].values()},
+        "method": {method_of(variant) for variant in study["variants"].values()},
         "variant": study["variants"],
         "experiment": study["experiments"],
         "scale": raw["scales"],
@@ -120,12 +154,12 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
                 variant
                 for name, variant in study["variants"].items()
                 if name in as_list(when.get("variant", name))
-                and variant["method"] in as_list(when.get("method", variant["method"]))
+                and method_of(variant) in as_list(when.get("method", method_of(variant)))
             ]
             if not variants:
                 yield Problem((*path, "when"), "no variant has this name and this method", "name one or the other")
                 continue
-            used = {f"{part}.{variant[part]}" for variant in variants for part in ("net", "method")}
+            used = {f"{p}.{variant[p]}" for variant in variants for p in ("net", "method", "fit") if p in variant}
             names = as_list(when.get("dataset", list(raw["datasets"])))
             views = {raw["datasets"][name]["family"] for name in names}
             views |= {entry["view"] for entry in study["experiments"].values() if "view" in entry}
@@ -142,7 +176,7 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
 def _benches_apart(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
     first: dict[tuple[str, str, str], dict] = {}
     for case in cases(raw):
-        if case.entry["kind"] != "bench":
+        if case.kind != "bench":
             continue
         for scale in raw["scales"]:
             values = resolve(raw, vocabulary, case, scale).values
@@ -157,7 +191,7 @@ def _benches_apart(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
 def _collisions(raw: dict) -> Iterator[Problem]:
     seen: dict[tuple[str, str], Case] = {}
     for case in cases(raw):
-        if case.entry["kind"] == "bench" and case.variant != case.entry["variants"][0]:
+        if case.kind == "bench" and case.variant != case.entry["variants"][0]:
             continue
         other = seen.setdefault((case.experiment, case.variant_name), case)
         if other is not case:

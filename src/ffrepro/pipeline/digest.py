@@ -99,8 +99,13 @@ class CodeDigest:
 
 def roots(plan: dict[str, Any]) -> list[str]:
     """The modules that a run starts from."""
-    variants = plan["variants"].values() if plan["kind"] == "bench" else [plan]
-    start = f"bench_{plan['bench']['name']}" if plan["kind"] == "bench" else "loop"
+    match plan["kind"]:
+        case "bench":
+            start, variants = f"bench_{plan['bench']['name']}", plan["variants"].values()
+        case "fit":
+            start, variants = "fit", ()
+        case _:
+            start, variants = "loop", (plan,)
     names = {f"{PACKAGE}.training.{start}", f"{PACKAGE}.data.{plan['dataset']}"}
     names.add(f"{PACKAGE}.data.{plan['data']['name']}_task")
     for variant in variants:

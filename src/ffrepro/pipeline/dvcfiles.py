@@ -14,7 +14,7 @@ import yaml
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline.jobs import Job
+from ffrepro.pipeline.jobs import RECORD, Job
 from ffrepro.pipeline.plan import Plan, file_of
 from ffrepro.pipeline.workspace import Workspace
 
@@ -68,9 +68,9 @@ def group_of(plan: Plan) -> str:
 def stage_name(job: Job) -> str:
     """A job's name as DVC allows it: letters, digits, ``_`` and ``-``. The scale is left out: it is the file's."""
     parts = job.name.split("/")
-    if job.kind in ("train", "bench"):
+    if job.kind in RECORD:
         parts = parts[2:]
-    elif job.kind in ("fetch", "prepare"):
+    elif job.kind in ("fetch", "prepare", "plans", "negatives"):
         parts = [parts[0], *parts[2:]]
     elif job.kind == "table":
         parts = parts[2:]

@@ -9,15 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.pipeline.plan import Plan, file_of
 
 RECORD = {
     "train": ("run.json", "metrics.jsonl", "result.json", "arrays.npz"),
+    "fit": ("run.json", "result.json", "arrays.npz"),
     "bench": ("run.json", "result.json"),
 }
 REPORT = ("report.html", "report.md", "results.csv", "verdicts.csv", "metrics.json", "curves.csv")
+PLANNERS = 2  # processes that extract plans; the plans do not depend on it
 PARAMS = "params.yaml"
 REFERENCE = "reports/reference/index.json"
 CLAIMS_SCHEMA = "workflow/schemas/claims.schema.yaml"
@@ -42,7 +45,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """fetch, prepare, train, bench, table, report or track."""
+        """fetch, prepare, plans, negatives, train, fit, bench, table, report or track."""
         return self.name.partition("/")[0]
 
 
@@ -64,12 +67,17 @@ def job_list(
     readers = _report_files(code.source.parent)
     jobs = [_fetch(name, source, code) for name in archives]
     jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
+    made = dict.fromkeys((plan["dataset"], level) for plan in plans if (level := negatives_level(plan)))
+    planned = list(dict.fromkeys(dataset for dataset, _ in made))
+    jobs += [_plans(name, source, code) for name in planned]
+    jobs += [_negatives(name, level, source, code) for name, level in made]
     jobs += [run_job(plan) for plan in plans]
     for paper, study in raw["papers"].items():
         for table in study["tables"]:
             tagged = [plan for plan in [*plans, *shown] if plan["paper"] == paper and table in plan["tags"]["tables"]]
             jobs.append(_table(scale, paper, table, tagged, readers, hardware_option))
-    jobs.append(_report(scale, [*plans, *shown], readers, hardware_option))
+    manifests = tuple(stroke_plans(name, source)[1] for name in planned)
+    jobs.append(_report(scale, [*plans, *shown], (*manifests, *readers), hardware_option))
     jobs.append(_track(scale, [*plans, *shown]))
     return jobs
 
@@ -77,8 +85,8 @@ def job_list(
 def run_job(plan: Plan) -> Job:
     """The job of one run."""
     run, kind = plan["run"], plan["kind"]
-    command = f"ffrepro train {file_of(run)}" if kind == "train" else f"ffrepro bench --plan {file_of(run)}"
-    inputs = (file_of(run), *prepared(plan["dataset"], plan["source"]))
+    command = f"ffrepro bench --plan {file_of(run)}" if kind == "bench" else f"ffrepro {kind} {file_of(run)}"
+    inputs = (file_of(run), *prepared(prepared_set(plan), plan["source"]))
     return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
 
 
@@ -88,9 +96,14 @@ def raw_files(archive: str, source: str) -> tuple[str, str]:
     return path, f"{path}.json"
 
 
-def prepared(dataset: str, source: str) -> tuple[str, str]:
-    """A prepared data set and its manifest."""
-    return f"data/prepared/{source}/{dataset}.npz", f"data/prepared/{source}/{dataset}.json"
+def prepared(name: str, source: str) -> tuple[str, str]:
+    """A prepared data set (``dollar``, or ``dollar_close`` with negatives made here) and its manifest."""
+    return f"data/prepared/{source}/{name}.npz", f"data/prepared/{source}/{name}.json"
+
+
+def stroke_plans(dataset: str, source: str) -> tuple[str, str]:
+    """The stroke plans of a data set's human samples, and their manifest."""
+    return f"data/plans/{source}/{dataset}.npz", f"data/plans/{source}/{dataset}.json"
 
 
 def results(plans: Iterable[Plan]) -> tuple[str, ...]:
@@ -113,6 +126,24 @@ def _prepare(dataset: str, entry: dict, source: str, code: CodeDigest) -> Job:
     )
     command = f"ffrepro prepare {dataset} --source {source}"
     return Job(f"prepare/{source}/{dataset}", command, inputs, prepared(dataset, source))
+
+
+def _plans(dataset: str, source: str, code: CodeDigest) -> Job:
+    inputs = (*prepared(dataset, source), *_sources(code, "ffrepro.data.negatives.planning"))
+    command = f"ffrepro negatives plan {dataset} --source {source} --workers {PLANNERS}"
+    return Job(f"plans/{source}/{dataset}", command, inputs, stroke_plans(dataset, source))
+
+
+def _negatives(dataset: str, level: str, source: str, code: CodeDigest) -> Job:
+    inputs = (
+        *prepared(dataset, source),
+        *stroke_plans(dataset, source),
+        *_sources(code, "ffrepro.data.negatives.duplicates"),
+    )
+    # Beside the set that they stand in for: a run that takes them reads one prepared set like every other.
+    command = f"ffrepro negatives make {dataset} --level {level} --source {source} --negatives data/prepared"
+    name = f"{dataset}_{level}"
+    return Job(f"negatives/{source}/{name}", command, inputs, prepared(name, source))
 
 
 def _table(scale: str, paper: str, table: str, plans: list[Plan], readers: tuple[str, ...], option: str) -> Job:

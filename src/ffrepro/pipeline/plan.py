@@ -28,6 +28,11 @@ class Case:
     grid: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def kind(self) -> str:
+        """train, fit or bench."""
+        return self.entry["kind"]
+
+    @property
     def experiment(self) -> str:
         """The experiment's name, as it stands in the run's path."""
         return f"{self.family}_{self.dataset}_{self.treatment}"
@@ -46,19 +51,41 @@ class Case:
             "variant": self.variant,
             "experiment": self.family,
             "scale": scale,
-            "kind": self.entry["kind"],
+            "kind": self.kind,
         }
 
 
-def cases(raw: dict) -> Iterator[Case]:
-    """Every case of params.yaml in its order; a bench has one for each variant that it times."""
+def cases(raw: dict, scale: str | None = None) -> Iterator[Case]:
+    """Every case of params.yaml in its order; a bench has one for each variant that it times.
+
+    Args:
+        scale: only those of this scale: an experiment's ``scales`` may cut it down. None: all that are declared.
+    """
     for paper, study in raw["papers"].items():
         for family, entry in study["experiments"].items():
-            grid = [[(name, value) for value in values] for name, values in entry.get("grid", {}).items()]
+            cut = at_scale(entry, scale)
+            grid = [[(name, value) for value in values] for name, values in cut.get("grid", {}).items()]
             for dataset, treatment, variant, point in itertools.product(
-                entry["datasets"], entry["treatments"], entry["variants"], itertools.product(*grid)
+                cut["datasets"], entry["treatments"], cut["variants"], itertools.product(*grid)
             ):
                 yield Case(paper, family, entry, dataset, treatment, variant, point)
+
+
+def at_scale(entry: dict, scale: str | None) -> dict:
+    """An experiment with what its ``scales`` say of a scale in place: data sets, variants, grid values, seeds."""
+    own = entry.get("scales", {}).get(scale, {})
+    grid = entry.get("grid", {}) | own.get("grid", {})
+    return entry | own | ({"grid": grid} if grid else {})
+
+
+def seeds_of(raw: dict, case: Case, scale: str) -> int:
+    """How many seeds a case runs with: its experiment's own number, else the scale's."""
+    return at_scale(case.entry, scale).get("seeds", raw["scales"][scale]["seeds"])
+
+
+def method_of(variant: dict) -> str:
+    """The learning method of a variant; of one that is fitted at once, the classifier."""
+    return variant.get("method") or variant["fit"]
 
 
 def view_of(raw: dict, case: Case) -> str:
@@ -70,8 +97,10 @@ def groups(raw: dict, vocabulary: Vocabulary, case: Case) -> dict[str, list[str]
     """The vocabulary groups behind each part of a case's plan: ``{"net": ["net.rnn"], ...}``."""
     variant = raw["papers"][case.paper]["variants"][case.variant]
     view = view_of(raw, case)
+    if case.kind == "fit":
+        return {"data": [f"data.{view}"], "fit": [f"fit.{variant['fit']}"]}
     used = {"data": [f"data.{view}"], "net": [f"net.{variant['net']}"], "method": [f"method.{variant['method']}"]}
-    if case.entry["kind"] == "bench":
+    if case.kind == "bench":
         return used | {"bench": [f"bench.{case.entry['bench']}"]}
     evaluation = [group for group in [f"evaluation.{view}"] if group in vocabulary.groups]
     return used | {"training": ["training", f"schedule.{case.entry['schedule']}", *evaluation]}
@@ -90,7 +119,7 @@ def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolv
     """Give every setting that a case needs its value at a scale."""
     variant = raw["papers"][case.paper]["variants"][case.variant]
     at = ("papers", case.paper, "settings")
-    merged = merge(raw["papers"][case.paper]["settings"], case.context(scale, variant["method"]), at)
+    merged = merge(raw["papers"][case.paper]["settings"], case.context(scale, method_of(variant)), at)
     for name, value in case.grid:
         where = ("papers", case.paper, "experiments", case.family, "grid", name)
         merged[name] = Setting(value, f"grid of experiment {case.family}", where)
@@ -120,15 +149,16 @@ def expand(
     plans = []
     for profile in hardware:
         all_cases = itertools.groupby(
-            cases(raw), key=lambda case: (case.paper, case.family, case.dataset, case.treatment)
+            cases(raw, scale), key=lambda case: (case.paper, case.family, case.dataset, case.treatment)
         )
         for _, group in all_cases:
             group_cases = list(group)
-            if group_cases[0].entry["kind"] == "bench":
+            if group_cases[0].kind == "bench":
                 plans.append(_bench_plan(raw, vocabulary, group_cases, scale, profile))
-            else:
-                for case in group_cases:
-                    plans += _train_plans(raw, vocabulary, case, scale, profile)
+                continue
+            expanded = _fit_plans if group_cases[0].kind == "fit" else _train_plans
+            for case in group_cases:
+                plans += expanded(raw, vocabulary, case, scale, profile)
     for plan in plans:
         plan["code"] = code(plan)
     return plans
@@ -144,7 +174,7 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
     variant = raw["papers"][case.paper]["variants"][case.variant]
     entry = case.entry
     plans = []
-    for seed in range(raw["scales"][scale]["seeds"]):
+    for seed in range(seeds_of(raw, case, scale)):
         plans.append(
             _head(raw, case, scale, hardware, case.variant_name, seed)
             | {
@@ -159,6 +189,23 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
             }
         )
     return plans
+
+
+def _fit_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
+    resolved = resolve(raw, vocabulary, case, scale)
+    name = raw["papers"][case.paper]["variants"][case.variant]["fit"]
+    return [
+        _head(raw, case, scale, hardware, case.variant_name, seed)
+        | {
+            "protocol": {"treatment": case.treatment},
+            **_data(raw, case, scale),
+            "data": {"name": view_of(raw, case)} | resolved.values["data"],
+            "fit": {"name": name} | resolved.values["fit"],
+            "origin": resolved.origin,
+            "tags": {"tables": case.entry["tables"]},
+        }
+        for seed in range(seeds_of(raw, case, scale))
+    ]
 
 
 def _bench_plan(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str, hardware: str) -> Plan:
@@ -189,7 +236,7 @@ def _head(raw: dict, case: Case, scale: str, hardware: str, variant: str, seed: 
     return {
         "schema": SCHEMA,
         "run": f"{scale}/{hardware}/{case.experiment}/{variant}/seed{seed}",
-        "kind": case.entry["kind"],
+        "kind": case.kind,
         "paper": case.paper,
         "experiment": case.experiment,
         "variant": variant,

@@ -147,6 +147,6 @@ def _keep_manifests(root: Path, target: Path, runs: list[str]) -> None:
     """
     for run in runs:
         data = files.read_json(target / run / "run.json")["data"]
-        manifest = root / "data" / "prepared" / data["source"] / f"{data['dataset']}.json"
+        manifest = root / "data" / "prepared" / data["source"] / f"{data.get('set', data['dataset'])}.json"
         if manifest.is_file() and files.read_json(manifest)["fingerprint"] == data["fingerprint"]:
             files.write_text_if_changed(target / "data" / manifest.name, manifest.read_text(encoding="utf-8"))

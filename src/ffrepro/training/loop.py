@@ -21,6 +21,7 @@ import torch
 from ffrepro import data as datasets
 from ffrepro import methods
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.core import schedules, seeds
 from ffrepro.nets import build
 from ffrepro.training import evaluate, machine, memory
@@ -100,6 +101,7 @@ def about(plan: dict, record: Record, data, place: Place, device: str, started: 
         "plan_sha256": record.plan_sha256,
         "data": {
             "dataset": plan["dataset"],
+            "set": prepared_set(plan),
             "source": plan["source"],
             "fingerprint": data.manifest["fingerprint"],
             "provenance": data.manifest["archive"],
@@ -116,9 +118,17 @@ def load_data(plan: dict, prepared: Path):
     """The plan's prepared data set, as its family loads it: arrays, and a ``manifest``.
 
     Raises:
-        FfreproError: it was made from another source than the plan asks for.
+        FfreproError: it is not there, or was made from another source than the plan asks for.
     """
-    path = prepared / plan["source"] / f"{plan['dataset']}.npz"
+    name = prepared_set(plan)
+    path = prepared / plan["source"] / f"{name}.npz"
+    if name != plan["dataset"] and not path.is_file():
+        raise FfreproError(
+            f"no negatives of {plan['dataset']} at level {negatives_level(plan)}",
+            where=path,
+            fix=f"make them: ffrepro negatives make {plan['dataset']} --level {negatives_level(plan)} "
+            f"--source {plan['source']} --negatives {prepared}",
+        )
     data = datasets.family(plan["dataset"]).load(path)
     if data.manifest["source"] != plan["source"]:
         raise FfreproError(
@@ -131,9 +141,13 @@ def load_data(plan: dict, prepared: Path):
 
 def make_task(plan: dict, data, device: str, dtype: torch.dtype):
     """Splits and batches; every method of an experiment gets the same split for the same seed."""
-    seed = seeds.derive("split", plan["dataset"], plan["seed"])
     task = datasets.view(plan["data"]["name"]).Task
-    return task(data, plan["data"], seed, plan["training"]["batch_size"], device, dtype)
+    return task(data, plan["data"], split_seed(plan), plan["training"]["batch_size"], device, dtype)
+
+
+def split_seed(plan: dict) -> int:
+    """The seed of a run's split: the same for every run of a data set and seed, whatever its method."""
+    return seeds.derive("split", plan["dataset"], plan["seed"])
 
 
 def make_method(plan: dict, task, generator: torch.Generator | None = None):

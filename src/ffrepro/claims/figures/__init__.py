@@ -11,7 +11,7 @@ from collections.abc import Callable
 import matplotlib as mpl
 
 from ffrepro.base.names import unknown
-from ffrepro.claims.figures import bars, curves, goodness, graph, roc, sweep
+from ffrepro.claims.figures import bars, curves, difficulty, goodness, graph, roc, strokes, sweep
 from ffrepro.claims.figures.style import STYLE, Drawn, Scene
 
 KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
@@ -23,6 +23,9 @@ KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
     "roc": roc.draw,
     "epochs": bars.epochs,
     "cost": bars.cost,
+    "difficulty": difficulty.draw,
+    "snr": strokes.snr,
+    "movement": strokes.one,
 }
 
 

@@ -1,0 +1,148 @@
+"""How hard the negatives are under the matched protocol: every detector, beside trivial classifiers and controls.
+
+No claim of a paper is judged here. The claims file's ``difficulty`` says which runs there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ffrepro.claims import formats
+from ffrepro.claims.blocks import Block, Heading, Line, Notice, Paragraph, Table
+from ffrepro.claims.compare import Pick, best_pick, scale_pick
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import ENOUGH, Record, Store
+from ffrepro.core import statistics as st
+
+METRIC = "test/auc"
+CONTROLS = {"shuffled": "control: training labels shuffled", "human": "control: human against human"}
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The AUC of one method on one kind of negatives (or under one control)."""
+
+    records: tuple[Record, ...]
+    summary: st.Summary
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """Everything measured, of one scale or of the best evidence.
+
+    Attributes:
+        cells: (data set, level or control, method) -> cell; what was not run is not there.
+    """
+
+    claims: Claims
+    cells: dict[tuple[str, str, str], Cell]
+
+    @property
+    def spec(self) -> dict:
+        """The claims file's ``difficulty``."""
+        return self.claims.content["difficulty"]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those with any cell, in the claims file's order."""
+        return [name for name in self.claims.content["datasets"] if any(key[0] == name for key in self.cells)]
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for cell in self.cells.values() for record in cell.records]
+
+
+def build(claims: Claims, pick: Pick) -> Difficulty:
+    """Look all cells up.
+
+    Args:
+        pick: which evidence, see ``compare.scale_pick`` and ``compare.best_pick``.
+    """
+    spec = claims.content["difficulty"]
+    cells = {}
+    for dataset in claims.content["datasets"]:
+        for method, entry in spec["methods"].items():
+            wanted = {level: ("runs", f"{method}_{spec['setting']}{level}") for level in spec["levels"]}
+            wanted |= {control: (control, method) for control in CONTROLS if control in entry}
+            for row, (key, variant) in wanted.items():
+                evidence = pick(entry[key].format(dataset=dataset), variant)
+                values = [v for r in evidence.records if (v := r.value(METRIC)) is not None] if evidence else []
+                if values:
+                    cells[dataset, row, method] = Cell(evidence.records, st.summarize(values))
+    return Difficulty(claims, cells)
+
+
+def planned(claims: Claims, store: Store, scale: str) -> bool:
+    """Whether a scale has any of these runs."""
+    spec = claims.content.get("difficulty")
+    return spec is not None and any(
+        store.planned(entry["runs"].format(dataset=dataset), scale=scale)
+        for entry in spec["methods"].values()
+        for dataset in claims.content["datasets"]
+    )
+
+
+def section(claims: Claims, store: Store, scale: str) -> list[Block]:
+    """The report's section: the table of this scale, and that of the best evidence where it is another."""
+    if not planned(claims, store, scale):
+        return []
+    spec = claims.content["difficulty"]
+    here, best = build(claims, scale_pick(store, scale)), build(claims, best_pick(store))
+    content: list[Block] = [Heading(spec["title"], 2, f"{claims.paper}-difficulty"), Paragraph(spec["text"])]
+    if best.cells and [r.run for r in best.records] != [r.run for r in here.records]:
+        content += _block(best, "best evidence")
+    return content + _block(here, f"scale {scale}")
+
+
+def _block(found: Difficulty, scope: str) -> list[Block]:
+    anchor = f"{found.claims.paper}-difficulty-{scope.split()[0]}"
+    standin = any(record.standin for record in found.records)
+    title = f"AUC by negatives ({scope}{'; STAND-IN DATA, no result' if standin else ''})"
+    if not found.cells:
+        return [Heading(title, 3, anchor), Paragraph("No finished runs.")]
+    content: list[Block] = [Heading(title, 3, anchor)]
+    if standin:
+        content.append(
+            Notice("Stand-in data made by this project: the numbers show that the pipeline runs, nothing else.")
+        )
+    return [*content, table(found), *(Paragraph(text) for text in notes(found))]
+
+
+def table(found: Difficulty) -> Table:
+    """A row for each data set and kind of negatives, then its controls; mean ± std (n) over the 95 % interval."""
+    spec = found.spec
+    rows = []
+    for dataset in found.datasets:
+        for row, label in (spec["levels"] | CONTROLS).items():
+            cells = [found.cells.get((dataset, row, method)) for method in spec["methods"]]
+            if any(cells):
+                rows.append([found.claims.content["datasets"][dataset], label, *map(_lines, cells)])
+    header = ["Data set", "Negatives", *(entry["label"] for entry in spec["methods"].values())]
+    return Table(header, rows, frozenset(range(2, len(header))))
+
+
+def notes(found: Difficulty) -> list[str]:
+    """What a reader must know about the runs: how few, how short, on what."""
+    texts = [
+        "AUC on the test part: mean ± std over n runs that differ by seed and by who is in which part; below it the "
+        "95 % t interval of the mean."
+    ]
+    few = sorted({cell.summary.n for cell in found.cells.values() if cell.summary.n < ENOUGH})
+    if few:
+        texts.append(f"Cells with n = {', '.join(map(str, few))} are too few runs to conclude anything from.")
+    caps = sorted({cap for r in found.records if (cap := r.capped_at(found.claims.budget)) is not None})
+    if caps:
+        texts.append(
+            f"Some nets were capped at {', '.join(map(str, caps))} epochs (the paper allows {found.claims.budget}): "
+            "more training may find more. The classifiers have no epochs."
+        )
+    return texts
+
+
+def _lines(cell: Cell | None) -> str | list[Line]:
+    if cell is None:
+        return formats.DASH
+    interval = formats.interval(cell.summary.low, cell.summary.high, _DIGITS)
+    lines = [Line(f"{formats.mean_std(cell.summary, _DIGITS)} (n={cell.summary.n})")]
+    return lines + [Line(interval)] * (interval != formats.DASH)

@@ -1,0 +1,137 @@
+"""``ffrepro kinematics show``: the strokes behind one movement, and duplicates of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ffrepro.data.negatives.clock import Device
+    from ffrepro.data.negatives.planning import Recording
+    from ffrepro.kinematics.extraction import Extracted
+
+_EPILOG = """\
+examples:
+  ffrepro kinematics show dollar/s01-arrow-fast-t01 --flip-y
+  ffrepro kinematics show my_movement.csv --level far --copies 8
+
+A CSV of your own has columns x, y, t (or time), with or without a header, t in ms (--seconds: in s).
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = subparsers.add_parser(
+        "kinematics",
+        help="the Sigma-Lognormal strokes behind a movement",
+        description="Take a human movement apart into lognormal strokes, and show it with duplicates made from it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    show = actions.add_parser(
+        "show",
+        help="draw one movement, its strokes and its duplicates; print its plan",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("sample", metavar="SAMPLE", help="DATASET/NAME of a human sample, or a CSV file of x, y, t")
+    show.add_argument("--out", type=Path, help="the PNG to write (default NAME.png here)")
+    show.add_argument("--level", choices=["close", "medium", "far"], default="close", help="default close")
+    show.add_argument("--copies", type=int, default=5, help="duplicates to draw (default 5)")
+    show.add_argument("--seed", type=int, default=0, help="of the duplicates (default 0)")
+    show.add_argument("--flip-y", action="store_true", help="y grows downwards, as on a screen")
+    show.add_argument("--seconds", action="store_true", help="the CSV's times are in s, not ms")
+    show.add_argument("--source", choices=["upstream", "standin"], default="upstream", help="default upstream")
+    show.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Extract, duplicate, draw, print."""
+    import torch
+
+    from ffrepro.base import files
+    from ffrepro.base.errors import FfreproError
+    from ffrepro.claims.figures import movement
+    from ffrepro.core import seeds
+    from ffrepro.data.negatives import duplicates, planning
+    from ffrepro.kinematics import reference
+    from ffrepro.kinematics.extraction import Settings
+
+    torch.set_num_threads(1)  # small batches: more threads only wait for one another
+    own = args.sample.endswith(".csv") or Path(args.sample).is_file()
+    name, recording, subject, device = _own_sample(args) if own else _set_sample(args)
+    (found,) = planning.extract_all([recording], Settings())
+    if isinstance(found, str):
+        fix = "a movement has points x, y at growing times t in ms (a CSV's in s: --seconds)"
+        raise FfreproError(f"no plan: {found}", where=args.sample, fix=fix)
+    source = duplicates.Original(found.plan, found.start.numpy(), recording[2], subject)
+    parts = ("duplicate", args.seed, *name.split("/"), args.level)
+    made = [
+        duplicates.duplicate(source, args.level, device, seeds.generator(*parts, copy)) for copy in range(args.copies)
+    ]
+    title = f"{name}: {len(found.plan.t0)} strokes, {len(made)} duplicates ({args.level})"
+    out = args.out or Path(f"{Path(name).name}.png")
+    files.write_bytes(out, movement.draw(title, reference.reference(*recording), found, made, args.flip_y))
+    print("\n".join(_table(found)))
+    print(out)
+    return 0
+
+
+def _own_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
+    """Name, recording, subject and device of the user's CSV: the device is what this one recording tells."""
+    import numpy as np
+
+    from ffrepro.data import user_csv
+    from ffrepro.data.negatives import clock
+
+    path = Path(args.sample)
+    x, y, t = user_csv.read(path)
+    t = t * 1000 if args.seconds else t
+    return path.stem, (x, y, t), 0, clock.measure(x, y, t, np.array([0, len(t)]), np.zeros(1, int))
+
+
+def _set_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
+    """The same of DATASET/NAME."""
+    import difflib
+
+    import numpy as np
+
+    from ffrepro import data as datasets
+    from ffrepro.base.names import unknown
+    from ffrepro.data import trajectory_set
+    from ffrepro.data.negatives import duplicates, planning
+
+    dataset, _, name = args.sample.partition("/")
+    datasets.module(dataset)  # an unknown name gets its nearest
+    data = trajectory_set.load(args.prepared / args.source / f"{dataset}.npz")
+    human = data.names[: duplicates.count_human(data)]
+    if name not in human:
+        few = difflib.get_close_matches(name, human, n=5, cutoff=0)  # a set has thousands
+        raise unknown("human sample", name, few, where=dataset)
+    index = human.index(name)
+    (recording,) = planning.recordings(data, np.array([index]))
+    return args.sample, recording, int(data.subject[index]), duplicates.measure_device(data)
+
+
+def _table(found: Extracted) -> list[str]:
+    """The plan in words and numbers."""
+    from ffrepro.cli.common import columns
+    from ffrepro.kinematics.lognormal import peak_time
+
+    quality = found.quality
+    rows = [("stroke", "t0 s", "peak s", "mu", "sigma", "D", "theta_s", "theta_e")]
+    for number, values in enumerate(zip(*found.plan, peak_time(found.plan), strict=True), start=1):
+        t0, mu, sigma, d, theta_s, theta_e, peak = (float(value) for value in values)
+        rows.append((
+            str(number), f"{t0:.3f}", f"{peak:.3f}", f"{mu:.3f}", f"{sigma:.3f}", f"{d:.4g}", f"{theta_s:.2f}",
+            f"{theta_e:.2f}",
+        ))  # fmt: skip
+    return [
+        f"{quality.strokes} strokes in {found.seconds:.2f} s; SNRv {quality.snr_v:.1f} dB "
+        f"({quality.snr_v_per_stroke:.2f} dB a stroke), SNRt {quality.snr_t:.1f} dB, on the signal at 200 Hz, "
+        "low-passed at 15 Hz",
+        *columns(rows),
+    ]

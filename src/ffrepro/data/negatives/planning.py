@@ -1,0 +1,97 @@
+"""Extracting the plans of a data set, by one process or several."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import pickle
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+
+from ffrepro.data.negatives import plans
+from ffrepro.data.progress import Progress
+from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
+from ffrepro.kinematics import extraction, reference
+from ffrepro.kinematics.extraction import Extracted, Settings
+
+Recording = tuple[np.ndarray, np.ndarray, np.ndarray]  # x, y, t in ms
+
+_PIECE = 256  # recordings given to a worker at a time
+
+
+def recordings(data: TrajectorySet, samples: np.ndarray) -> list[Recording]:
+    """x, y, t of each sample."""
+    rows = [slice(data.offsets[i], data.offsets[i + 1]) for i in samples]
+    return [(data.x[row], data.y[row], data.t[row]) for row in rows]
+
+
+def extract_all(some: list[Recording], settings: Settings) -> list[Extracted | str]:
+    """For each recording its plan, or why there is none."""
+    out: list[Extracted | str] = []
+    signals: list[reference.Reference] = []
+    for recording in some:
+        try:
+            signals.append(reference.reference(*recording))
+            out.append("")
+        except reference.Unusable as reason:
+            out.append(str(reason))
+    found = extraction.extract(signals, settings)
+    return [reason or next(found) for reason in out]
+
+
+def extract_set(
+    data: TrajectorySet, settings: Settings, workers: int, samples: np.ndarray | None = None
+) -> plans.PlanSet:
+    """Plans of a set's human samples.
+
+    Args:
+        workers: processes, one thread each; the plans do not depend on their number.
+        samples: (n,), growing: only these. None: all human ones.
+    """
+    if samples is None:
+        samples = np.flatnonzero(data.label == HUMAN)
+    some = recordings(data, samples)
+    pieces = [some[start : start + _PIECE] for start in range(0, len(some), _PIECE)]
+    found: list[Extracted | str] = []
+    with Progress(f"plans of {data.manifest['dataset']}", total=len(some), unit="samples") as progress:
+        for results in _in_order(pieces, settings, workers):
+            found += results
+            progress.advance(len(results))
+    return plans.collect(data, samples, found, described(settings))
+
+
+def described(settings: Settings) -> dict[str, object]:
+    """The settings, for a JSON file."""
+    return dataclasses.asdict(settings) | {"dtype": str(settings.dtype).removeprefix("torch.")}
+
+
+def _in_order(pieces: list[list[Recording]], settings: Settings, workers: int) -> Iterator[list[Extracted | str]]:
+    if workers <= 1 or len(pieces) <= 1:
+        yield from (extract_all(piece, settings) for piece in pieces)
+        return
+    # spawned, not forked: a fork takes torch's threads' locks along without the threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(pieces)), context, _begin) as pool:
+        yield from map(pickle.loads, pool.map(partial(_pickled, settings=settings), pieces))
+
+
+def _begin() -> None:
+    """A worker: one thread, and no longer than its parent, or a killed command would leave it waiting for ever."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _pickled(some: list[Recording], settings: Settings) -> bytes:
+    """What ``extract_all`` returns. Left to a process pool, every tensor takes an open file: thousands are too many."""
+    return pickle.dumps(extract_all(some, settings))

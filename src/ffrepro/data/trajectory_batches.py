@@ -1,0 +1,123 @@
+"""Trajectories as the training loop gets them: splits on the device, time-major, and batches that are an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of the set.
+
+    Attributes:
+        x_TNI: inputs. label_N: 1 human, 0 synthetic. index_N: position in the prepared set.
+        mask_TN: 1 where a step is data; None where padding counts.
+    """
+
+    x_TNI: Tensor
+    label_N: Tensor
+    index_N: Tensor
+    mask_TN: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.label_N)
+
+    def batch(self, which: Tensor) -> dict[str, Tensor]:
+        """The samples at ``which``, as every method gets them."""
+        out = {"x": self.x_TNI.index_select(1, which), "label": self.label_N[which], "index": self.index_N[which]}
+        if self.mask_TN is not None:
+            out["mask"] = self.mask_TN.index_select(1, which)
+        return out
+
+
+def balanced_batches(label_N: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Shuffled batches, half of each from either class; the last one may be smaller.
+
+    Where the classes differ in size the larger one's surplus sits out this epoch (another surplus each time).
+    """
+    halves = []
+    for value in (1, 0):
+        members = torch.nonzero(label_N.cpu() == value).squeeze(1)
+        halves.append(members[torch.randperm(len(members), generator=generator)])
+    half = batch_size // 2
+    for start in range(0, min(len(h) for h in halves), half):
+        stop = min(start + half, *(len(h) for h in halves))
+        yield torch.cat([h[start:stop] for h in halves])
+
+
+def shuffled_batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Shuffled batches whatever their classes; the last one may be smaller."""
+    yield from torch.randperm(n, generator=generator).split(batch_size)
+
+
+class Detection:
+    """What every task that tells human trajectories from others shares.
+
+    Args:
+        splits: by name, ``train``, ``val`` and ``test``.
+        batches: ``balanced`` or ``shuffled``.
+    """
+
+    inputs = 2
+    kind = "detection"
+    final_splits = ("val", "test")
+
+    def __init__(self, splits: dict[str, Split], batches: str, batch_size: int, device: str, dtype: torch.dtype):
+        self.splits, self.batches, self.batch_size, self.device, self.dtype = splits, batches, batch_size, device, dtype
+
+    def counts(self) -> dict[str, int]:
+        """Samples in each split."""
+        return {name: len(split) for name, split in self.splits.items()}
+
+    def epoch(self, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
+        """One epoch of training batches."""
+        train = self.splits["train"]
+        if self.batches == "balanced":
+            indices = balanced_batches(train.label_N, self.batch_size, generator)
+        else:
+            indices = shuffled_batches(len(train), self.batch_size, generator)
+        for which in indices:
+            yield train.batch(which.to(self.device))
+
+    def in_order(self, name: str) -> Iterator[dict[str, Tensor]]:
+        """The batches of a split in a fixed order, for evaluation."""
+        split = self.splits[name]
+        for which in torch.arange(len(split), device=self.device).split(self.batch_size):
+            yield split.batch(which)
+
+
+def standardise(x_TNI: np.ndarray, mask_TN: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Each channel with mean 0 and std 1 over the steps of the training part that are data; padding stays 0."""
+    steps = x_TNI[:, train][mask_TN[:, train]]
+    return (x_TNI - steps.mean(0)) / steps.std(0) * mask_TN[:, :, None]
+
+
+def make_splits(
+    x_TNI: np.ndarray,
+    label_N: np.ndarray,
+    index_N: np.ndarray,
+    mask_TN: np.ndarray | None,
+    parts: dict[str, np.ndarray],
+    device: str,
+    dtype: torch.dtype,
+) -> dict[str, Split]:
+    """Splits on the device.
+
+    Args:
+        label_N: 0 or 1. index_N: rows in the prepared set. mask_TN: None where padding counts.
+        parts: split -> positions along N.
+    """
+    return {
+        name: Split(
+            torch.from_numpy(x_TNI[:, part]).to(device, dtype),
+            torch.from_numpy(label_N[part].astype(np.int64)).to(device),
+            torch.from_numpy(index_N[part]).to(device),
+            None if mask_TN is None else torch.from_numpy(mask_TN[:, part]).to(device, dtype),
+        )
+        for name, part in parts.items()
+    }

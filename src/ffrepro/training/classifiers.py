@@ -1,0 +1,68 @@
+"""Classifiers that are fitted at once, scikit-learn's: trivial baselines on a table of features.
+
+scikit-learn is loaded when one is fitted: the training core must import without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SETTINGS = {  # by classifier
+    "gbt": frozenset({"trees", "learning_rate", "leaves", "leaf_samples", "l2"}),
+    "logreg": frozenset({"inverse_penalty", "iterations"}),
+}
+
+
+def logits(
+    settings: dict[str, Any],
+    x_NF: np.ndarray,
+    label_N: np.ndarray,
+    others: dict[str, np.ndarray],
+    seed: int,
+    threads: int,
+) -> dict[str, np.ndarray]:
+    """Fit a classifier and score other samples with it.
+
+    Args:
+        settings: ``name`` (gbt: gradient-boosted trees on histograms; logreg: logistic regression on standardised
+            features) and the settings of that name.
+        x_NF: (N, F). label_N: (N,) in {0, 1}.
+        others: name -> (M, F).
+        threads: of the trees' OpenMP loops.
+
+    Returns:
+        name -> float64 (M,), above 0 where class 1 is more likely.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads):
+        classifier = _BUILD[settings["name"]](settings, seed).fit(x_NF, label_N)
+        return {name: classifier.decision_function(x_MF).astype(np.float64) for name, x_MF in others.items()}
+
+
+def _gbt(settings: dict[str, Any], seed: int):
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=settings["trees"],
+        learning_rate=settings["learning_rate"],
+        max_leaf_nodes=settings["leaves"],
+        min_samples_leaf=settings["leaf_samples"],
+        l2_regularization=settings["l2"],
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def _logreg(settings: dict[str, Any], seed: int):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    regression = LogisticRegression(C=settings["inverse_penalty"], max_iter=settings["iterations"], random_state=seed)
+    return make_pipeline(StandardScaler(), regression)
+
+
+_BUILD = {"gbt": _gbt, "logreg": _logreg}

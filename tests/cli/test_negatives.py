@@ -1,0 +1,129 @@
+"""``ffrepro negatives`` and ``ffrepro kinematics`` from outside: what they write, print and refuse."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+from helpers import movements
+
+from ffrepro.cli.main import main
+from ffrepro.data import trajectory_set
+from ffrepro.data.negatives import plans
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with a prepared set of four movements, the third of which has no plan."""
+    recordings = [movements.recording(number) for number in range(4)]
+    x, y, t = recordings[2]
+    recordings[2] = np.full_like(x, 3.0), np.full_like(y, 4.0), t
+    data = movements.make_set(recordings, [0, 0, 1, 1])
+    trajectory_set.save(data, tmp_path / "data/prepared/standin/dollar.npz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_plan_then_make(place, capsys):
+    assert main(["negatives", "plan", "dollar", "--source", "standin"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "data/plans/standin/dollar.npz"
+    assert "3 plans" in out and "no plan: s02: does not move" in out
+    data = trajectory_set.load("data/prepared/standin/dollar.npz")
+    found = plans.load("data/plans/standin/dollar.npz", data)
+    assert found.manifest["bad"] == [{"index": 2, "sample": "s02", "reason": "does not move"}]
+
+    assert main(["negatives", "make", "dollar", "--level", "far", "--source", "standin", "--copies", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0] == "data/negatives/standin/dollar_far.npz"
+    assert "4 human samples, 6 duplicates (far)" in captured.out
+    made = trajectory_set.load("data/negatives/standin/dollar_far.npz", verify=True)
+    assert len(made) == 10
+    manifest = json.loads((place / "data/negatives/standin/dollar_far.json").read_text())
+    assert manifest["negatives"]["level"] == "far"
+    assert manifest["negatives"]["without"][0]["sample"] == "s02"
+
+
+def refused(arguments, capsys):
+    assert main(arguments) == 1
+    return capsys.readouterr().err
+
+
+def test_make_says_which_command_is_missing(place, capsys):
+    said = refused(["negatives", "make", "dollar", "--level", "close", "--source", "standin"], capsys)
+    assert "no plans of 'dollar'" in said
+    assert "ffrepro negatives plan dollar --source standin" in said
+    assert not (place / "data/negatives").exists()
+
+
+def test_wrong_names_get_their_nearest(place, capsys):
+    assert "Did you mean 'dollar'" in refused(["negatives", "plan", "dolar", "--source", "standin"], capsys)
+    said = refused(["kinematics", "show", "dollar/s3", "--source", "standin"], capsys)
+    assert "unknown human sample 's3'" in said and "s03" in said
+    assert "ffrepro prepare mcyt" in refused(["negatives", "plan", "mcyt", "--source", "standin"], capsys)
+    assert main(["negatives", "make", "dollar", "--level", "closer"]) == 2
+    assert "--copies" in refused(["negatives", "make", "dollar", "--level", "far", "--copies", "0"], capsys)
+
+
+def size(path):
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", head[16:])
+
+
+def test_show_a_sample_of_a_set(place, capsys):
+    assert main(["kinematics", "show", "dollar/s01", "--source", "standin", "--flip-y"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    strokes = int(lines[0].split()[0])
+    assert "SNRv" in lines[0] and "15 Hz" in lines[0]
+    assert lines[1].split()[0] == "stroke"
+    assert [line.split()[0] for line in lines[2:-1]] == [str(n + 1) for n in range(strokes)]
+    assert lines[-1] == "s01.png"
+    width, height = size(place / "s01.png")
+    assert width > height > 300
+
+
+def write_csv(path, header, separator, scale=1.0):
+    x, y, t = movements.recording(0)
+    rows = [separator.join(map(str, row)) for row in zip(x, y, t * scale, strict=True)]
+    path.write_text("\n".join(([header] if header else []) + rows) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "separator", "scale", "options"),
+    [("x,y,t", ",", 1.0, []), ("X;Y;Time", ";", 1.0, []), (None, "\t", 1.0, []), ("x,y,t", ",", 0.001, ["--seconds"])],
+)
+def test_show_a_csv_of_ones_own(place, capsys, header, separator, scale, options):
+    write_csv(place / "mine.csv", header, separator, scale)
+    assert (
+        main(["kinematics", "show", "mine.csv", "--out", "here.png", "--level", "far", "--copies", "2", *options]) == 0
+    )
+    assert capsys.readouterr().out.splitlines()[0].startswith(("5 strokes", "6 strokes", "7 strokes", "8 strokes"))
+    assert size(place / "here.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no points"),
+        ("x,y,t\n", "no points"),
+        ("x,y,t\n1,2,3\n", "one point"),
+        ("x,y,t\n" + "".join(f"1,2,{10 * n}\n" for n in range(20)), "does not move"),
+        ("x,y,t\n" + "".join(f"{n},2,{-10 * n}\n" for n in range(20)), "the clock runs backwards by 190 ms"),
+        ("x,y,t\n" + "".join(f"{n},nan,{10 * n}\n" for n in range(20)), "point 1: y is nan"),
+        ("x,y,t\n" + "".join(f"{n},2,{n / 100}\n" for n in range(20)), "--seconds"),
+        ("x,y\n1,2\n", "no column t"),
+        ("x,y,t\n1,2,3\n4,5\n", "line 3"),
+        ("x,y,t\n1,2,three\n", "line 2"),
+    ],
+)
+def test_a_csv_that_is_no_movement_says_why(place, capsys, content, said):
+    (place / "bad.csv").write_text(content)
+    assert said in refused(["kinematics", "show", "bad.csv"], capsys)
+    assert not list(place.glob("*.png"))
+
+
+def test_a_csv_that_is_not_there(place, capsys):
+    assert "no such file" in refused(["kinematics", "show", "nowhere.csv"], capsys)
+    (place / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    assert "not a text file" in refused(["kinematics", "show", "binary.csv"], capsys)
