@@ -110,10 +110,10 @@ def test_jobs_of_negatives_and_of_the_runs_that_read_them(matched):
         "negatives/standin/mcyt_close",
     ]
     job = jobs["plans/standin/mcyt"]
-    assert job.command == "ffrepro negatives plan mcyt --source standin --workers 2"
+    assert job.command == "ffrepro kinematics plan mcyt --source standin --workers 2"
     assert job.inputs == (*data, *sources, "src/ffrepro/data/trajectories.py") and job.outputs == plans
     job = jobs["negatives/standin/mcyt_close"]
-    assert job.command == "ffrepro negatives make mcyt --level close --source standin --negatives data/prepared"
+    assert job.command == "ffrepro negatives mcyt --level close --source standin"
     assert job.inputs[:4] == (*data, *plans) and job.outputs == made
     assert "src/ffrepro/data/negatives/duplicates.py" in job.inputs
     assert jobs[f"fit/{RUN}"] == Job(

@@ -89,7 +89,7 @@ def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
     plan = make_fit_plan(LOGREG, negatives="close")
     with pytest.raises(FfreproError, match="no negatives of dollar at level close") as caught:
         fit.run(plan, place)
-    assert "ffrepro negatives make dollar --level close --source standin" in caught.value.fix
+    assert "ffrepro negatives dollar --level close --source standin" in caught.value.fix
     made = tmp_path / "prepared"
     shutil.copytree(place.prepared, made)
     data = trajectory_set.load(made / "standin/dollar.npz")
