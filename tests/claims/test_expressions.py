@@ -45,3 +45,9 @@ def test_names_in_order_and_once():
 def test_everything_else_is_refused(expression):
     with pytest.raises(FfreproError):
         evaluate(expression, VALUES)
+
+
+def test_a_measured_zero_divides_to_infinity_or_to_no_number():
+    assert evaluate("(1 - c1) / (1 - c2)", {"c1": 0.75, "c2": 1.0}) == float("inf")
+    assert evaluate("(c2 - 1.5) / (1 - c2)", {"c2": 1.0}) == float("-inf")
+    assert evaluate("(1 - c2) / (1 - c2)", {"c2": 1.0}) != evaluate("(1 - c2) / (1 - c2)", {"c2": 1.0})

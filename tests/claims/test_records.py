@@ -139,3 +139,14 @@ def test_differences_name_the_settings():
     old = {"run": "a", "seed": 0, "net": {"hidden": 96, "layers": 3}, "dataset": "mcyt", "code": "1"}
     new = {"run": "b", "seed": 1, "net": {"hidden": 64, "layers": 3}, "dataset": "raton", "code": "2"}
     assert differences(old, new) == ["net.hidden", "dataset"]
+
+
+def test_a_plan_of_schema_1_differs_only_where_it_meant_something_else():
+    old = {"schema": 1, "data": {"length": 70}, "training": {"lr": 0.1}}
+    new = {
+        "schema": 2,
+        "data": {"name": "trajectories", "length": 70},
+        "training": {"schedule": "plateau", "lr": 0.1},
+    }
+    assert differences(old, new) == []
+    assert differences(old, new | {"data": {"name": "matched", "length": 70}}) == ["data.name"]

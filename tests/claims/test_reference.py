@@ -7,6 +7,8 @@ import pytest
 from ffrepro.base.files import sha256_file, write_json
 from ffrepro.base.plans import substance
 from ffrepro.claims import reference
+from ffrepro.claims.records import Store
+from ffrepro.pipeline.workspace import open_workspace
 
 
 def test_the_committed_records_of_this_repository(project_root):
@@ -16,6 +18,16 @@ def test_the_committed_records_of_this_repository(project_root):
     assert index_path.is_file() or not records, "records without an index"
     assert reference.problems(project_root) == {}
     assert len(reference.index(project_root)) == len(records)
+
+
+def test_every_committed_record_serves_the_report(project_root):
+    """None is left out: params.yaml still declares each, with the settings that it was made with."""
+    plans = []
+    for scale in ("lite", "paper"):
+        plans += open_workspace(project_root, scale).plans
+    store = Store(project_root, plans)
+    assert store.left_out == []
+    assert set(reference.index(project_root)) <= set(store.records)
 
 
 @pytest.fixture
@@ -153,3 +165,22 @@ def test_the_hash_of_a_plan_ignores_notes_alone(world):
     plan = world.train_plan("rnn", "mcyt", "corrected", "ff_std", 0, "lite")
     assert substance(plan) == substance(plan | {"origin": {}, "tags": {}})
     assert substance(plan) != substance(plan | {"seed": 1})
+
+
+def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
+    """BPTT on the released negatives is no twin of FF on ours; classifiers have no epochs and no twin."""
+
+    def plan(variant, negatives, kind="train"):
+        made = world.train_plan("matched", "dollar", "matched", f"{variant}_negatives{negatives}", 0, "lite")
+        made["data"] = {"name": "matched", "negatives": negatives, "control": "none"}
+        if kind == "fit":
+            made = {key: value for key, value in made.items() if key not in ("net", "method", "training")}
+            made |= {"kind": "fit", "protocol": {"treatment": "matched"}, "fit": {"name": variant}}
+        return made
+
+    chosen = [plan("bptt", "released"), plan("ff_std", "released"), plan("ff_std", "close"), plan("gbt", "far", "fit")]
+    world.commit_records(chosen, epochs=40)
+    ((run, reasons),) = reference.problems(world.root).items()
+    assert run == chosen[2]["run"] and reasons[0].startswith("no backpropagation run of the same data")
+    world.commit_records([plan("bptt", "close")], epochs=40)
+    assert reference.problems(world.root) == {}

@@ -25,7 +25,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_plan_then_make(place, capsys):
-    assert main(["negatives", "plan", "dollar", "--source", "standin"]) == 0
+    assert main(["kinematics", "plan", "dollar", "--source", "standin"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "data/plans/standin/dollar.npz"
     assert "3 plans" in out and "no plan: s02: does not move" in out
@@ -33,13 +33,13 @@ def test_plan_then_make(place, capsys):
     found = plans.load("data/plans/standin/dollar.npz", data)
     assert found.manifest["bad"] == [{"index": 2, "sample": "s02", "reason": "does not move"}]
 
-    assert main(["negatives", "make", "dollar", "--level", "far", "--source", "standin", "--copies", "2"]) == 0
+    assert main(["negatives", "dollar", "--level", "far", "--source", "standin", "--copies", "2"]) == 0
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[0] == "data/negatives/standin/dollar_far.npz"
+    assert captured.out.splitlines()[0] == "data/prepared/standin/dollar_far.npz"
     assert "4 human samples, 6 duplicates (far)" in captured.out
-    made = trajectory_set.load("data/negatives/standin/dollar_far.npz", verify=True)
+    made = trajectory_set.load("data/prepared/standin/dollar_far.npz", verify=True)
     assert len(made) == 10
-    manifest = json.loads((place / "data/negatives/standin/dollar_far.json").read_text())
+    manifest = json.loads((place / "data/prepared/standin/dollar_far.json").read_text())
     assert manifest["negatives"]["level"] == "far"
     assert manifest["negatives"]["without"][0]["sample"] == "s02"
 
@@ -49,20 +49,23 @@ def refused(arguments, capsys):
     return capsys.readouterr().err
 
 
-def test_make_says_which_command_is_missing(place, capsys):
-    said = refused(["negatives", "make", "dollar", "--level", "close", "--source", "standin"], capsys)
-    assert "no plans of 'dollar'" in said
-    assert "ffrepro negatives plan dollar --source standin" in said
-    assert not (place / "data/negatives").exists()
+def test_plans_that_are_missing_are_made_first(place, capsys):
+    assert main(["negatives", "dollar", "--level", "close", "--source", "standin"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "data/plans/standin/dollar.npz"
+    assert "data/prepared/standin/dollar_close.npz" in lines
+    before = (place / "data/plans/standin/dollar.npz").stat().st_mtime_ns
+    assert main(["negatives", "dollar", "--level", "far", "--source", "standin"]) == 0
+    assert (place / "data/plans/standin/dollar.npz").stat().st_mtime_ns == before
 
 
 def test_wrong_names_get_their_nearest(place, capsys):
-    assert "Did you mean 'dollar'" in refused(["negatives", "plan", "dolar", "--source", "standin"], capsys)
+    assert "Did you mean 'dollar'" in refused(["kinematics", "plan", "dolar", "--source", "standin"], capsys)
     said = refused(["kinematics", "show", "dollar/s3", "--source", "standin"], capsys)
     assert "unknown human sample 's3'" in said and "s03" in said
-    assert "ffrepro prepare mcyt" in refused(["negatives", "plan", "mcyt", "--source", "standin"], capsys)
-    assert main(["negatives", "make", "dollar", "--level", "closer"]) == 2
-    assert "--copies" in refused(["negatives", "make", "dollar", "--level", "far", "--copies", "0"], capsys)
+    assert "ffrepro prepare mcyt" in refused(["negatives", "mcyt", "--level", "far", "--source", "standin"], capsys)
+    assert main(["negatives", "dollar", "--level", "closer"]) == 2
+    assert "--copies" in refused(["negatives", "dollar", "--level", "far", "--copies", "0"], capsys)
 
 
 def size(path):

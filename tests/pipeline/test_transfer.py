@@ -111,6 +111,20 @@ def test_reference_keeps_the_manifest_of_the_records_own_data(project, packed, p
     assert (kept / "dollar.json").read_bytes() == (prepared / "dollar.json").read_bytes()
 
 
+def test_the_manifest_kept_is_that_of_the_set_a_run_read(project, plans, finish):
+    folder = finish(plans[RUN])
+    about = json.loads((folder / "run.json").read_text())
+    about["data"] |= {"set": "dollar_close", "fingerprint": "c105e"}
+    (folder / "run.json").write_text(json.dumps(about))
+    prepared = project / "data/prepared/standin"
+    prepared.mkdir(parents=True)
+    for name, fingerprint in {"dollar": "f00d", "dollar_close": "c105e"}.items():
+        (prepared / f"{name}.json").write_text(json.dumps({"fingerprint": fingerprint}))
+    archive.pack(project / "one.tar.gz", {RUN: folder})
+    take(project, project / "one.tar.gz", plans, reference=True)
+    assert [path.name for path in (project / "reports/reference/data").iterdir()] == ["dollar_close.json"]
+
+
 def test_the_index_grows_and_keeps_what_it_has(project, finish, plans):
     for run in (RUN, BENCH):
         path = project / "one.tar.gz"

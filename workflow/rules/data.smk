@@ -57,7 +57,7 @@ rule plans:
     params:
         workers=PLANNERS,
     shell:
-        "ffrepro negatives plan {wildcards.dataset} --source {wildcards.source} --workers {params.workers} > {log} 2>&1"
+        "ffrepro kinematics plan {wildcards.dataset} --source {wildcards.source} --workers {params.workers} > {log} 2>&1"
 
 
 rule negatives:
@@ -75,4 +75,4 @@ rule negatives:
     resources:
         mem_mb=MEMORY_MB,
     shell:
-        "ffrepro negatives make {wildcards.dataset} --level {wildcards.level} --source {wildcards.source} --negatives data/prepared > {log} 2>&1"
+        "ffrepro negatives {wildcards.dataset} --level {wildcards.level} --source {wildcards.source} > {log} 2>&1"

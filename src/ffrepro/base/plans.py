@@ -18,7 +18,7 @@ def substance(plan: dict[str, Any]) -> str:
 
 def protocol(plan: dict[str, Any]) -> str:
     """Hash of a plan's settings alone, whatever the code: two records with the same one measured the same thing."""
-    return sha256_json({key: value for key, value in _today(plan).items() if key not in (*_NOTES, _CODE)})
+    return sha256_json({key: value for key, value in today(plan).items() if key not in (*_NOTES, _CODE)})
 
 
 def negatives_level(plan: dict[str, Any]) -> str | None:
@@ -36,7 +36,7 @@ def prepared_set(plan: dict[str, Any]) -> str:
     return plan["dataset"] if level is None else f"{plan['dataset']}_{level}"
 
 
-def _today(plan: dict[str, Any]) -> dict[str, Any]:
+def today(plan: dict[str, Any]) -> dict[str, Any]:
     """A plan in today's words. Schema 1 knew one view of the data and one schedule, and named neither."""
     if plan.get("schema") != 1:
         return plan

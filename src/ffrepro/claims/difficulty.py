@@ -136,7 +136,7 @@ def notes(found: Difficulty) -> list[str]:
         says = found.claims.budget(next(iter(capped.values())).plan["experiment"]).says
         texts.append(
             f"Some nets were capped at {', '.join(map(str, sorted(capped)))} epochs ({says}): "
-            "their AUC is a lower bound. The classifiers have no epochs."
+            "more training may find more. The classifiers have no epochs."
         )
     return texts
 

@@ -7,14 +7,23 @@ the functions below; nothing else is evaluated.
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Mapping
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
 
+
+def _divide(left: float, right: float) -> float:
+    """A measured 1 - AUC may be 0: then infinity, and no number for 0 / 0."""
+    if right:
+        return left / right
+    return math.copysign(math.inf, left) if left else math.nan
+
+
 FUNCTIONS = {"min": min, "max": max, "abs": abs, "sum": sum, "all": all, "any": any, "count": sum}
-_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: _divide}
 _COMPARISONS = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,

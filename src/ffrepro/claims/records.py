@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ffrepro.base.files import read_json
+from ffrepro.base.plans import today
 from ffrepro.claims import reference
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
@@ -219,9 +220,9 @@ class Store:
 
 def differences(recorded: dict, planned: dict) -> list[str]:
     """The settings in which two plan files are different experiments, as ``training.max_epochs``."""
-    keys = dict.fromkeys([*recorded, *planned])
+    recorded, planned = today(recorded), today(planned)
     found = []
-    for key in keys:
+    for key in dict.fromkeys([*recorded, *planned]):
         if key in _SAME_EXPERIMENT or recorded.get(key) == planned.get(key):
             continue
         old, new = recorded.get(key), planned.get(key)

@@ -1,4 +1,4 @@
-"""``ffrepro kinematics show``: the strokes behind one movement, and duplicates of it."""
+"""``ffrepro kinematics``: the strokes behind one movement or behind a whole data set."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ffrepro.data.negatives.clock import Device
     from ffrepro.data.negatives.planning import Recording
+    from ffrepro.data.trajectory_set import TrajectorySet
     from ffrepro.kinematics.extraction import Extracted
 
 _EPILOG = """\
 examples:
   ffrepro kinematics show dollar/s01-arrow-fast-t01 --flip-y
   ffrepro kinematics show my_movement.csv --level far --copies 8
+  ffrepro kinematics plan dollar --workers 2
 
 A CSV of your own has columns x, y, t (or time), with or without a header, t in ms (--seconds: in s).
 """
@@ -45,11 +47,66 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show.add_argument("--seconds", action="store_true", help="the CSV's times are in s, not ms")
     show.add_argument("--source", choices=["upstream", "standin"], default="upstream", help="default upstream")
     show.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
+    show.set_defaults(action_run=_show)
+    plan = actions.add_parser(
+        "plan",
+        help="extract the stroke plans of a data set's human samples",
+        epilog="example:\n  ffrepro kinematics plan dollar --workers 2",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_plan_options(plan)
+    plan.set_defaults(action_run=_plan)
     parser.set_defaults(run=run)
 
 
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """A data set, and where its stroke plans are."""
+    parser.add_argument("dataset", metavar="DATASET", help="the data set")
+    parser.add_argument("--source", choices=["upstream", "standin"], default="upstream", help="default upstream")
+    parser.add_argument("--workers", type=int, default=1, help="processes; the plans do not depend on it (default 1)")
+    parser.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
+    parser.add_argument("--plans", type=Path, default=Path("data/plans"), help="folder of the plans (%(default)s)")
+
+
 def run(args: argparse.Namespace) -> int:
-    """Extract, duplicate, draw, print."""
+    """One of the actions."""
+    return args.action_run(args)
+
+
+def human_set(args: argparse.Namespace) -> tuple[TrajectorySet, Path]:
+    """The data set of the options, and the file of its stroke plans."""
+    import torch
+
+    from ffrepro import data as datasets
+    from ffrepro.data import trajectory_set
+
+    torch.set_num_threads(1)  # small batches: more threads only wait for one another
+    datasets.module(args.dataset)  # an unknown name gets its nearest
+    data = trajectory_set.load(args.prepared / args.source / f"{args.dataset}.npz")
+    return data, args.plans / args.source / f"{args.dataset}.npz"
+
+
+def make_plans(args: argparse.Namespace, data: TrajectorySet, path: Path) -> None:
+    """Extract the plans behind the human samples, save them, say what there is."""
+    from ffrepro.data.negatives import planning, plans
+    from ffrepro.kinematics.extraction import Settings
+
+    found = planning.extract_set(data, Settings(), args.workers)
+    plans.save(found, path)
+    quality = found.manifest["quality"]
+    print(path)
+    print("  " + ", ".join(f"{number:,} {what}" for what, number in found.manifest["counts"].items()))
+    print("  " + ", ".join(f"{name} {q['median']} dB (5th percentile {q['p5']})" for name, q in quality.items()))
+    for entry in found.manifest["bad"]:
+        print(f"  no plan: {entry['sample']}: {entry['reason']}")
+
+
+def _plan(args: argparse.Namespace) -> int:
+    make_plans(args, *human_set(args))
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
     import torch
 
     from ffrepro.base import files

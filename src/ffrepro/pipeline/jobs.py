@@ -135,7 +135,7 @@ def _prepare(dataset: str, entry: dict, source: str, code: CodeDigest) -> Job:
 
 def _plans(dataset: str, source: str, code: CodeDigest) -> Job:
     inputs = (*prepared(dataset, source), *_sources(code, "ffrepro.data.negatives.planning"))
-    command = f"ffrepro negatives plan {dataset} --source {source} --workers {PLANNERS}"
+    command = f"ffrepro kinematics plan {dataset} --source {source} --workers {PLANNERS}"
     return Job(f"plans/{source}/{dataset}", command, inputs, stroke_plans(dataset, source))
 
 
@@ -146,7 +146,7 @@ def _negatives(dataset: str, level: str, source: str, code: CodeDigest) -> Job:
         *_sources(code, "ffrepro.data.negatives.duplicates"),
     )
     # Beside the set that they stand in for: a run that takes them reads one prepared set like every other.
-    command = f"ffrepro negatives make {dataset} --level {level} --source {source} --negatives data/prepared"
+    command = f"ffrepro negatives {dataset} --level {level} --source {source}"
     name = f"{dataset}_{level}"
     return Job(f"negatives/{source}/{name}", command, inputs, prepared(name, source))
 

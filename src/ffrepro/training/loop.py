@@ -126,7 +126,7 @@ def load_data(plan: dict, prepared: Path):
         raise FfreproError(
             f"no negatives of {plan['dataset']} at level {negatives_level(plan)}",
             where=path,
-            fix=f"make them: ffrepro negatives make {plan['dataset']} --level {negatives_level(plan)} "
+            fix=f"make them: ffrepro negatives {plan['dataset']} --level {negatives_level(plan)} "
             f"--source {plan['source']} --negatives {prepared}",
         )
     data = datasets.family(plan["dataset"]).load(path)

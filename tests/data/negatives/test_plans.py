@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_used_says_what_to_do(small_plans, small_set, save
     other = movements.make_set([movements.recording(n) for n in range(3)], [0, 0, 0])
     with pytest.raises(FfreproError, match="from other data") as error:
         plans.load(saved, other)
-    assert "ffrepro negatives plan dollar --source standin" in str(error.value)
+    assert "ffrepro kinematics plan dollar --source standin" in str(error.value)
     change(saved, fingerprint="0" * 64)
     with pytest.raises(FfreproError, match="do not belong together"):
         plans.load(saved)

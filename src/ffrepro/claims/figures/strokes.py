@@ -45,7 +45,7 @@ def snr(scene: Scene, spec: dict) -> list[Drawn]:
         ])  # fmt: skip
     for ax, label in zip(axes[0], _SNR.values(), strict=True):
         ax.set(xlabel=label, ylabel="share of the plans")
-    axes[0, 0].legend(loc="upper left")
+    axes[0, 0].legend(loc="upper right")
     text = _REFERENCE + (_STANDIN if _source(scene) == "standin" else "")
     table = Table(_HEADER, rows, frozenset(range(1, len(_HEADER))))
     return [Drawn(spec["name"], spec["title"], spec.get("shows", ""), png(figure), text, [table])]

@@ -142,7 +142,7 @@ def load(path: str | Path, data: TrajectorySet | None = None) -> PlanSet:
             of other data.
     """
     path = Path(path)
-    fix = f"extract them: ffrepro negatives plan {path.stem} --source {path.parent.name}"
+    fix = f"extract them: ffrepro kinematics plan {path.stem} --source {path.parent.name}"
     for needed in (path, path.with_suffix(".json")):
         if not needed.is_file():
             raise FfreproError(f"no plans of {path.stem!r}", where=needed, fix=fix)
