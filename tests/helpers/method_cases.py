@@ -75,6 +75,8 @@ CASES = {
     "backprop": ("backprop", BP_IMAGES),
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
 }
+# Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
+LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3}
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
 # Layers of one group of these learn from each other; groups do not.
 BLOCKWISE = [case for case in LOCAL if "alternating" in case or "overlapping" in case]
@@ -85,9 +87,10 @@ def is_image_case(case):
     return CASES[case][0] in IMAGE_NETS
 
 
-def build(case, *, seed=0, lr=1e-2, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
+def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
     """A fresh method for a case."""
     name, hyperparameters = CASES[case]
+    lr = lr or LR.get(name, 1e-2)
     generator = torch.Generator().manual_seed(seed)
     if is_image_case(case):
         if IMAGE_NETS[name] == CNN:

@@ -64,12 +64,8 @@ def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeyp
         return method
 
     monkeypatch.setattr(bench_inference, "_method", counting)
-    task = bench_inference.loop.make_task(
-        {**plan, "training": {"batch_size": 5}},
-        bench_inference.loop.load_data(plan, place.prepared),
-        "cpu",
-        torch.float32,
-    )
+    data = loop.load_data(plan, place.prepared)
+    task = loop.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
     batch = next(iter(task.in_order("val")))
     for net, method, passes in (("mlp", "ff", 10), ("tiny", "cwc", 1)):
         ways, _ = bench_inference._ways(plan, task, f"{net}_{method}", f"{net}_bp", batch)
