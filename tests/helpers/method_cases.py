@@ -32,11 +32,17 @@ FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
     "norm_epsilon": 1e-5,
 }  # fmt: skip
+PAIRS = {key: value for key, value in FF_IMAGES.items() if key not in ("label", "label_scale", "negatives")}
+UNSUPERVISED = {**PAIRS, "negatives": "hybrid", "blurs": 2, "noise_std": 0.5, "patch_side": 5}
+UFF = {
+    "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
+    "cell": "autoencoder", "noise_size": 4, "norm": "rms", "norm_epsilon": 1e-5,
+}  # fmt: skip
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 SIDE = 10
 CNN, MLP = "cnn", "mlp"
-IMAGE_NETS = {"cwc": CNN, "ff": MLP, "backprop": CNN}
+IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
 CASES = {
@@ -59,9 +65,19 @@ CASES = {
     "ff closed form": ("ff", {**FF_IMAGES, "gradient": "closed_form"}),
     "ff hard negatives": ("ff", {**FF_IMAGES, "negatives": "hard"}),
     "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
+    "ff learnt labels": ("ff", {**FF_IMAGES, "label": "embedding"}),
+    "ff learnt labels closed form": ("ff", {**FF_IMAGES, "label": "embedding", "gradient": "closed_form"}),
+    "ff_unsupervised hybrid": ("ff_unsupervised", UNSUPERVISED),
+    "ff_unsupervised noise": ("ff_unsupervised", {**UNSUPERVISED, "negatives": "noise", "gradient": "closed_form"}),
+    "ff_unsupervised patches": ("ff_unsupervised", {**UNSUPERVISED, "negatives": "patches", "loss": "symba"}),
+    "scff": ("scff", PAIRS),
+    "uff autoencoder": ("uff", UFF),
+    "uff gan": ("uff", {**UFF, "cell": "gan"}),
     "backprop": ("backprop", BP_IMAGES),
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
 }
+# Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
+LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3}
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
 # Layers of one group of these learn from each other; groups do not.
 BLOCKWISE = [case for case in LOCAL if "alternating" in case or "overlapping" in case]
@@ -72,9 +88,10 @@ def is_image_case(case):
     return CASES[case][0] in IMAGE_NETS
 
 
-def build(case, *, seed=0, lr=1e-2, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
+def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
     """A fresh method for a case."""
     name, hyperparameters = CASES[case]
+    lr = lr or LR.get(name, 1e-2)
     generator = torch.Generator().manual_seed(seed)
     if is_image_case(case):
         if IMAGE_NETS[name] == CNN:

@@ -1,6 +1,7 @@
 """Plan files and prepared stand-in sets for tests of the training core, without the pipeline."""
 
 from ffrepro import data as datasets
+from ffrepro.data import archives
 from ffrepro.data.fetch import fetch
 
 DATA = {
@@ -11,6 +12,13 @@ DATA = {
 MATCHED = {
     "name": "matched", "negatives": "released", "control": "none", "grid": 1.0, "rate_hz": 100.0, "lowpass_hz": 10.0,
     "rest_speed": 0.05, "length": 40, "split": [0.7, 0.1, 0.2], "batches": "balanced",
+}  # fmt: skip
+IMAGES = {
+    "name": "images", "validation": 0.2, "split_seed": "run", "train_samples": None, "normalisation": "none",
+    "augmentation": "none", "crop_padding": 0,
+}  # fmt: skip
+MLP = {
+    "name": "mlp", "layers": [20, 20, 20], "input_norm": "none", "bias": True, "groups": None, "init": "torch_default",
 }  # fmt: skip
 TRAINING = {
     "schedule": "plateau",
@@ -48,9 +56,25 @@ def make_fit_plan(settings, *, seed=0, **data):
     }  # fmt: skip
 
 
+def make_image_plan(method, hyperparameters, *, seed=0, net=None, inference="one_pass", **training):
+    """A plan of kind train on the stand-in MNIST set."""
+    return make_plan(method, hyperparameters, seed=seed) | {
+        "run": f"smoke/cpu/test_mnist_as_published/{method}/seed{seed}",
+        "protocol": {"treatment": "as_published", "task": "classify", "inference": inference},
+        "dataset": "mnist",
+        "data": IMAGES,
+        "net": net or MLP,
+        "training": {
+            "schedule": "multistep", "max_epochs": 2, "batch_size": 50, "lr": 1e-3, "milestones": [], "gamma": 0.1,
+            "final_weights": "last", **training,
+        },
+    }  # fmt: skip
+
+
 def prepare_standin(folder, name="dollar"):
     """Prepare a stand-in set below ``folder``; returns the folder of prepared data."""
-    archive = fetch("trajectories", "standin", folder / "raw")
     module = datasets.module(name)
-    datasets.family(name).prepare(module.SPEC, archive, folder / "prepared" / "standin" / f"{name}.npz")
+    found = archives.find_all(name)
+    raw = [fetch(archive.name, "standin", folder / "raw") for archive in found]
+    datasets.family(name).prepare(module.SPEC, *raw, out=folder / "prepared" / "standin" / f"{name}.npz")
     return folder / "prepared"

@@ -14,6 +14,9 @@ PAIRS = [
     ("backprop_rnn micro-batches", {}, {"micro_batches": 1}),
     ("ff closed form", {}, {"gradient": "autograd"}),
     ("cwc closed form", {}, {"gradient": "autograd"}),
+    ("ff learnt labels closed form", {}, {"gradient": "autograd"}),
+    ("ff_unsupervised noise", {}, {"gradient": "autograd"}),
+    ("scff", {"gradient": "closed_form"}, {}),
 ]
 
 

@@ -1,4 +1,4 @@
-"""One prepared stand-in set for all tests of the training core."""
+"""Two prepared stand-in sets for all tests of the training core."""
 
 import pytest
 from helpers.plans import prepare_standin
@@ -9,7 +9,9 @@ from ffrepro.training.loop import Place
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """Folder of prepared data."""
-    return prepare_standin(tmp_path_factory.mktemp("data"))
+    folder = tmp_path_factory.mktemp("data")
+    prepare_standin(folder, "mnist")
+    return prepare_standin(folder)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ffrepro.training.evaluate import classification_metrics, detection_metrics, summarise
+from ffrepro.training.evaluate import classification_metrics, detection_metrics, early_exit_metrics, summarise
 
 ARRAYS = {
     "logit": np.float32([2.0, -1.0, 3.0, 1.0, -2.0]),
@@ -82,3 +82,14 @@ def test_a_classifiers_record_keeps_classes_not_scores():
     assert kept["prediction_multi_pass"].dtype == np.uint8
     assert kept["prediction_multi_pass"].tolist() == [1, 0, 2, 1]
     assert kept["layer_prediction"].tolist() == [[0, 1], [1, 1], [0, 2], [0, 1]]
+
+
+def test_early_exit_is_chosen_on_validation():
+    """In the first layer validation is right; so all of the test part leaves there, though it is wrong about one."""
+    val = {"label": np.int64([0, 1]), "layer_scores": np.float32([[[2, 0, 0], [0, 9, 0]], [[0, 2, 0], [9, 0, 0]]])}
+    test = {"label": np.int64([0, 2]), "layer_scores": np.float32([[[2, 0, 0], [0, 9, 0]], [[0, 2, 0], [0, 0, 9]]])}
+    assert early_exit_metrics(val, test) == {
+        "val/error_early_exit": 0.0, "val/layers_early_exit": 1.0,
+        "test/error_early_exit": 0.5, "test/layers_early_exit": 1.0,
+    }  # fmt: skip
+    assert early_exit_metrics({"label": val["label"]}, test) == {}

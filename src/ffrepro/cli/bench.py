@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
 
 
@@ -13,17 +14,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
     parser = subparsers.add_parser(
         "bench",
-        help="time and memory of a training step against backpropagation; quality of the stroke plans",
-        description="Measure what a bench of the plan declares (rnn), local learning of the image nets (local), what "
-        "two runs at once get done (parallel), or how well and how fast movements are taken apart into strokes "
-        "(kinematics). Give the machine nothing else to do meanwhile.",
-        epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n  ffrepro bench parallel\n"
-        "  ffrepro bench local --net ff_medium --rounds 15\n"
+        help="time and memory against backpropagation, of training and of inference; quality of the stroke plans",
+        description="Measure what a bench of the plan declares (rnn, inference), local learning of the image nets "
+        "(local), what two runs at once get done (parallel), or how well and how fast movements are taken apart into "
+        "strokes (kinematics). Give the machine nothing else to do meanwhile.",
+        epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n"
+        "  ffrepro bench inference --scale lite --dataset mnist --treatment as_published\n"
+        "  ffrepro bench local --net ff_medium --rounds 15\n  ffrepro bench parallel\n"
         "  ffrepro bench kinematics --out reports/bench_kinematics.json\n"
         "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", choices=["rnn", "local", "parallel", "kinematics"], help="which bench")
+    parser.add_argument(
+        "what", nargs="?", choices=["rnn", "inference", "local", "parallel", "kinematics"], help="which bench"
+    )
     parser.add_argument("--plan", type=Path, help="plan file of a bench")
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", default="dollar", help="default dollar")
@@ -49,11 +53,12 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "local":
         return _local(args.net, args.rounds, args.threads)
     from ffrepro.cli.train import read_plan
-    from ffrepro.training import bench_rnn, loop
+    from ffrepro.training import loop
 
     plan = read_plan(args.plan, "bench") if args.plan else _find_plan(args)
+    bench = import_module(f"ffrepro.training.bench_{plan['bench']['name']}")
     place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
-    print(bench_rnn.describe(bench_rnn.run(plan, place)))
+    print(bench.describe(bench.run(plan, place)))
     return 0
 
 
@@ -64,7 +69,8 @@ def _find_plan(args: argparse.Namespace) -> dict:
 
     if args.what is None:
         raise FfreproError(
-            "nothing to measure", fix="name a bench (rnn, local, parallel, kinematics) or a plan file (--plan)"
+            "nothing to measure",
+            fix="name a bench (rnn, inference, local, parallel, kinematics) or a plan file (--plan)",
         )
     plans = [p for p in open_workspace(Path.cwd(), args.scale).plans if p["kind"] == "bench"]
     plans = [p for p in plans if p["bench"]["name"] == args.what]

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from ffrepro.base.names import unknown
 
-_SHARED = {"base", "local"}
+_SHARED = {"base", "local", "pairs", "unlabelled"}
 
 
 def names() -> list[str]:

@@ -62,9 +62,11 @@ class Method(BaseMethod):
         loss_B = F.cross_entropy(logits_BJ, batch["label"], reduction="none")
         return {"scores_one_pass": logits_BJ, "loss": loss_B.unsqueeze(1)}
 
+    @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) logits; there is one way to infer."""
-        return self.observe(inputs)["scores_one_pass"]
+        self.net.eval()
+        return self._logits(self._images(inputs))
 
     def _images(self, batch: Batch) -> Tensor:
         x = batch["x"]

@@ -13,8 +13,10 @@ the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
@@ -208,21 +210,51 @@ class Method(LocalClassifier):
             ``scores_all``: over other layers. ``scores_one_pass``: the head's logits, once it counts. ``loss``
             (B, L), and the head's as a last column once it counts.
         """
-        x, label_B = self.images(batch), batch["label"]
-        activities, goods = [], []
-        for index, block in self.modes([]):
-            x = block(x)
-            activities.append(x)
-            goods.append(self._goodness(index, x))
+        label_B = batch["label"]
+        activities, goods = self._forward(batch, goodness_of=self.layers)
         g_BLJ = torch.stack(goods, 1)
         loss = [self._loss(g_BJ, label_B) for g_BJ in goods]
         out = {"layer_scores": g_BLJ, "scores_multi_pass": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
         out |= {f"scores_last{last}": g_BLJ[:, -last:].sum(1) for last in LAST} | {"scores_all": g_BLJ.sum(1)}
         if self.head_counts:
-            self.head.eval()
-            out["scores_one_pass"] = self.head(activities)
+            out["scores_one_pass"] = self._one_pass(activities)
             loss.append(F.cross_entropy(out["scores_one_pass"], label_B, reduction="none"))
         return out | {"loss": torch.stack(loss, 1)}
+
+    @torch.no_grad()
+    def scores(self, inputs: Batch, inference: str) -> Tensor:
+        """(B, classes) under one inference scheme, computing what that scheme needs."""
+        if inference == "one_pass":
+            return self._one_pass(self._forward(inputs, goodness_of=0)[0])
+        schemes = {"multi_pass": self.hp["infer_layers"], "all": self.layers} | {f"last{last}": last for last in LAST}
+        return torch.stack(self._forward(inputs, goodness_of=schemes[inference])[1], 1).sum(1)
+
+    def _forward(self, inputs: Batch, goodness_of: int) -> tuple[list[Tensor], list[Tensor]]:
+        """The maps that the head reads, and the goodness (B, classes) of the last ``goodness_of`` layers."""
+        x = self.images(inputs)
+        activities, goods = [], []
+        for index, block in self.modes([]):
+            x = block(x)
+            activities = [*activities, x][-self.head.layers :]
+            if index >= self.layers - goodness_of:
+                goods.append(self._goodness(index, x))
+        return activities, goods
+
+    def _one_pass(self, activities: list[Tensor]) -> Tensor:
+        self.head.eval()
+        return self.head(activities)
+
+    def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
+        """Input and layers of ``core.early_exit.run``."""
+
+        def layer(index: int, block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+            def run(x: Tensor) -> tuple[Tensor, Tensor]:
+                h = block(x)
+                return h, self._goodness(index, h)
+
+            return run
+
+        return self.images(inputs), [layer(index, block) for index, block in self.modes([])]
 
     def state_dict(self) -> dict:
         """Also the number of steps: which groups learn together may depend on it."""

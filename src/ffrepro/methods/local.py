@@ -7,14 +7,18 @@ the record then shows apart (``head: after``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ffrepro.core import normalisation
 from ffrepro.methods.base import BaseMethod, Batch, Phase
+from ffrepro.nets.layers import initialise
 
+CLASSES = 10
 HEAD = "head"
 HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
 
@@ -24,18 +28,31 @@ class LocalClassifier(BaseMethod):
 
     Args:
         head: a module that maps the blocks' activities (a list, bottom up) to logits (B, classes).
+        beside: modules that learn with the blocks, by the block's index. A block and what is beside it share one
+            Adam, which treats every parameter apart: the same as one optimizer each.
     """
 
-    def __init__(self, net: nn.Module, hyperparameters: dict, head: nn.Module, lr: float):
+    def __init__(
+        self,
+        net: nn.Module,
+        hyperparameters: dict,
+        head: nn.Module,
+        lr: float,
+        beside: dict[int, nn.Module] | None = None,
+    ):
         super().__init__(net, hyperparameters)
+        beside = beside or {}
+        extra = {"head": head} | {f"beside{index}": module for index, module in beside.items()}
+        self.extra = nn.ModuleDict({k: m for k, m in extra.items() if m is not getattr(net, "head", None)})
         self.layers = len(net.blocks)
         self.head = head
         self.phase: str | None = None  # None: outside training; everything there is counts as learnt
         self.conv = any(p.ndim == 4 for p in net.parameters())
         if self.conv:
             net.to(memory_format=torch.channels_last)
-        for block in net.blocks:
-            self.add_optimizer(block.parameters(), lr, hyperparameters["weight_decay"])
+        for index, block in enumerate(net.blocks):
+            parameters = [*block.parameters(), *(beside[index].parameters() if index in beside else ())]
+            self.add_optimizer(parameters, lr, hyperparameters["weight_decay"])
         self.add_optimizer(head.parameters(), lr, hyperparameters["weight_decay"])
 
     def phases(self) -> list[Phase]:
@@ -92,3 +109,68 @@ class LocalClassifier(BaseMethod):
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under an inference scheme: a name that ``observe`` gives with ``scores_`` before it."""
         return self.observe(inputs)[f"scores_{inference}"]
+
+
+class Readout(nn.Linear):
+    """Softmax layer on the activities of all blocks from ``first`` on (of a net of fewer blocks: on the last one's).
+
+    Without the first block, one-pass inference does better (the DLR paper, Sec. II-A).
+    """
+
+    def __init__(self, shapes: list[tuple[int, ...]], first: int):
+        self.first = min(first, len(shapes) - 1)
+        super().__init__(sum(math.prod(shape) for shape in shapes[self.first :]), CLASSES)
+
+    def forward(self, activities: list[Tensor]) -> Tensor:
+        """(B, classes) logits."""
+        return super().forward(torch.cat([h.flatten(1) for h in activities[self.first :]], dim=1))
+
+
+class NormalisedClassifier(LocalClassifier):
+    """Blocks that pass on their activities without their length, a readout on these, and a generator for samples.
+
+    Args:
+        first: the first block that the readout sees.
+        beside: see ``LocalClassifier``.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        hyperparameters: dict,
+        example: Batch,
+        generator: torch.Generator,
+        lr: float,
+        *,
+        first: int = 1,
+        beside: dict[int, nn.Module] | None = None,
+    ):
+        head = Readout(net.shapes, first)
+        initialise(head, "torch_default", generator)
+        super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside)
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    def normalise(self, h: Tensor) -> Tensor:
+        """Only the direction of a layer's activities goes on."""
+        flat, epsilon = h.flatten(1), self.hp["norm_epsilon"]
+        if self.hp["norm"] == "rms":
+            return normalisation.rms(flat, epsilon, "outside_root").view(h.shape)
+        return normalisation.length(flat, epsilon).view(h.shape)
+
+    @torch.no_grad()
+    def activities(self, x: Tensor) -> list[Tensor]:
+        """Normalised activities of every block, bottom up."""
+        out = []
+        for _, block in self.modes([]):
+            x = self.normalise(block(x))
+            out.append(x)
+        return out
+
+    def state_dict(self) -> dict:
+        """Also the generator of samples."""
+        return super().state_dict() | {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from ``state_dict``."""
+        super().load_state_dict(state)
+        self.generator.set_state(state["generator"])

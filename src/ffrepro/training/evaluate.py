@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ffrepro.core import early_exit
 from ffrepro.core.detection import auc
 
 
@@ -75,6 +76,30 @@ def classification_metrics(arrays: dict[str, np.ndarray], inference: str) -> dic
         for layer, accuracy in enumerate(right_SL.mean(0)):
             out[f"loss_layer{layer}"] = float(by_layer[layer])
             out[f"accuracy_layer{layer}"] = float(accuracy)
+    return out
+
+
+def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> dict[str, float]:
+    """What inference that stops at the first layer that is sure enough would cost and give (``core.early_exit``).
+
+    The threshold is the one that uses fewest layers on the validation part without an error above that of all layers
+    there; the test part has no say in it.
+
+    Args:
+        val, test: from ``observe``.
+
+    Returns:
+        ``val/error_early_exit``, ``val/layers_early_exit`` (mean number used) and the same of test; nothing where the
+        method has no scores of its layers.
+    """
+    if "layer_scores" not in val:
+        return {}
+    scores, label = ([torch.from_numpy(part[name]) for part in (val, test)] for name in ("layer_scores", "label"))
+    threshold = early_exit.choose_threshold(scores[0], label[0], tolerance=0.0)
+    out = {}
+    for split, scores_BLC, label_B in zip(("val", "test"), scores, label, strict=True):
+        error_1, layers_1 = early_exit.trade_off(scores_BLC, label_B, [threshold])
+        out |= {f"{split}/error_early_exit": float(error_1), f"{split}/layers_early_exit": float(layers_1)}
     return out
 
 

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ffrepro import data as datasets
@@ -67,7 +68,8 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
     outcome = trainer.train()
     method.load_weights(trainer.best_weights)
     begin = time.perf_counter()
-    final = {split: trainer.evaluate(split) for split in task.final_splits}
+    seen = {split: trainer.observe(split) for split in task.final_splits}
+    final = {split: evaluate.summarise(task.kind, *results, plan) for split, results in seen.items()}
     trainer.refuse_nan({f"{split}/loss": metrics["loss"] for split, (metrics, _) in final.items()})
     lines = record.metrics()
     result = {
@@ -76,7 +78,8 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         **outcome,
         "metrics": {
             f"{split}/{name}": value for split, (metrics, _) in final.items() for name, value in metrics.items()
-        },
+        }
+        | evaluate.early_exit_metrics(seen["val"][0], seen["test"][0]),
         "time": {
             "train_s": sum(line["seconds"] for line in lines),
             "epoch_s_median": statistics.median(line["seconds"] for line in lines),
@@ -265,8 +268,11 @@ class _Trainer:
 
     def evaluate(self, split: str) -> tuple[dict, dict]:
         """(metrics, per-sample arrays) of a split."""
-        arrays, batch_S = evaluate.observe(self.method, self.task.in_order(split))
-        return evaluate.summarise(self.task.kind, arrays, batch_S, self.plan)
+        return evaluate.summarise(self.task.kind, *self.observe(split), self.plan)
+
+    def observe(self, split: str) -> tuple[dict, np.ndarray]:
+        """(per-sample results, batch numbers) of a split."""
+        return evaluate.observe(self.method, self.task.in_order(split))
 
     def save(self) -> None:
         """Write everything that a resume needs."""

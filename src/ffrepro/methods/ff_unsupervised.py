@@ -1,0 +1,34 @@
+"""Forward-Forward learning without labels (Hinton 2022, Sec. 3.2; the DLR paper, Sec. II-B a).
+
+An image is positive; its negative is the image mixed with another one by a mask of large patches (``hybrid``, as
+Hinton), the image with Gaussian noise (``noise``), or the image with its square patches shuffled (``patches``). The
+last two are corruptions of our choice: noise breaks the short-range correlations, shuffling the long-range ones.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ffrepro.data import label_negatives
+from ffrepro.methods import pairs
+from ffrepro.methods.unlabelled import UnlabelledPairs
+
+
+class Method(UnlabelledPairs):
+    """Unsupervised FF on a net of blocks, with a linear readout.
+
+    Settings: ``blurs`` of the hybrids' mask, ``noise_std`` in units of the input, ``patch_side`` in pixels.
+    Batches: ``x`` (B, C, H, W), ``label`` (B,), which only the readout sees.
+    """
+
+    HYPERPARAMETERS = pairs.HYPERPARAMETERS | {"negatives", "blurs", "noise_std", "patch_side"}
+
+    def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The images, and their negatives."""
+        kind = self.hp["negatives"]
+        if kind == "hybrid":
+            return x, label_negatives.hybrid_images(x, self.hp["blurs"], generator)
+        if kind == "noise":
+            return x, label_negatives.add_noise(x, self.hp["noise_std"], generator)
+        return x, label_negatives.shuffle_patches(x, self.hp["patch_side"], generator)

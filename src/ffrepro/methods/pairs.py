@@ -1,0 +1,99 @@
+"""Local learning from positive samples and their negatives: what FF with labels, without labels and SCFF share.
+
+Positive and negative samples go through a layer in one batch, the positive ones first, pair by pair. A layer raises
+the goodness of the former above that of the latter, and sees the layer below only through activities whose length was
+removed (the DLR paper, Sec. II-A). ``theta`` is per unit of a layer where the goodness is a sum, so that one number
+fits layers of any width; the paper does not state its value.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import losses
+from ffrepro.methods import local
+from ffrepro.methods.base import Batch
+from ffrepro.methods.local import NormalisedClassifier
+
+HYPERPARAMETERS = local.HYPERPARAMETERS | {
+    "goodness", "theta", "loss", "alpha", "margin", "share", "norm", "norm_epsilon",
+}  # fmt: skip
+
+
+class PairLearner(NormalisedClassifier):
+    """Blocks that learn from pairs."""
+
+    def __init__(self, net, hyperparameters, example: Batch, generator, lr: float, **more):
+        super().__init__(net, hyperparameters, example, generator, lr, **more)
+        if hyperparameters["gradient"] == "closed_form" and self.conv:
+            raise FfreproError(
+                "the closed form of this method is for fully connected layers, this net has convolutions",
+                where="method.gradient",
+                fix="set `gradient` to autograd for its variants",
+            )
+
+    def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
+        """Every learning layer's update on positive samples followed by their negatives.
+
+        Returns:
+            ``loss_layer<l>``, each one's mean loss, and ``loss``, their sum.
+        """
+        out: Batch = {}
+        for index, block in self.modes(learning):
+            if index > max(learning):
+                break
+            if index in learning:
+                learn = self._closed_form if self.hp["gradient"] == "closed_form" else self._autograd
+                self.optimizers[index].zero_grad()
+                h, out[f"loss_layer{index}"] = learn(block, x)
+                self.optimizers[index].step()
+            else:
+                with torch.no_grad():
+                    h = block(x)
+            if index < max(learning):
+                x = self.normalise(h)
+        out["loss"] = torch.stack(list(out.values())).sum()
+        return out
+
+    def _autograd(self, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            h = block(x)
+            loss = self.pair_loss(self.goodness(h), h[0].numel()).mean()
+            loss.backward()
+        return h.detach(), loss.detach()
+
+    @torch.no_grad()
+    def _closed_form(self, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        """A linear map, ReLU and a goodness: where h is 0 the ReLU is off, so that d loss / d pre-activation = a h."""
+        linear, x_BI = block.linear, x.flatten(1)
+        h_BO = torch.addmm(linear.bias, x_BI, linear.weight.t()).relu_()
+        goodness_B = self.goodness(h_BO)
+        with torch.enable_grad():
+            g_B = goodness_B.requires_grad_()
+            loss = self.pair_loss(g_B, h_BO.shape[1]).mean()
+            (slope_B,) = torch.autograd.grad(loss, g_B)
+        a_B = slope_B * (2.0 if self.hp["goodness"] == "sum" else 2.0 / h_BO.shape[1])
+        d_BO = h_BO * a_B.unsqueeze(1)
+        linear.weight.grad = d_BO.t() @ x_BI
+        linear.bias.grad = d_BO.sum(0)
+        if x.requires_grad:  # a learnt label in the input
+            x.backward((d_BO @ linear.weight).view(x.shape))
+        return h_BO, loss.detach()
+
+    def goodness(self, h: Tensor) -> Tensor:
+        """(B,): sum or mean of squares over all units."""
+        square_B = h.flatten(1).square().sum(1)
+        return square_B if self.hp["goodness"] == "sum" else square_B / h[0].numel()
+
+    def pair_loss(self, g_B: Tensor, units: int) -> Tensor:
+        """Each pair's loss (B / 2,), from the goodness of the positive samples followed by their negatives'."""
+        theta = self.hp["theta"] * (units if self.hp["goodness"] == "sum" else 1)
+        positive_B, negative_B = g_B.chunk(2)
+        if self.hp["loss"] == "symba":
+            return losses.symba(positive_B, negative_B, self.hp["alpha"])
+        if self.hp["loss"] == "distance":
+            return losses.distance(positive_B, negative_B, theta, self.hp["margin"], self.hp["share"])
+        return F.softplus(theta - positive_B) + F.softplus(negative_B - theta)

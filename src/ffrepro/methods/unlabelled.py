@@ -1,0 +1,85 @@
+"""What the methods that learn without labels share: only a linear readout sees the labels.
+
+The readout is a softmax layer on the blocks' normalised activities (Hinton 2022, Sec. 3.2; the DLR paper, Sec. II-A,
+for its place), learnt beside the blocks or after them (``head``). Where it is learnt after them, its scores are those
+of its initial weights until then: there is no other way to infer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ffrepro.methods.base import Batch
+from ffrepro.methods.local import NormalisedClassifier
+from ffrepro.methods.pairs import PairLearner
+
+
+class Unlabelled(NormalisedClassifier):
+    """Blocks that learn from images alone. A method says how: ``learn`` and ``block_losses``."""
+
+    def learn(self, x: Tensor, learning: list[int]) -> Batch:
+        """One update of the learning blocks; ``loss`` and ``loss_layer<l>``."""
+        raise NotImplementedError
+
+    def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """Each block's loss for each image, (B,), without learning; draws from ``generator`` only."""
+        raise NotImplementedError
+
+    def as_seen(self, x: Tensor) -> Tensor:
+        """Images in the form that the blocks learn to have a high opinion of."""
+        return x
+
+    def step(self, batch: Batch) -> Batch:
+        """One update of what learns in this phase.
+
+        Returns:
+            ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
+        """
+        x, learning = self.images(batch), self.learning()
+        activities = self.activities(self.as_seen(x)) if self.head_learns else None
+        out: Batch = self.learn(x, learning) if learning else {}
+        if self.head_learns:
+            out["loss_head"] = self.learn_head(activities, batch["label"])
+            out.setdefault("loss", out["loss_head"])
+        return out
+
+    @torch.no_grad()
+    def observe(self, batch: Batch) -> Batch:
+        """Per-sample results without learning.
+
+        Returns:
+            ``scores_one_pass`` (B, classes): the readout's logits. ``loss`` (B, L), and the readout's once it counts.
+            What is random about the blocks' losses is the same in every call.
+        """
+        out = {"scores_one_pass": self.scores(batch, "one_pass")}
+        loss = self.block_losses(self.images(batch), torch.Generator().manual_seed(0))
+        if self.head_counts:
+            loss.append(F.cross_entropy(out["scores_one_pass"], batch["label"], reduction="none"))
+        return out | {"loss": torch.stack(loss, 1)}
+
+    @torch.no_grad()
+    def scores(self, inputs: Batch, inference: str) -> Tensor:
+        """(B, classes) logits of the readout; there is one way to infer."""
+        return self.head(self.activities(self.as_seen(self.images(inputs))))
+
+
+class UnlabelledPairs(Unlabelled, PairLearner):
+    """Blocks that learn from pairs made of images alone. A method says which: ``pairs``."""
+
+    def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Positive samples, and a negative one for each."""
+        raise NotImplementedError
+
+    def learn(self, x: Tensor, learning: list[int]) -> Batch:
+        """As ``methods.pairs``."""
+        return self.learn_pairs(torch.cat(self.pairs(x, self.generator)), learning)
+
+    def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """Each pair's loss in each block."""
+        h, out = torch.cat(self.pairs(x, generator)), []
+        for index, block in self.modes([]):
+            h = block(h if index == 0 else self.normalise(h))
+            out.append(self.pair_loss(self.goodness(h), h[0].numel()))
+        return out

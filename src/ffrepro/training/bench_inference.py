@@ -1,0 +1,160 @@
+"""Time of inference: the schemes of the local image classifiers beside the forward pass of their BP twins.
+
+For every net: one-pass (softmax on activities), multi-pass (goodness under every label; one forward pass for a net with
+channel groups), early exit, and backpropagation's forward pass, each over the same images, in batches and one by one,
+interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
+How many layers a trained net would use is measured where nets are trained (``training.evaluate.early_exit``); here the
+threshold is set so that about half of the layers are used, and ``layers_used`` says how many were.
+
+A row is named ``<net>, <scheme>`` or ``<net>, <scheme>, singly``. Its ratios are to the BP twin and to one-pass, of
+the same net in the same way of feeding: "multi-pass time over one-pass time" is ``ratio_to_one_pass`` of the row
+``<net>, multi-pass``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from ffrepro import methods
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import early_exit, seeds
+from ffrepro.nets import build
+from ffrepro.training import loop, machine, timing
+from ffrepro.training.record import Record
+
+SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rounds"})
+LR = 1e-3  # no step is made
+BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
+SCHEMES = {ONE_PASS: "one_pass", "multi-pass": "multi_pass"}
+
+
+def run(plan: dict, place: loop.Place) -> dict:
+    """Measure what a bench plan declares and leave its record.
+
+    The variants are named ``<net>_<method>``; a net's BP twin is ``<net>_bp``.
+
+    Returns:
+        The content of result.json.
+    """
+    record = Record(place.runs / plan["run"], plan)
+    device, dtype = machine.use(plan["profile"], place.threads)
+    started = loop.now()
+    data = loop.load_data(plan, place.prepared)
+    bench = plan["bench"]
+    task = loop.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
+    batches = list(_take(task.in_order("val"), bench["bench_images"]))
+    singles = list(_singly(batches, bench["bench_singles"]))
+    rows = []
+    for name in (name for name in plan["variants"] if not name.endswith("_bp")):
+        net = name.rpartition("_")[0]
+        if f"{net}_bp" not in plan["variants"]:
+            raise FfreproError(f"{name} has no twin", where=plan["run"], fix=f"add {net}_bp to the bench's variants")
+        ways, used = _ways(plan, task, name, f"{net}_bp", batches[0])
+        for fed, suffix in ((batches, ""), (singles, SINGLY)):
+            rows += _measure(net, ways, used, fed, suffix, bench["bench_rounds"])
+    result = {
+        "schema": 1,
+        "run": plan["run"],
+        "bench": "inference",
+        "baseline": rows[0]["name"],
+        "config": {
+            "images": sum(len(batch["label"]) for batch in batches), "batch": bench["bench_batch"],
+            "singles": len(singles), "rounds": bench["bench_rounds"], "threads": place.threads, "weights": "untrained",
+        },
+        "rows": rows,
+    }  # fmt: skip
+    record.finish(loop.about(plan, record, data, place, device, started), result)
+    return result
+
+
+def _take(batches: Iterator[dict], images: int) -> Iterator[dict]:
+    """The first ``images`` images, or all there are."""
+    for batch in batches:
+        if images <= 0:
+            return
+        yield {name: value[:images] for name, value in batch.items()}
+        images -= len(batch["label"])
+
+
+def _singly(batches: list[dict], images: int) -> Iterator[dict]:
+    for batch in batches:
+        for index in range(len(batch["label"])):
+            if images <= 0:
+                return
+            images -= 1
+            yield {name: value[index : index + 1] for name, value in batch.items()}
+
+
+def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[str, Callable[[dict], object]], float]:
+    """For each scheme a function of a batch; and the mean number of layers that early exit uses of the example."""
+    ours, theirs = (_method(plan["variants"][variant], task, example) for variant in (name, twin))
+    with torch.no_grad():
+        scores_BLC = ours.observe(example)["layer_scores"]
+    threshold = _halving(scores_BLC)
+    used = float(early_exit.leave(scores_BLC, threshold)[1].double().mean())
+
+    @torch.no_grad()
+    def leave(batch: dict) -> object:
+        return early_exit.run(*ours.exits(batch), threshold)
+
+    ways: dict[str, Callable[[dict], object]] = {BP: lambda batch: theirs.scores(batch, "one_pass")}
+    ways |= {scheme: (lambda batch, inference=i: ours.scores(batch, inference)) for scheme, i in SCHEMES.items()}
+    return ways | {"early exit": leave}, used
+
+
+def _method(variant: dict, task, example: dict):
+    generator = seeds.generator("bench", "init")
+    net = build(variant["net"], task.inputs, generator).to(task.device, task.dtype)
+    hyperparameters = {k: v for k, v in variant["method"].items() if k != "name"}
+    return methods.module(variant["method"]["name"]).Method(net, hyperparameters, example, generator, LR)
+
+
+def _halving(scores_BLC: torch.Tensor) -> float:
+    """The threshold at which the mean number of layers used is nearest to the middle of 1 and all."""
+    sure = early_exit.confidence(scores_BLC.double().cumsum(1)).flatten()
+    candidates = sure.quantile(torch.linspace(0, 1, 21, dtype=sure.dtype, device=sure.device)).tolist()
+    label_B = torch.zeros(len(scores_BLC), dtype=torch.int64, device=sure.device)
+    _, layers_T = early_exit.trade_off(scores_BLC, label_B, candidates)
+    return candidates[int((layers_T - (1 + scores_BLC.shape[1]) / 2).abs().argmin())]
+
+
+def _measure(net: str, ways: dict, used: float, fed: list[dict], suffix: str, rounds: int) -> list[dict]:
+    """A row for each scheme of one net over the same images."""
+
+    def over(way: Callable[[dict], object]) -> Callable[[], None]:
+        def all_of_it() -> None:
+            for batch in fed:
+                way(batch)
+            if fed[0]["x"].is_cuda:
+                torch.cuda.synchronize()
+
+        return all_of_it
+
+    seconds = timing.interleave({f"{net}, {name}{suffix}": over(way) for name, way in ways.items()}, rounds)
+    _, rows = timing.rows(seconds, [f"{net}, {BP}{suffix}"])
+    _, to_one_pass = timing.rows(seconds, [f"{net}, {ONE_PASS}{suffix}"])
+    images = sum(len(batch["label"]) for batch in fed)
+    for row, other in zip(rows, to_one_pass, strict=True):
+        row |= {"images": images, "ms_per_image": row["ms_median"] / images}
+        row |= {"ratio_to_one_pass": other["ratio_to_bp"], "one_pass_low": other["ratio_low"]}
+        row |= {"one_pass_high": other["ratio_high"], "layers_used": used if "early exit" in row["name"] else None}
+    return rows
+
+
+def describe(result: dict) -> str:
+    """The rows as a plain table."""
+    config = result["config"]
+    lines = [
+        f"inference of untrained nets over {config['images']} images in batches of {config['batch']} and over "
+        f"{config['singles']} one by one, {config['threads']} thread(s), {config['rounds']} interleaved rounds",
+        f"{'':34s}{'ms/image':>10s}{'to BP':>8s}{'from':>7s}{'to':>7s}{'to one-pass':>13s}{'layers':>8s}",
+    ]
+    for row in result["rows"]:
+        layers = "" if row["layers_used"] is None else f"{row['layers_used']:.2f}"
+        lines.append(
+            f"{row['name']:34s}{row['ms_per_image']:10.4f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
+            f"{row['ratio_high']:7.2f}{row['ratio_to_one_pass']:13.3f}{layers:>8s}"
+        )
+    return "\n".join(lines)

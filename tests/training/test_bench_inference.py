@@ -1,0 +1,86 @@
+"""The inference bench: every scheme of every net, over the images it says, with ratios inside one net."""
+
+import json
+
+import pytest
+import torch
+from helpers.method_cases import BP_IMAGES, CWC, FF_IMAGES
+from helpers.plans import MLP, make_image_plan
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import early_exit
+from ffrepro.training import bench_inference, loop
+
+
+def bench_plan(**variants):
+    plan = make_image_plan("ff", FF_IMAGES)
+    for key in ("net", "method", "training"):
+        del plan[key]
+    tiny = {"name": "cnn", "model": "ff_tiny", "cfse": False, "init": "torch_default"}
+    variants = variants or {
+        "mlp_ff": {"net": MLP, "method": {"name": "ff", **FF_IMAGES}},
+        "mlp_bp": {"net": MLP, "method": {"name": "backprop", **BP_IMAGES}},
+        "tiny_cwc": {"net": tiny, "method": {"name": "cwc", **CWC}},
+        "tiny_bp": {"net": tiny, "method": {"name": "backprop", **BP_IMAGES}},
+    }
+    bench = {"name": "inference", "bench_images": 7, "bench_batch": 5, "bench_singles": 3, "bench_rounds": 3}
+    run = "smoke/cpu/inference_bench_mnist_as_published/interleaved/seed0"
+    return {**plan, "kind": "bench", "run": run, "variants": variants, "bench": bench}
+
+
+def test_bench_record(place):
+    plan = bench_plan()
+    result = bench_inference.run(plan, place)
+    at = place.runs / plan["run"]
+    assert sorted(p.name for p in at.iterdir()) == ["result.json", "run.json"]
+    assert json.loads((at / "result.json").read_text()) == result
+    rows = {row["name"]: row for row in result["rows"]}
+    schemes = ["BP", "one-pass", "multi-pass", "early exit"]
+    assert set(rows) == {
+        f"{net}, {scheme}{fed}" for net in ("mlp", "tiny") for scheme in schemes for fed in ("", ", singly")
+    }
+    assert (result["config"]["images"], result["config"]["singles"], result["config"]["weights"]) == (7, 3, "untrained")
+    for name, row in rows.items():
+        assert row["images"] == (3 if "singly" in name else 7)
+        assert row["ms_per_image"] == pytest.approx(row["ms_median"] / row["images"])
+        assert row["ms_min"] <= row["ms_median"] <= row["ms_max"]
+        assert row["one_pass_low"] <= row["ratio_to_one_pass"] <= row["one_pass_high"]
+    assert result["baseline"] in rows and rows[result["baseline"]]["ratio_to_bp"] == 1.0
+    assert rows["mlp, one-pass"]["ratio_to_one_pass"] == rows["mlp, BP, singly"]["ratio_to_bp"] == 1.0
+    assert rows["mlp, BP"]["layers_used"] is None
+    assert 1 <= rows["tiny, early exit"]["layers_used"] <= 4
+    table = bench_inference.describe(result)
+    assert all(name in table for name in rows)
+
+
+def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeypatch):
+    """Counted, not timed: calls of the first block."""
+    plan, calls = bench_plan(), []
+    built = bench_inference._method
+
+    def counting(variant, task, example):
+        method = built(variant, task, example)
+        method.net.blocks[0].register_forward_hook(lambda module, x, y: calls.append(len(y)))
+        return method
+
+    monkeypatch.setattr(bench_inference, "_method", counting)
+    data = loop.load_data(plan, place.prepared)
+    task = loop.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
+    batch = next(iter(task.in_order("val")))
+    for net, method, passes in (("mlp", "ff", 10), ("tiny", "cwc", 1)):
+        ways, _ = bench_inference._ways(plan, task, f"{net}_{method}", f"{net}_bp", batch)
+        for scheme, expected in (("one-pass", 1), ("multi-pass", passes), ("BP", 1)):
+            calls.clear()
+            ways[scheme](batch)
+            assert calls == [5] * expected, (net, scheme)
+
+
+def test_half_of_the_layers_are_used():
+    scores_BLC = torch.randn(200, 4, 10, generator=torch.Generator().manual_seed(0))
+    threshold = bench_inference._halving(scores_BLC)
+    assert float(early_exit.leave(scores_BLC, threshold)[1].double().mean()) == pytest.approx(2.5, abs=0.3)
+
+
+def test_a_net_without_its_twin_is_refused(place):
+    with pytest.raises(FfreproError, match="no twin"):
+        bench_inference.run(bench_plan(mlp_ff={"net": MLP, "method": {"name": "ff", **FF_IMAGES}}), place)
