@@ -60,7 +60,7 @@ CASES = {
     "cwc alternating": ("cwc", {**CWC, "update": "alternating"}),
     "cwc overlapping": ("cwc", {**CWC, "update": "overlapping"}),
     "cwc random feedback": ("cwc", {**CWC, "update": "chunked", "feedback": "random"}),
-    "cwc distance": ("cwc", {**CWC, "loss": "distance"}),
+    "cwc distance": ("cwc", {**CWC, "loss": "distance", "theta": 2.0, "margin": 2.0}),
     "ff": ("ff", FF_IMAGES),
     "ff closed form": ("ff", {**FF_IMAGES, "gradient": "closed_form"}),
     "ff hard negatives": ("ff", {**FF_IMAGES, "negatives": "hard"}),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.training.evaluate import classification_metrics, detection_metrics, early_exit_metrics, summarise
 
 ARRAYS = {
@@ -72,6 +73,13 @@ def test_a_classifiers_metrics_by_scheme_and_layer():
     assert out["loss"] == 3.0
     assert (out["loss_layer0"], out["loss_layer1"]) == (2.0, 1.0)
     assert (out["accuracy_layer0"], out["accuracy_layer1"]) == (2 / 4, 3 / 4)
+
+
+def test_an_inference_that_is_not_there_yet_says_so():
+    early = {name: value for name, value in CLASSES.items() if name != "scores_one_pass"}
+    early["scores_all"] = early["scores_multi_pass"]
+    with pytest.raises(FfreproError, match="cannot be measured yet"):
+        classification_metrics(early, "one_pass")
 
 
 def test_a_classifiers_record_keeps_classes_not_scores():

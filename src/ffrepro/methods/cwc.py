@@ -257,10 +257,10 @@ class Method(LocalClassifier):
         return self.images(inputs), [layer(index, block) for index, block in self.modes([])]
 
     def state_dict(self) -> dict:
-        """Also the number of steps: which groups learn together may depend on it."""
-        return super().state_dict() | {"steps": self.steps}
+        """Also the number of steps, on which the groups may depend, and the random feedback."""
+        return super().state_dict() | {"steps": self.steps, "feedback": self._feedback}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from ``state_dict``."""
         super().load_state_dict(state)
-        self.steps = state["steps"]
+        self.steps, self._feedback = state["steps"], state["feedback"]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.core import early_exit
 from ffrepro.core.detection import auc
 
@@ -69,7 +70,15 @@ def classification_metrics(arrays: dict[str, np.ndarray], inference: str) -> dic
         if name.startswith("scores_")
     }
     # Backpropagation has one way to infer, whatever the experiment asks of the methods that have several.
-    error = errors[f"error_{inference}"] if len(errors) > 1 else next(iter(errors.values()))
+    name = f"error_{inference}" if len(errors) > 1 else next(iter(errors))
+    if name not in errors:
+        raise FfreproError(
+            f"inference {inference!r} cannot be measured yet: there is {', '.join(errors)}",
+            where="protocol.inference",
+            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass, or "
+            "`head` to concurrent",
+        )
+    error = errors[name]
     out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
     if "layer_scores" in arrays:
         right_SL = arrays["layer_scores"].argmax(-1) == label_S[:, None]
