@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli import main
-from ffrepro.data import trajectory_set
+from ffrepro.data import prepared, trajectory_set
 from ffrepro.training import classifiers, fit, loop
 
 GBT = {"name": "gbt", "trees": 20, "learning_rate": 0.1, "leaves": 31, "leaf_samples": 5, "l2": 0.0}
@@ -94,7 +94,7 @@ def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
     shutil.copytree(place.prepared, made)
     data = trajectory_set.load(made / "standin/dollar.npz")
     data.x[data.offsets[128] :] *= 2.0  # other negatives
-    data.manifest["fingerprint"] = trajectory_set.fingerprint(trajectory_set.arrays_of(data))
+    data.manifest["fingerprint"] = prepared.fingerprint(trajectory_set.arrays_of(data))
     trajectory_set.save(data, made / "standin/dollar_close.npz")
     fit.run(plan, loop.Place(tmp_path, tmp_path / "runs", made))
     facts = json.loads((tmp_path / "runs" / plan["run"] / "run.json").read_text())["data"]

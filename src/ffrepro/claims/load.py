@@ -63,17 +63,19 @@ class Claims:
             if isinstance(claim["value"], numbers)
         }
 
-    def budget(self, experiment: str) -> Budget:
-        """The budget of an experiment, by the name it has in run names."""
+    def budget(self, experiment: str) -> Budget | None:
+        """The budget of an experiment, by the name it has in run names; None of one that no claim speaks of."""
         entry = self.content["budget"]
         if isinstance(entry, str):
             epochs = self.claims[entry]["value"]
             return Budget(epochs, f"the paper allows {epochs}")
-        return Budget(**entry[self._families[experiment]])
+        family = self._families.get(experiment)
+        return None if family is None else Budget(**entry[family])
 
     def capped_at(self, record: Record) -> int | None:
         """The number of epochs at which a run was cut short, None where it was not."""
-        return record.capped_at(self.budget(record.plan["experiment"]).epochs)
+        budget = self.budget(record.plan["experiment"])
+        return None if budget is None else record.capped_at(budget.epochs)
 
     @cached_property
     def _families(self) -> dict[str, str]:
