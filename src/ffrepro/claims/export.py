@@ -10,6 +10,7 @@ from ffrepro.claims.records import Record
 from ffrepro.claims.table_files import write_csv
 from ffrepro.core.statistics import summarize
 
+_RATIOS = {"time_ratio": "ratio_to_bp", "memory_ratio": "peak_ratio_to_bp"}  # a bench of inference has no memory
 _SETTINGS = ("data", "net", "method", "training", "fit", "bench")
 _VERDICTS = ("claim", "where", "row", "metric", "published", "units", "treatment", "verdict", "reason", "scale", "n",
              "evidence", "derived", "runs")  # fmt: skip
@@ -54,7 +55,7 @@ def metrics(records: list[Record]) -> dict[str, Any]:
         plan = record.plan
         if plan["kind"] == "bench":
             found.setdefault(plan["experiment"], {}).update({
-                row["name"]: {"time_ratio": row["ratio_to_bp"], "memory_ratio": row["peak_ratio_to_bp"]}
+                row["name"]: {name: row[key] for name, key in _RATIOS.items() if key in row}
                 for row in record.result["rows"]
             })  # fmt: skip
         else:
