@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import dump_json
 from ffrepro.base.plans import substance
-from ffrepro.claims import facts, load, report, table_files, tables, verdict
+from ffrepro.claims import export, facts, load, report, table_files, tables, verdict
 from ffrepro.claims.assess import assess
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, compare, scale_pick
@@ -352,3 +353,14 @@ def test_a_wrong_file_is_refused(project_root, spoil, message):
     spoil(content)
     with pytest.raises(FfreproError, match=message):
         load.check(content, yaml.safe_load((project_root / load.SCHEMA).read_text()), "here")
+
+
+def test_metrics_of_a_bench_hold_the_ratios_that_it_measured():
+    rows = [
+        {"name": "MLP, one-pass", "ratio_to_bp": 1.5},
+        {"name": "FF-Std", "ratio_to_bp": 0.7, "peak_ratio_to_bp": 0.3},
+    ]
+    bench = SimpleNamespace(plan={"kind": "bench", "experiment": "b"}, result={"rows": rows})
+    assert export.metrics([bench]) == {
+        "b": {"MLP, one-pass": {"time_ratio": 1.5}, "FF-Std": {"time_ratio": 0.7, "memory_ratio": 0.3}}
+    }
