@@ -30,9 +30,11 @@ TABLES = [f"{PAPER}-table1", f"{PAPER}-table2", f"{PAPER}-table3"]
 def two_runs(raw):
     """One data set, one treatment, one seed: BPTT and one FF variant."""
     raw["scales"]["smoke"]["seeds"] = 1
-    experiments = raw["papers"][PAPER]["experiments"]
-    raw["papers"] = {PAPER: raw["papers"][PAPER] | {"experiments": {"rnn": experiments["rnn"]}}}
-    experiments["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
+    study = raw["papers"][PAPER]
+    study["experiments"]["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
+    study["experiments"] = {"rnn": study["experiments"]["rnn"]}
+    study["settings"] = [layer for layer in study["settings"] if "experiment" not in layer.get("when", {})]
+    raw["papers"] = {PAPER: study}
 
 
 def another_lr(raw):

@@ -162,7 +162,7 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
             used = {f"{p}.{variant[p]}" for variant in variants for p in ("net", "method", "fit") if p in variant}
             names = as_list(when.get("dataset", list(raw["datasets"])))
             views = {raw["datasets"][name]["family"] for name in names}
-            views |= {entry["view"] for entry in study["experiments"].values() if "view" in entry}
+            views |= set(_suffixes(vocabulary, "data.")) - {entry["family"] for entry in raw["datasets"].values()}
             used |= {f"{part}.{view}" for part in ("data", "evaluation") for view in views}
             kinds = as_list(when.get("kind", list(KINDS)))
             parts = ("training", "schedule.") * ("train" in kinds) + ("bench.",) * ("bench" in kinds)
