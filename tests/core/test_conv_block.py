@@ -153,7 +153,7 @@ def test_the_second_block_works_on_what_the_first_left():
 def test_least_memory_by_hand():
     layers = [Oracle(3, 8, 3, 1, True).layer(), Oracle(8, 4, 4, 1, False).layer()]
     assert conv_block.least(layers, (2, 8, 8, 4)) == 2 * (3 * 64 + 8 * 16)
-    weights = [17 * 4 * 9, 9 * 9 * 16]  # folded weight and its gradient: (2 * outputs + 1) * (inputs + 1) * taps
+    weights = [26 * 4 * 9, 14 * 9 * 16]  # folded weight twice and its gradient: (3 * outputs + 2) * (inputs + 1) * taps
     maps = [2 * (4 * 64 + 9 * 16), 2 * (9 * 16 + 5 * 9)]
     expected = [4 * 640 * 8 - 8 * (w + m) for w, m in zip(weights, maps, strict=True)]
     assert conv_block.budgets(layers, (2, 8, 8, 4), 8, 4.0, 2**30) == expected

@@ -149,7 +149,9 @@ def budgets(layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share:
     for layer in layers:
         out_shape = output_shape(layer, x_shape)
         outputs, inputs, kernel, _ = layer.weight.shape
-        kept = math.prod(x_shape) + math.prod(out_shape) + (2 * outputs + 1) * (inputs + 1) * kernel**2
+        # the folded weight, oneDNN's copy of it in its own layout, and its gradient
+        weights = (3 * outputs + 2) * (inputs + 1) * kernel**2
+        kept = math.prod(x_shape) + math.prod(out_shape) + weights
         left.append(max(0, min(most, int(peak - kept * itemsize))))
         x_shape = out_shape
     return left
