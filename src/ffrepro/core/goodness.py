@@ -10,8 +10,13 @@ KINDS = ("sum", "mean")
 
 def goodness(h: Tensor, kind: str) -> Tensor:
     """Sum or mean of squares over the last dimension: (..., H) -> (...)."""
-    g = torch.linalg.vector_norm(h, dim=-1).square()  # one pass over h, no copy of it
+    g = torch.linalg.vector_norm(h, dim=-1, dtype=wide(h)).square()  # one pass over h, no copy of it
     return g / h.shape[-1] if kind == "mean" else g
+
+
+def wide(h: Tensor) -> torch.dtype:
+    """Type in which squares of ``h`` are summed: three digits of bfloat16 are too few for a loss."""
+    return torch.promote_types(h.dtype, torch.float32)
 
 
 def slope(kind: str, units: int) -> float:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import conv_block, losses, updates
-from ffrepro.core.goodness import grouped
+from ffrepro.core.goodness import grouped, wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import LocalClassifier
@@ -178,7 +178,7 @@ class Method(LocalClassifier):
 
     def _goodness(self, layer: int, h: Tensor) -> Tensor:
         """(B, classes) of a layer's map."""
-        square_BC = h.square().flatten(2).sum(2) if h.ndim > 2 else h.square()
+        square_BC = h.square().flatten(2).sum(2, dtype=wide(h)) if h.ndim > 2 else h.square().to(wide(h))
         return grouped(square_BC, self.classes, h[0, 0].numel())
 
     def _loss(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
     done = record.finished()
     if done is not None and not force:
         return done
-    device, dtype = machine.use(plan["profile"], place.threads)
+    device, dtype = machine.use(plan["profile"], place.threads, mixed=True)
     started = now()
     data = load_data(plan, place.prepared)
     task = make_task(plan, data, device, dtype)
@@ -130,7 +130,7 @@ def load_data(plan: dict, prepared: Path):
             f"no negatives of {plan['dataset']} at level {negatives_level(plan)}",
             where=path,
             fix=f"make them: ffrepro negatives {plan['dataset']} --level {negatives_level(plan)} "
-            f"--source {plan['source']} --negatives {prepared}",
+            f"--source {plan['source']} --prepared {prepared}",
         )
     data = datasets.family(plan["dataset"]).load(path)
     if data.manifest["source"] != plan["source"]:
@@ -154,7 +154,17 @@ def split_seed(plan: dict) -> int:
 
 
 def make_method(plan: dict, task, generator: torch.Generator | None = None):
-    """Net and method of a plan, freshly initialised from the run's seed."""
+    """Net and method of a plan, freshly initialised from the run's seed.
+
+    Raises:
+        FfreproError: the plan asks for mixed precision where the gradient is written by hand.
+    """
+    if plan["profile"]["precision"] == machine.MIXED and plan["method"].get("gradient") == "closed_form":
+        raise FfreproError(
+            f"a closed-form gradient is computed in float32 throughout, not in {machine.MIXED}",
+            where=plan["run"],
+            fix="choose a profile of precision float32, or set `gradient` to autograd",
+        )
     generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
     example = next(iter(task.in_order("val")))
     net = build(plan["net"], task.inputs, generator).to(task.device, task.dtype)
@@ -170,7 +180,7 @@ def evaluate_again(plan: dict, place: Place, split: str) -> dict[str, float]:
         FfreproError: the run kept no weights.
     """
     record = Record(place.runs / plan["run"], plan)
-    device, dtype = machine.use(plan["profile"], place.threads)
+    device, dtype = machine.use(plan["profile"], place.threads, mixed=True)
     weights = record.load_weights()
     task = make_task(plan, load_data(plan, place.prepared), device, dtype)
     method = make_method(plan, task)
@@ -236,7 +246,9 @@ class _Trainer:
         for batch in self.task.epoch(self.order):
             n = len(batch["label"])
             weight = 1 if by_batch else n
-            for name, value in self.method.step(batch).items():
+            with machine.autocast(self.plan["profile"]):
+                step = self.method.step(batch)
+            for name, value in step.items():
                 sums[name] = sums.get(name, 0.0) + value * weight
             samples, batches = samples + n, batches + 1
         total = batches if by_batch else samples

@@ -14,15 +14,24 @@ import torch
 from ffrepro import __version__
 from ffrepro.base.errors import FfreproError
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+MIXED = "bfloat16_mixed"
 
 
-def use(profile: dict, threads: int) -> tuple[str, torch.dtype]:
+def use(profile: dict, threads: int, *, mixed: bool = False) -> tuple[str, torch.dtype]:
     """Set threads and the memory cap, and check that the profile's device is here.
+
+    Args:
+        mixed: the caller can work in mixed precision (``autocast``).
 
     Returns:
         (device, dtype) for the run's tensors.
     """
+    if profile["precision"] == MIXED and not mixed:
+        raise FfreproError(
+            f"only training runs can be of precision {MIXED}",
+            where="the run's hardware profile",
+            fix="choose a profile of precision float32 for fits and benches",
+        )
     torch.set_num_threads(threads)
     # the same switch as use_deterministic_algorithms(warn_only=True), which would also load the compiler: two seconds
     torch.set_deterministic_debug_mode("warn")
@@ -38,7 +47,16 @@ def use(profile: dict, threads: int) -> tuple[str, torch.dtype]:
     if profile.get("memory_cap_gb") and device == "cuda":
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, profile["memory_cap_gb"] * 2**30 / total))
-    return device, DTYPES[profile["precision"]]
+    return device, torch.float32
+
+
+def autocast(profile: dict) -> torch.autocast:
+    """Context of a training step, as the profile's precision asks for it.
+
+    ``bfloat16_mixed``: convolutions and matrix products, and what follows them, in bfloat16; weights, their updates,
+    losses and evaluation in float32.
+    """
+    return torch.autocast(profile["device"], torch.bfloat16, enabled=profile["precision"] == MIXED)
 
 
 def describe(device: str, threads: int) -> dict:
