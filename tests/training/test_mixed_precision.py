@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from helpers.method_cases import BP_IMAGES, CASES, CWC, FF_IMAGES, build, batch_for
+from helpers.method_cases import BP_IMAGES, CASES, CWC, FF_IMAGES, batch_for, build
 from helpers.plans import make_image_plan, make_plan
 from torch import nn
 
@@ -50,8 +50,8 @@ def test_every_method_learns_with_it(case):
             losses.append(float(method.step(batch)["loss"]))
     assert sum(losses[-5:]) < sum(losses[:5])
     assert {p.dtype for module in (method.net, method.extra) for p in module.parameters()} <= {torch.float32}
-    states = [value for optimizer in method.optimizers for state in optimizer.state.values() for value in state.values()]
-    assert {value.dtype for value in states} == {torch.float32}
+    states = [state for optimizer in method.optimizers for state in optimizer.state.values()]
+    assert {value.dtype for state in states for value in state.values()} == {torch.float32}
 
 
 def test_float32_is_left_alone():
