@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from ffrepro import nets
 from ffrepro.base.errors import FfreproError
 from ffrepro.nets import cnn
+from ffrepro.nets.layers import ConvBlock, initialise
 
 # name: (published in Table III, without the unused embedding, inputs of the head, sides of the maps)
 TABLE_III = {
@@ -135,3 +136,19 @@ def test_unknown_names_and_small_images():
         build("ff_deep", (3, 8, 8))
     with pytest.raises(FfreproError, match="unknown init"):
         nets.build({"name": "cnn", "model": "ff_tiny", "cfse": False, "init": "x"}, CIFAR, torch.Generator())
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_relu_behind_the_pool_changes_no_bit(pool):
+    """The paper's order, ReLU before the pool, written out: the same activities and gradients."""
+    block = ConvBlock(3, 8, 3, padding=1, pool=pool, batch_norm=True, bias=False, groups=None)
+    initialise(block, "torch_default", torch.Generator().manual_seed(1))
+    x = torch.randn(5, 3, 9, 9, generator=torch.Generator().manual_seed(2))
+    out, wanted = block(x), torch.relu(block.conv(block.bn(x)))
+    wanted = torch.max_pool2d(wanted, 2) if pool else wanted
+    weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(out, wanted)
+    assert (out == 0).any()
+    parameters = list(block.parameters())
+    gradients = [torch.autograd.grad((y * weight).sum(), parameters) for y in (out, wanted)]
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
