@@ -57,3 +57,14 @@ def test_the_documented_table_is_that_of_the_record_beside_it(project_root):
     record = json.loads((project_root / "docs/kinematics_bench.json").read_text())
     assert record["source"] == "upstream"
     assert bench.describe(record) in (project_root / "docs/KINEMATICS.md").read_text()
+
+
+def test_the_documented_whole_sets_are_those_of_their_manifests(project_root):
+    text = (project_root / "docs/KINEMATICS.md").read_text()
+    manifests = json.loads((project_root / "docs/kinematics_plans.json").read_text())
+    assert [manifest["dataset"] for manifest in manifests] == ["mobiletouch", "raton"]
+    for manifest in manifests:
+        assert manifest["source"] == "upstream" and manifest["bad"] == []
+        counts = " | ".join(f"{manifest['counts'][name]:,}" for name in ("samples", "plans", "strokes"))
+        snr = [manifest["quality"][name][which] for name in ("snr_v", "snr_t") for which in ("median", "p5")]
+        assert f"| {manifest['dataset']} | {counts} | {' | '.join(f'{db:.1f}' for db in snr)} |" in text
