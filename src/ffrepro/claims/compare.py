@@ -13,6 +13,13 @@ from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
 
 BENCH_VARIANT = "interleaved"  # a bench times all variants in one process: one record, a row for each
+# A bench's columns that claims may speak of, each with the columns that say how far its rounds spread: of a ratio the
+# 95 % interval of its median, of a time the fastest and the slowest round.
+SPREAD = {
+    "ratio_to_bp": ("ratio_low", "ratio_high"),
+    "ratio_to_one_pass": ("one_pass_low", "one_pass_high"),
+    "ms_median": ("ms_min", "ms_max"),
+}
 Pick = Callable[[str, str], Evidence | None]
 
 
@@ -23,7 +30,7 @@ class Comparison:
     Attributes:
         expected: what ours is compared with, in the measured quantity's units.
         evidence: the runs, None where there is none.
-        summary: of the runs' values, in the paper's units; of a bench the median over its rounds with its interval.
+        summary: of the runs' values, in the paper's units; of a bench the median over its rounds with ``SPREAD``.
         n: runs; rounds for a bench; 0 for what is counted.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
@@ -44,12 +51,18 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """Ours minus the published; NaN without runs."""
-        return self.summary.mean - self.expected if self.summary else st.NAN
+        """Ours minus the published; NaN without runs, and of what cannot be compared."""
+        comparable = self.summary is not None and self.verdict.kind != verdict.NOT_COMPARABLE
+        return self.summary.mean - self.expected if comparable else st.NAN
 
     @property
     def is_bench(self) -> bool:
         return _is_bench(self.claim["measure"])
+
+    @property
+    def is_ratio(self) -> bool:
+        """A bench's ratio, not its seconds."""
+        return self.is_bench and self.claim["measure"]["metric"].startswith("bench/ratio")
 
     @property
     def is_counted(self) -> bool:
@@ -176,12 +189,20 @@ def _bench(
     claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: dict[str, st.Summary]
 ) -> Comparison:
     record = evidence.records[0]
+    column = claim["measure"]["metric"].partition("/")[2]
+    factor = claims.factor(claim)
     middle, low, high = (
-        record.value(f"bench/{name}", claim["measure"]["row"]) for name in ("ratio_to_bp", "ratio_low", "ratio_high")
+        factor * record.value(f"bench/{name}", claim["measure"]["row"]) for name in (column, *SPREAD[column])
     )
     rounds = record.plan["bench"]["bench_rounds"]
+    quantity = claims.content["quantities"][claim["quantity"]]
     if evidence.standin:
         result = Verdict(verdict.STANDIN)
+    elif "not_comparable" in quantity:
+        result = Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
+    elif "threshold" in quantity:
+        threshold = quantity["threshold"]
+        result = verdict.of_side(rounds=rounds, low=low, high=high, expected=expected, threshold=threshold)
     else:
         margin = claims.margin(claim)
         result = verdict.of_rounds(rounds=rounds, low=low, high=high, expected=expected, margin=margin)
