@@ -36,7 +36,19 @@ class Nets:
     def store(self):
         return Store(self.root, self.plans)
 
-    def run(self, experiment, variant, seed, *, errors, scale="paper", epochs=None, part=None, milestones=(30, 45, 54)):
+    def run(
+        self,
+        experiment,
+        variant,
+        seed,
+        *,
+        errors,
+        scale="paper",
+        epochs=None,
+        part=None,
+        milestones=(30, 45, 54),
+        precision="float32",
+    ):
         """Plan and record one run. ``errors``: inference scheme -> test error; "" is the run's only one."""
         dataset = experiment.split("_")[1]
         epochs = epochs or EPOCHS[scale]
@@ -51,7 +63,7 @@ class Nets:
             "seed": seed,
             "scale": scale,
             "hardware": "cpu",
-            "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
+            "profile": {"device": "cpu", "precision": precision, "memory_cap_gb": None},
             "protocol": {"treatment": "as_published", "task": "classify", "inference": "multi_pass"},
             "dataset": dataset,
             "source": "standin" if scale == "smoke" else "upstream",
@@ -229,6 +241,21 @@ def test_fewer_epochs_than_the_papers_for_that_net(nets):
     notes = nets.table("table4").notes["as_published", f"{PAPER}/046"]
     assert notes[0] == "3 of 3 runs capped at 40 epochs; the paper takes 50 to 70"
     assert nets.claims.budget("improved_cifar10_as_published").epochs == 300
+
+
+def test_mixed_precision_of_ours_and_of_the_twin_is_said(nets):
+    mixed = {"precision": "bfloat16_mixed"}
+    nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.199, 0.200, 0.201], **mixed)
+    both = "ours and BP trained in bfloat16_mixed precision"
+    assert nets.compare("046").precision_notes == [both]
+    assert both in nets.table("table4").notes["as_published", f"{PAPER}/046"]
+    assert f"; {both}" in assess(nets.claims, nets.store)[f"{PAPER}/046"].headline.evidence
+    for seed in range(3):
+        nets.run("light_cifar10_as_published", "small_cwc", seed, errors=dict.fromkeys(SCHEMES, 0.23))
+        nets.run("light_cifar10_as_published", "small_bp", seed, errors={"": 0.2}, **mixed)
+    assert nets.compare("050").precision_notes == ["BP trained in bfloat16_mixed precision"]
+    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    assert both in page and "<td>bfloat16_mixed</td>" in page and "<td>float32</td>" in page
 
 
 def test_a_part_of_the_training_images_gives_no_verdict(nets):

@@ -89,6 +89,7 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     if interval != formats.DASH:
         text += f" ({kind} {interval})"
     text += "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
+    text += "".join(f"; {note}" for note in comparison.precision_notes)
     if comparison.capped is not None:
         text += f"; runs capped at {comparison.capped} epochs"
     return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffrepro.claims import counted, verdict
@@ -35,6 +35,7 @@ class Comparison:
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
         beside: label -> summary of the numbers shown beside it.
+        reduced: label of a number beside it, "" for our own -> the precision of its runs where that is not float32.
     """
 
     claim: dict[str, Any]
@@ -48,12 +49,23 @@ class Comparison:
     capped: int | None
     beside: dict[str, st.Summary]
     verdict: Verdict
+    reduced: dict[str, str] = field(default_factory=dict)
 
     @property
     def difference(self) -> float:
         """Ours minus the published; NaN without runs, and of what cannot be compared."""
         comparable = self.summary is not None and self.verdict.kind != verdict.NOT_COMPARABLE
         return self.summary.mean - self.expected if comparable else st.NAN
+
+    @property
+    def precision_notes(self) -> list[str]:
+        """``trained in bfloat16_mixed precision``, or whose of the numbers beside it were."""
+        notes = []
+        for precision in dict.fromkeys(self.reduced.values()):
+            labels = [label or "ours" for label, name in self.reduced.items() if name == precision]
+            whose = "" if labels == ["ours"] else f"{' and '.join(labels)} "
+            notes.append(f"{whose}trained in {precision} precision")
+        return notes
 
     @property
     def is_bench(self) -> bool:
@@ -83,11 +95,25 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
         return _counted(claims, claim, treatment)
     factor = claims.factor(claim)
     evidence, values = _sample(claims, claim["measure"], treatment, pick, factor)
+    shown = {"": evidence} if values else {}
     beside = {}
     for entry in claim.get("beside", []):
-        _, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
+        other, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
         if found:
-            beside[entry["label"]] = st.summarize(found)
+            shown[entry["label"]], beside[entry["label"]] = other, st.summarize(found)
+    result = _compared(claims, store, claim, treatment, evidence, values, beside)
+    return replace(result, reduced={label: e.reduced for label, e in shown.items() if e.reduced})
+
+
+def _compared(
+    claims: Claims,
+    store: Store,
+    claim: dict,
+    treatment: str,
+    evidence: Evidence | None,
+    values: list[float],
+    beside: dict[str, st.Summary],
+) -> Comparison:
     expected = claims.expected(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)

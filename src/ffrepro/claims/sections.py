@@ -229,15 +229,21 @@ def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
 
 def _machines(records: list[Record]) -> list[Block]:
     found = Counter(
-        (tuple(record.about["machine"].items()), tuple(record.about["versions"].items())) for record in records
+        (tuple(record.about["machine"].items()), record.precision, tuple(record.about["versions"].items()))
+        for record in records
     )
     rows: list[list[str | list[Line]]] = [
-        [", ".join(f"{key} {value}" for key, value in machine), ", ".join(f"{k} {v}" for k, v in versions), str(count)]
-        for (machine, versions), count in found.items()
+        [
+            ", ".join(f"{key} {value}" for key, value in machine),
+            precision,
+            ", ".join(f"{k} {v}" for k, v in versions),
+            str(count),
+        ]
+        for (machine, precision, versions), count in found.items()
     ]
     return [
         Heading("Machines and versions", 2, "machines"),
-        Table(["Machine", "Versions", "Runs"], rows, frozenset({2})),
+        Table(["Machine", "Precision", "Versions", "Runs"], rows, frozenset({3})),
     ]
 
 

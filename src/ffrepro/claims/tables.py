@@ -217,6 +217,7 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     if cell.evidence is None:
         return []
     notes = []
+    notes += cell.precision_notes
     timed = _timed(cell) if cell.is_bench else ""
     if timed:
         notes.append(timed)
