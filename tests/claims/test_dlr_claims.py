@@ -5,6 +5,7 @@ import pytest
 from ffrepro.claims import expressions, load
 from ffrepro.claims.facts import meets
 from ffrepro.pipeline.workspace import open_workspace
+from ffrepro.training import bench_inference
 
 PAPER = "ortiz2025_advancements"
 # Typed from the paper's pages, independently of the claims file.
@@ -59,8 +60,8 @@ def planned(project_root, claims):
     return [plan for plan in own if claims.budget(plan["experiment"]) is not None]
 
 
-def test_all_77_claims_in_order(claims):
-    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 78)]
+def test_all_83_claims_in_order(claims):
+    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 84)]
     assert all(claim["n"] is None and "std" not in claim for claim in claims.claims.values())
     assert all(0 < len(claim["quote"]) < 140 for claim in claims.claims.values())
 
@@ -85,9 +86,14 @@ def test_a_cell_is_measured_on_its_own_row_and_column(claims, name):
             assert claim["row"] == row
             assert labels[measure["dataset"]] == (row.split()[0] if name != "table4" else "CIFAR10")
             assert variants[measure["variant"]] in row
-            wanted = f"time/inference_{scheme}_s" if column == "time" else f"{column}/error_{scheme}"
-            assert measure["metric"] == wanted
-            if column != "time":
+            if column == "time":
+                net = measure["variant"].rpartition("_")[0]
+                assert (measure["experiment"], measure["metric"]) == ("inference_bench", "bench/ms_median")
+                assert measure["row"] == f"{net}, {scheme.replace('_', '-')}"
+                assert [entry["row"] for entry in claim["beside"]] == [f"{net}, BP"]
+                assert claims.margin(claim) is None and claims.factor(claim) == 0.001
+            else:
+                assert measure["metric"] == f"{column}/error_{scheme}"
                 assert claims.twin(measure["variant"]) == claim["beside"][0]["variant"]
                 assert claim["beside"][0]["metric"] == f"{column}/error"
                 assert claim["quantity"].startswith(column)
@@ -108,12 +114,41 @@ def test_every_run_that_a_claim_names_is_planned_with_three_seeds(claims, planne
     for plan in planned:
         seeds.setdefault((plan["experiment"], plan["variant"]), set()).add(plan["seed"])
     for claim in claims.claims.values():
-        if claim["kind"] != "measured":
+        if claim["kind"] != "measured" or claim["measure"]["metric"].startswith("bench/"):
             continue
         for entry in [{}, *claim.get("beside", [])]:
             measure = claim["measure"] | entry
             name = claims.experiment(measure["experiment"], "as_published", measure["dataset"])
             assert len(seeds[name, measure["variant"]]) >= 3, (claim["id"], name)
+
+
+def test_every_row_of_the_bench_that_a_claim_names_is_planned_and_in_its_table(project_root, claims):
+    for scale in ("lite", "paper"):
+        plans = {plan["experiment"]: plan for plan in open_workspace(project_root, scale, ["cpu"]).plans}
+        named = 0
+        for claim in claims.claims.values():
+            if claim["kind"] != "measured" or not claim["measure"]["metric"].startswith("bench/"):
+                continue
+            measure = claim["measure"]
+            plan = plans[claims.experiment(measure["experiment"], "as_published", measure["dataset"])]
+            net, _, scheme = measure["row"].partition(", ")
+            assert {measure["variant"], f"{net}_bp"} <= set(plan["variants"]) and scheme in bench_inference.SCHEMES
+            assert {"Table I": "table1", "Table II": "table2"}[claim["where"]] in plan["tags"]["tables"]
+            named += 1
+        assert named == 12 + 6
+
+
+def test_every_row_of_tables_1_and_2_is_judged_by_which_scheme_is_faster(claims):
+    times = {row: TABLE_1.get(row, TABLE_2.get(row))[2] for row in [*TABLE_1, *TABLE_2]}
+    rows = {row.rpartition(" ")[0] for row in times}
+    ratios = {c["row"]: c for c in claims.claims.values() if c.get("quantity") == "inference_ratio"}
+    assert set(ratios) == rows and len(rows) == 6
+    for row, claim in ratios.items():
+        multi, one = times[f"{row} Multi-pass"], times[f"{row} One-pass"]
+        assert claims.expected(claim) == pytest.approx(multi / one)
+        assert claim["value"] == f"{multi} and {one} s"
+        assert claim["measure"]["row"].endswith(", multi-pass")
+        assert claim["measure"]["metric"] == "bench/ratio_to_one_pass"
 
 
 def test_the_tables_of_params_hold_the_runs_that_they_show(claims, planned):

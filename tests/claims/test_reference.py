@@ -3,11 +3,16 @@
 import json
 
 import pytest
+import torch
+from helpers.method_cases import FF_IMAGES
+from helpers.plans import make_image_plan
 
 from ffrepro.base.files import sha256_file, write_json
 from ffrepro.base.plans import substance
 from ffrepro.claims import reference
 from ffrepro.claims.records import Store
+from ffrepro.methods import ff
+from ffrepro.nets import build
 from ffrepro.pipeline.workspace import open_workspace
 
 
@@ -184,3 +189,96 @@ def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
     assert run == chosen[2]["run"] and reasons[0].startswith("no backpropagation run of the same data")
     world.commit_records([plan("bptt", "close")], epochs=40)
     assert reference.problems(world.root) == {}
+
+
+MLP = {"name": "mlp", "layers": [500, 400, 300]}
+
+
+@pytest.mark.parametrize(
+    ("net", "method", "expected"),
+    [
+        (MLP, {}, [("train", 12)]),
+        (MLP, {"update": "simultaneous", "head": "concurrent", "head_epochs": 5}, [("train", 12)]),
+        (MLP, {"update": "simultaneous", "head": "after", "head_epochs": 5}, [("train", 12), ("head", 5)]),
+        (MLP, {"update": "greedy", "head": "concurrent", "head_epochs": 5}, [(f"layer{i}", 12) for i in range(3)]),
+        (
+            {"name": "cnn", "model": "ff_tiny"},
+            {"update": "greedy", "head": "after", "head_epochs": 5},
+            [*((f"layer{i}", 12) for i in range(4)), ("head", 5)],
+        ),
+        ({"name": "cnn", "model": "mnist_original"}, {"update": "greedy"}, [(f"layer{i}", 12) for i in range(3)]),
+    ],
+)
+def test_phases_that_a_plan_declares(net, method, expected):
+    plan = {"net": net, "method": {"name": "ff", **method}, "training": {"max_epochs": 12}}
+    assert reference.phases(plan) == expected
+
+
+def test_declared_phases_are_those_of_the_method():
+    """The checker reads them off the plan, the loop asks the method: both must say the same."""
+    example = {"x": torch.zeros(2, 1, 28, 28), "label": torch.zeros(2, dtype=torch.int64)}
+    for update in ("greedy", "simultaneous"):
+        for head in ("after", "concurrent"):
+            plan = make_image_plan("ff", FF_IMAGES | {"update": update, "head": head, "head_epochs": 3})
+            net = build(plan["net"], (1, 28, 28), torch.Generator())
+            hyperparameters = {key: value for key, value in plan["method"].items() if key != "name"}
+            method = ff.Method(net, hyperparameters, example, torch.Generator(), 1e-3)
+            limit = plan["training"]["max_epochs"]
+            assert reference.phases(plan) == [(phase.name, phase.epochs or limit) for phase in method.phases()]
+
+
+@pytest.fixture
+def greedy(world):
+    """A committed run of three greedy layers, 60 epochs each, with the head after them for 5; and its twin."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    bptt, plan = (world.find("rnn_mcyt_corrected", variant)[0] for variant in ("bptt", "ff_std"))
+    del plan["training"]["early_stop_epochs"]
+    plan |= {"net": MLP, "method": {"name": "ff", "update": "greedy", "head": "after", "head_epochs": 5}}
+    world.commit_records([bptt, plan])
+    folder = world.root / reference.FOLDER / FF
+
+    def commit(phases, **result):
+        """Let the run have gone through (phase, epochs)."""
+        names = [name for name, epochs in phases for _ in range(epochs)]
+        lines = [json.dumps({"epoch": n, "phase": name}) for n, name in enumerate(names, start=1)]
+        (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
+        about = {"epochs": len(names), "max_epochs": 185, "stopped_by": "max_epochs"} | result
+        tamper(world, FF, "result.json", lambda found: found.update(about))
+        hashes = json.loads((world.root / reference.FOLDER / reference.INDEX).read_text())
+        hashes[FF]["metrics.jsonl"] = sha256_file(folder / "metrics.jsonl")
+        write_json(world.root / reference.FOLDER / reference.INDEX, hashes)
+        return "; ".join(reference.problems(world.root).get(FF, []))
+
+    return commit
+
+
+ALL = [("layer0", 60), ("layer1", 60), ("layer2", 60), ("head", 5)]
+
+
+def test_a_run_of_several_phases(greedy):
+    assert greedy(ALL) == ""
+    assert greedy(ALL[:3]) == "its phases are layer0, layer1, layer2, its plan declares layer0, layer1, layer2, head"
+    assert "its phases are layer1, layer0" in greedy([ALL[1], ALL[0], *ALL[2:]])
+    assert greedy([("layer0", 50), *ALL[1:]]) == "phase layer0 ended after 50 of 60 epochs"
+    assert greedy([*ALL[:3], ("head", 4)]) == "phase head ended after 4 of 5 epochs"
+    assert greedy([("layer0", 65), ("layer1", 55), *ALL[2:]]).count("phase layer") == 2
+    assert greedy(ALL, max_epochs=60) == "it ran under a limit of 60 epochs, its plan declares 185"
+    assert greedy(ALL, epochs=184) == "metrics.jsonl has 185 epochs, the result 184"
+    assert (
+        greedy(ALL, stopped_by="a signal")
+        == "it ended after 185 of 185 epochs, by neither early stopping nor the limit"
+    )
+    assert greedy([("train", 185)]).startswith("its phases are train")
+
+
+def test_phases_may_stop_early_where_the_plan_says_so(world, greedy):
+    assert "phase layer1 ended after 20" in greedy([ALL[0], ("layer1", 20), *ALL[2:]])
+    path = world.root / reference.FOLDER / FF / "run.json"
+    about = json.loads(path.read_text())
+    about["plan"]["training"]["early_stop_epochs"] = 10
+    sha = substance(about["plan"])
+    tamper(world, FF, "run.json", lambda found: found.update(plan=about["plan"], plan_sha256=sha))
+    assert greedy([ALL[0], ("layer1", 20), *ALL[2:]]) == ""
+    assert greedy([*ALL[:3], ("head", 3)]) == "phase head ended after 3 of 5 epochs"
+    assert greedy([*ALL[:3], ("head", 3)], stopped_by="early_stopping") == ""
+    assert greedy([("layer0", 61), *ALL[1:]]) == "phase layer0 ended after 61 of 60 epochs"

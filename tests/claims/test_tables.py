@@ -57,6 +57,21 @@ def test_notes_stand_at_their_numbers(lite):
     assert f"[{short}]" in rows["$1"][2] and f"[{short}]" not in rows["$1"][0]
 
 
+def test_mixed_precision_is_said_at_the_numbers_that_it_touches(world):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for plan in world.plans:
+        plan["profile"]["precision"] = "bfloat16_mixed" if plan["variant"] == "ff_std" else "float32"
+        world.record(plan, epochs=40)
+    result, text = table(world, "table1"), "trained in bfloat16_mixed precision"
+    ff_rms, _, ff_std, _ = (world.claims().claim(short)["id"] for short in result.spec["rows"]["MCYT"])
+    assert result.notes["corrected", ff_rms] == [] and result.notes["corrected", ff_std] == [text]
+    letter = result.footnotes()[text]
+    assert f"[{letter}] {text}." in table_files.as_markdown(result)
+    row = next(row for row in tables.overview(result).rows if row[0] == "MCYT")
+    assert text_of(row[3]).count(f"[{letter}]") == 1 and f"[{letter}]" not in text_of(row[1])
+    assert text in table_files.as_csv(result) and text in table_files.as_latex(result).replace(r"\_", "_")
+
+
 def test_holm_counts_the_cells_of_one_treatment(lite):
     result = table(lite, "table1")
     own = {key: cell.p_different for key, cell in result.cells.items() if key[0] == "corrected"}

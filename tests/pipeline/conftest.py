@@ -49,7 +49,7 @@ def project(tmp_path):
     shutil.copy(MINI / "params.yaml", tmp_path)
     shutil.copy(MINI / "settings.yaml", schemas)
     shutil.copy(REPOSITORY / "workflow/schemas/params.schema.yaml", schemas)
-    shutil.copy(REPOSITORY / "workflow/estimates.yaml", tmp_path / "workflow")
+    shutil.copy(MINI / "estimates.yaml", tmp_path / "workflow")
     for name, text in CODE.items():
         path = tmp_path / "src/ffrepro" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,6 +92,7 @@ def finish(project):
         if plan["kind"] == "train":
             result |= {
                 "epochs": 2,
+                "max_epochs": 2,
                 "metrics": {"test/accuracy": accuracy, "val/loss": 0.5},
                 "time": {"train_s": seconds - 1, "evaluate_s": 1.0},
                 "memory": {"peak_bytes": 900 * 2**20, "how": "resident set"},

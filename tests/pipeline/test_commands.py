@@ -39,9 +39,11 @@ def test_plan_lists_states_and_costs(ffrepro, finish, plans):
     assert code == 0 and lines[0] == "scale smoke, hardware cpu"
     row = next(line for line in lines if "rnn_mcyt_corrected" in line and "bptt" in line)
     assert " ".join(row.split()) == "cpu rnn_mcyt_corrected bptt 2 1 done, 1 todo 2.0 min mean of 1 finished"
+    row = next(line for line in lines if "rnn_mcyt_as_published" in line and "bptt" in line)
+    assert row.endswith("2.1 min    from rnn_mcyt_corrected at scale smoke, per epoch")
     assert "16 runs: 1 done, 15 todo" in lines
     assert lines[-1].startswith(
-        "to do: 15 runs, 2.0 min of work, 14 of unknown length not counted, about 2.0 min with 2"
+        "to do: 15 runs, 6.1 min of work, 12 of unknown length not counted, about 3.1 min with 2"
     )
 
 
@@ -75,6 +77,29 @@ def test_plan_on_absent_hardware_is_no_failure(ffrepro):
     assert code == 0
     assert out.splitlines()[0] == "scale smoke, hardware h200; h200 is not this machine"
     assert "21 runs: 21 not run: no such hardware here" in out and "to do" not in out
+    assert "on h200, which is not this machine: 21 runs of unknown length; " in out
+
+
+def test_plan_tells_the_cost_on_every_hardware_here_or_not(ffrepro, project):
+    table = "seconds_per_epoch: {cpu: {standin: {any: {any: 30}}}, cuda: {standin: {any: {bptt: 3}, dollar: {any: 1}}}}"
+    estimates = project / "workflow/estimates.yaml"
+    text = estimates.read_text().replace("seconds_per_epoch: {}", f"{table}\nnever_measured: [cuda]")
+    estimates.write_text(text)
+    code, out, _ = ffrepro("plan", "--hardware", "cpu", "cuda", "--experiment", "rnn")
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0 and "cpu rnn_mcyt_corrected ff_std 2 todo 64 s estimate" in rows
+    absent = "not run: no such hardware here"
+    assert f"cuda rnn_mcyt_corrected bptt 2 {absent} 10 s estimate, never measured" in rows
+    assert f"cuda rnn_dollar_corrected ff_std 2 {absent} 6.0 s estimate, never measured" in rows
+    # cpu: 16 runs of 4 + 2 * 30 s; cuda: 8 of 4 + 2 * 1 s and 4 of 4 + 2 * 3 s, the other 4 have no entry
+    assert rows[-2].startswith("to do: 16 runs, 17.1 min of work, about 8.5 min with 2 at once")
+    assert rows[-1].startswith(
+        "on cuda, which is not this machine: 16 runs, 88 s of work, 4 of unknown length not counted"
+    )
+    document = json.loads(ffrepro("plan", "--hardware", "cpu", "cuda", "--experiment", "rnn", "--json")[1])
+    assert document["to_do"]["seconds"] == 1024 and document["elsewhere"]["cuda"]["seconds"] == 88
+    one = " ".join(ffrepro("plan", "--hardware", "h200", "--experiment", "rnn_mcyt_corrected")[1].split())
+    assert "bptt 2 not run: no such hardware here 10 s estimate for cuda, never measured" in one
 
 
 def test_plan_write_then_check(ffrepro, edit):

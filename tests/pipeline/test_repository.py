@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ffrepro.claims.reference import index
 from ffrepro.core import schedules
 from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
@@ -25,6 +26,17 @@ def test_every_scale_is_valid_and_keeps_its_limits():
         workspace = open_workspace(ROOT, scale)
         assert workspace.plans and over_limits(workspace, Estimator(workspace)) == []
         assert all(len(plan["code"]) == 64 for plan in workspace.plans)
+
+
+@pytest.mark.parametrize(("scale", "hardware"), [("lite", "cpu"), ("paper", "cpu"), ("paper", "cuda")])
+def test_every_training_has_an_estimated_time(scale, hardware):
+    workspace = open_workspace(ROOT, scale, [hardware])
+    estimator = Estimator(workspace)
+    found = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans if plan["seed"] == 0}
+    assert [run for run, estimate in found.items() if estimate.seconds is None] == []
+    if hardware == "cuda":
+        guessed = [e.source for run, e in found.items() if run not in index(ROOT)]
+        assert all(source.startswith("from ") or "never measured" in source for source in guessed)
 
 
 def test_direct_requirements_are_pinned_and_agree_with_the_lock():

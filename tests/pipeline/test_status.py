@@ -13,6 +13,7 @@ from ffrepro.pipeline.workspace import open_workspace
 
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
 TABLE = """\
+train_samples: {{}}
 seconds_per_epoch: {{cpu: {{upstream: {{mcyt: {{bptt: {mcyt}, ff_std: 2.0}}, dollar: {{bptt: 3.0, ff_std: 3.0}}}}}}}}
 start_seconds: 4
 memory_mb: 700

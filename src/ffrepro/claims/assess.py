@@ -81,11 +81,15 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     digits = claims.content["quantities"][comparison.claim["quantity"]]["digits"]
     ours, expected = formats.mean_std(comparison.summary, digits), formats.number(comparison.expected, digits)
     interval = formats.interval(comparison.summary.low, comparison.summary.high, digits)
-    kind = f"95 % interval over {comparison.n} rounds" if comparison.is_bench else "95 % CI"
+    kind = "95 % CI"
+    if comparison.is_bench:
+        spread = "95 % interval over" if comparison.is_ratio else "fastest and slowest of"
+        kind = f"{spread} {comparison.n} rounds"
     text = f"ours {ours} against {expected}"
     if interval != formats.DASH:
         text += f" ({kind} {interval})"
     text += "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
+    text += "".join(f"; {note}" for note in comparison.precision_notes)
     if comparison.capped is not None:
         text += f"; runs capped at {comparison.capped} epochs"
     return text

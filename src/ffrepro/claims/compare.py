@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffrepro.claims import counted, verdict
@@ -13,6 +13,13 @@ from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
 
 BENCH_VARIANT = "interleaved"  # a bench times all variants in one process: one record, a row for each
+# A bench's columns that claims may speak of, each with the columns that say how far its rounds spread: of a ratio the
+# 95 % interval of its median, of a time the fastest and the slowest round.
+SPREAD = {
+    "ratio_to_bp": ("ratio_low", "ratio_high"),
+    "ratio_to_one_pass": ("one_pass_low", "one_pass_high"),
+    "ms_median": ("ms_min", "ms_max"),
+}
 Pick = Callable[[str, str], Evidence | None]
 
 
@@ -23,11 +30,12 @@ class Comparison:
     Attributes:
         expected: what ours is compared with, in the measured quantity's units.
         evidence: the runs, None where there is none.
-        summary: of the runs' values, in the paper's units; of a bench the median over its rounds with its interval.
+        summary: of the runs' values, in the paper's units; of a bench the median over its rounds with ``SPREAD``.
         n: runs; rounds for a bench; 0 for what is counted.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
         beside: label -> summary of the numbers shown beside it.
+        reduced: label of a number beside it, "" for our own -> the precision of its runs where that is not float32.
     """
 
     claim: dict[str, Any]
@@ -41,15 +49,32 @@ class Comparison:
     capped: int | None
     beside: dict[str, st.Summary]
     verdict: Verdict
+    reduced: dict[str, str] = field(default_factory=dict)
 
     @property
     def difference(self) -> float:
-        """Ours minus the published; NaN without runs."""
-        return self.summary.mean - self.expected if self.summary else st.NAN
+        """Ours minus the published; NaN without runs, and of what cannot be compared."""
+        comparable = self.summary is not None and self.verdict.kind != verdict.NOT_COMPARABLE
+        return self.summary.mean - self.expected if comparable else st.NAN
+
+    @property
+    def precision_notes(self) -> list[str]:
+        """``trained in bfloat16_mixed precision``, or whose of the numbers beside it were."""
+        notes = []
+        for precision in dict.fromkeys(self.reduced.values()):
+            labels = [label or "ours" for label, name in self.reduced.items() if name == precision]
+            whose = "" if labels == ["ours"] else f"{' and '.join(labels)} "
+            notes.append(f"{whose}trained in {precision} precision")
+        return notes
 
     @property
     def is_bench(self) -> bool:
         return _is_bench(self.claim["measure"])
+
+    @property
+    def is_ratio(self) -> bool:
+        """A bench's ratio, not its seconds."""
+        return self.is_bench and self.claim["measure"]["metric"].startswith("bench/ratio")
 
     @property
     def is_counted(self) -> bool:
@@ -70,11 +95,25 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
         return _counted(claims, claim, treatment)
     factor = claims.factor(claim)
     evidence, values = _sample(claims, claim["measure"], treatment, pick, factor)
+    shown = {"": evidence} if values else {}
     beside = {}
     for entry in claim.get("beside", []):
-        _, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
+        other, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
         if found:
-            beside[entry["label"]] = st.summarize(found)
+            shown[entry["label"]], beside[entry["label"]] = other, st.summarize(found)
+    result = _compared(claims, store, claim, treatment, evidence, values, beside)
+    return replace(result, reduced={label: e.reduced for label, e in shown.items() if e.reduced})
+
+
+def _compared(
+    claims: Claims,
+    store: Store,
+    claim: dict,
+    treatment: str,
+    evidence: Evidence | None,
+    values: list[float],
+    beside: dict[str, st.Summary],
+) -> Comparison:
     expected = claims.expected(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)
@@ -176,12 +215,20 @@ def _bench(
     claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: dict[str, st.Summary]
 ) -> Comparison:
     record = evidence.records[0]
+    column = claim["measure"]["metric"].partition("/")[2]
+    factor = claims.factor(claim)
     middle, low, high = (
-        record.value(f"bench/{name}", claim["measure"]["row"]) for name in ("ratio_to_bp", "ratio_low", "ratio_high")
+        factor * record.value(f"bench/{name}", claim["measure"]["row"]) for name in (column, *SPREAD[column])
     )
     rounds = record.plan["bench"]["bench_rounds"]
+    quantity = claims.content["quantities"][claim["quantity"]]
     if evidence.standin:
         result = Verdict(verdict.STANDIN)
+    elif "not_comparable" in quantity:
+        result = Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
+    elif "threshold" in quantity:
+        threshold = quantity["threshold"]
+        result = verdict.of_side(rounds=rounds, low=low, high=high, expected=expected, threshold=threshold)
     else:
         margin = claims.margin(claim)
         result = verdict.of_rounds(rounds=rounds, low=low, high=high, expected=expected, margin=margin)

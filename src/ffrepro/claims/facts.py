@@ -134,6 +134,11 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
         return Verdict(
             verdict.INCONCLUSIVE, f"trained on {min(parts):,} images only"
         ), f"ours: some runs trained on {min(parts):,} images only"
+    by_side = [c for c in used if "threshold" in quantities[c.claim["quantity"]]]
+    unclear = [c for c in by_side if c.verdict.kind == verdict.INCONCLUSIVE]
+    if unclear:
+        reason = f"{unclear[0].claim['row']}: {unclear[0].verdict.reason}"
+        return Verdict(verdict.INCONCLUSIVE, reason), f"ours: {reason}"
     values = {name_of(c.claim["id"]): c.summary.mean for c in used}
     if "ours" in claim:
         digits = [quantities[c.claim["quantity"]]["digits"] for c in used]

@@ -64,13 +64,13 @@ class Claims:
         }
 
     def budget(self, experiment: str) -> Budget | None:
-        """The budget of an experiment, by the name it has in run names; None of one that no claim speaks of."""
+        """The budget of an experiment, by the name it has in run names; None of one that has none."""
         entry = self.content["budget"]
         if isinstance(entry, str):
             epochs = self.claims[entry]["value"]
             return Budget(epochs, f"the paper allows {epochs}")
         family = self._families.get(experiment)
-        return None if family is None else Budget(**entry[family])
+        return Budget(**entry[family]) if family in entry else None
 
     def capped_at(self, record: Record) -> int | None:
         """The number of epochs at which a run was cut short, None where it was not."""
@@ -203,7 +203,8 @@ def check(content: dict, schema: dict, where: object) -> None:
         _known("budget", [budget], ids, where)
     else:
         _known("experiment of the budget", budget, content["experiments"], where)
-        _known("experiment (it has no budget)", set(content["experiments"]) - set(budget), [], where)
+        unlimited = set(content["experiments"]) - set(budget) - _benches(content)
+        _known("experiment (it has no budget)", unlimited, [], where)
     _known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
     for claim in content["claims"]:
@@ -224,6 +225,16 @@ def check(content: dict, schema: dict, where: object) -> None:
     for deviation in content["deviations"]:
         for key, wanted in deviation["touches"].items():
             _known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+
+
+def _benches(content: dict) -> set[str]:
+    """Experiments of which claims read nothing but a bench's rows: they have no epochs."""
+    read: dict[str, set[bool]] = {}
+    for claim in content["claims"]:
+        for entry in [claim.get("measure", {}), *claim.get("beside", [])]:
+            if "experiment" in entry:
+                read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
+    return {experiment for experiment, benches in read.items() if benches == {True}}
 
 
 def _read(path: Path) -> Any:

@@ -21,6 +21,7 @@ from ffrepro.base.plans import today
 from ffrepro.claims import reference
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
+PLAIN = "float32"  # the precision that goes without saying
 ENOUGH = 3  # runs without which nothing is concluded
 # What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
 _SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code")
@@ -52,6 +53,11 @@ class Record:
     def train_samples(self) -> int | None:
         """How many training samples the run was cut down to, None where it had them all."""
         return self.plan.get("data", {}).get("train_samples")
+
+    @property
+    def precision(self) -> str:
+        """Of the hardware profile that it ran under: ``float32``, ``bfloat16_mixed``."""
+        return self.plan["profile"]["precision"]
 
     def value(self, metric: str, row: str | None = None) -> float | None:
         """A number of the result, None where the run has none of that name.
@@ -103,6 +109,11 @@ class Evidence:
     def train_samples(self) -> int | None:
         """How many training samples the runs were cut down to, None where they had them all."""
         return self.records[0].train_samples
+
+    @property
+    def reduced(self) -> str | None:
+        """The precision of runs that were not computed in float32 throughout, None where all were."""
+        return ", ".join(dict.fromkeys(r.precision for r in self.records if r.precision != PLAIN)) or None
 
     @property
     def standin(self) -> bool:

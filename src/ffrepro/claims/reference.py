@@ -6,12 +6,16 @@ fingerprint, ended as its plan declares, and stands beside backpropagation on th
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import read_json, sha256_file
 from ffrepro.base.plans import prepared_set, substance
+from ffrepro.claims import counted
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
@@ -44,7 +48,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
             about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, about["plan"], result)]
             plans[run] = about["plan"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, FfreproError) as error:
             found[run] = [f"the record cannot be read ({type(error).__name__}: {error})"]
     for run, plan in plans.items():
         if plan["kind"] == "train" and not any(_is_twin(plan, plans[other]) for other in plans if not found[other]):
@@ -83,17 +87,51 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]
         return [] if result["baseline"] in rows else ["the baseline is not among its rows"]
-    limit, ran = plan["training"]["max_epochs"], result["epochs"]
-    lines = len((folder / "metrics.jsonl").read_text().splitlines()) if (folder / "metrics.jsonl").is_file() else 0
+    declared = phases(plan)
+    limit, ran = sum(epochs for _, epochs in declared), result["epochs"]
     reasons = []
     if result["max_epochs"] != limit:
         reasons.append(f"it ran under a limit of {result['max_epochs']} epochs, its plan declares {limit}")
+    # Whatever the phases before did, `stopped_by` tells how the last one ended.
     if result["stopped_by"] not in ("early_stopping", "max_epochs") or (
-        result["stopped_by"] == "max_epochs" and ran != limit
+        result["stopped_by"] == "max_epochs" and ran != limit and len(declared) == 1
     ):
         reasons.append(f"it ended after {ran} of {limit} epochs, by neither early stopping nor the limit")
-    if lines != ran:
-        reasons.append(f"metrics.jsonl has {lines} epochs, the result {ran}")
+    path = folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    if len(lines) != ran:
+        reasons.append(f"metrics.jsonl has {len(lines)} epochs, the result {ran}")
+    if len(declared) > 1:
+        reasons += _phase_problems(declared, lines, "early_stop_epochs" in plan["training"], result["stopped_by"])
+    return reasons
+
+
+def phases(plan: dict) -> list[tuple[str, int]]:
+    """Name and most epochs of every phase that a training plan declares (``ffrepro.methods.local``).
+
+    All layers at once, or one after the other (``update: greedy``); behind them the head, if it comes after.
+    """
+    method, epochs = plan["method"], plan["training"]["max_epochs"]
+    names = ["train"]
+    if method.get("update") == "greedy":
+        names = [f"layer{index}" for index in range(counted.layers(plan["net"]))]
+    head = [("head", method["head_epochs"])] if method.get("head") == "after" else []
+    return [*((name, epochs) for name in names), *head]
+
+
+def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: bool, stopped_by: str) -> list[str]:
+    """Every phase ran, in order, to its limit or, where the plan allows it, to early stopping."""
+    ran = [(name, sum(1 for _ in group)) for name, group in groupby(lines, key=lambda line: line["phase"])]
+    names = [name for name, _ in declared]
+    if [name for name, _ in ran] != names:
+        found = ", ".join(name for name, _ in ran) or "none"
+        return [f"its phases are {found}, its plan declares {', '.join(names)}"]
+    reasons = []
+    for index, ((name, limit), (_, epochs)) in enumerate(zip(declared, ran, strict=True)):
+        last = index + 1 == len(declared)
+        stopped = early and (stopped_by == "early_stopping" if last else True)
+        if epochs != limit and not (stopped and epochs < limit):
+            reasons.append(f"phase {name} ended after {epochs} of {limit} epochs")
     return reasons
 
 

@@ -35,7 +35,7 @@ _RULE = [
     "refuted by the paper's own figures: a conclusion that the paper's tables contradict",
     "setting met, setting not met: a fact about data or set-up; not comparable: shown, but never judged",
     "a ratio timed in one process has rounds, not runs: the 95 % interval of its median takes the tests' place, all of "
-    "it within the margin or all of it beyond",
+    "it within the margin or all of it beyond, or on one side where the ratio only tells which of two is faster",
 ]
 _STANDIN = (
     "Scale smoke runs on stand-in data that this project makes itself, for a few epochs. Its numbers show that "
@@ -147,6 +147,8 @@ def pictures(content: list[Block]) -> Iterator[Picture]:
 
 
 def _margin(entry: dict) -> str:
+    if "threshold" in entry:
+        return f"by its side of {entry['threshold']:g} alone"
     if "margin" not in entry:
         return "never judged"
     margin = entry["margin"]
@@ -227,15 +229,21 @@ def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
 
 def _machines(records: list[Record]) -> list[Block]:
     found = Counter(
-        (tuple(record.about["machine"].items()), tuple(record.about["versions"].items())) for record in records
+        (tuple(record.about["machine"].items()), record.precision, tuple(record.about["versions"].items()))
+        for record in records
     )
     rows: list[list[str | list[Line]]] = [
-        [", ".join(f"{key} {value}" for key, value in machine), ", ".join(f"{k} {v}" for k, v in versions), str(count)]
-        for (machine, versions), count in found.items()
+        [
+            ", ".join(f"{key} {value}" for key, value in machine),
+            precision,
+            ", ".join(f"{k} {v}" for k, v in versions),
+            str(count),
+        ]
+        for (machine, precision, versions), count in found.items()
     ]
     return [
         Heading("Machines and versions", 2, "machines"),
-        Table(["Machine", "Versions", "Runs"], rows, frozenset({2})),
+        Table(["Machine", "Precision", "Versions", "Runs"], rows, frozenset({3})),
     ]
 
 

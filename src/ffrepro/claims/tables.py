@@ -197,7 +197,7 @@ def ours(claims: Claims, cell: Comparison) -> str:
         return formats.plain(cell.summary.mean) + (f" ({', '.join(shown)})" if shown else "")
     text = formats.mean_std(cell.summary, digits)
     if cell.claim["units"] == "s":
-        text = f"ratio {text}" if cell.is_bench else f"{text} s"
+        text = f"ratio {text}" if cell.is_ratio else f"{text} s"
     beside = [f"{label} {formats.number(found.mean, digits)}" for label, found in cell.beside.items()]
     return text + (f" ({', '.join(beside)})" if beside else "")
 
@@ -217,6 +217,10 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     if cell.evidence is None:
         return []
     notes = []
+    notes += cell.precision_notes
+    timed = _timed(cell) if cell.is_bench else ""
+    if timed:
+        notes.append(timed)
     if cell.capped is not None and claims.margin(cell.claim) is not None:
         cut = sum(claims.capped_at(record) is not None for record in cell.evidence.records)
         says = claims.budget(cell.evidence.records[0].plan["experiment"]).says
@@ -233,6 +237,17 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     if cell.verdict.kind in (BETTER, WORSE) and p_holm >= ALPHA:
         notes.append("the difference does not survive Holm's correction across the table")
     return notes
+
+
+def _timed(cell: Comparison) -> str:
+    """What a bench's time is of, where the bench says so: a number of images."""
+    record = cell.evidence.records[0]
+    images = record.value("bench/images", cell.claim["measure"]["row"])
+    if images is None:
+        return ""
+    config = record.result["config"]
+    count = "one by one" if images == config.get("singles") != config["images"] else f"in batches of {config['batch']}"
+    return f"timed over {images:,} images {count}, {config['weights']} nets, median of {config['rounds']} rounds"
 
 
 def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparison]) -> list[Pair]:

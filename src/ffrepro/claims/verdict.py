@@ -79,6 +79,21 @@ def of_runs(
     return Verdict(INCONCLUSIVE, "neither within the margin nor clearly beyond it")
 
 
+def of_side(*, rounds: int, low: float, high: float, expected: float, threshold: float) -> Verdict:
+    """The verdict on a ratio that only tells which of two is the smaller: by its side of a threshold.
+
+    All of the 95 % interval of the median over rounds must lie on one side.
+    """
+    if rounds < ENOUGH_ROUNDS:
+        return Verdict(INCONCLUSIVE, f"{rounds} rounds, at least {ENOUGH_ROUNDS} needed")
+    if low <= threshold <= high:
+        return Verdict(INCONCLUSIVE, f"the interval spans {threshold:g}")
+    side = "above" if low > threshold else "below"
+    if (expected > threshold) == (low > threshold):
+        return Verdict(REPRODUCED, f"{side} {threshold:g} as published")
+    return Verdict(WORSE, f"{side} {threshold:g}, the other way round than published")
+
+
 def of_rounds(*, rounds: int, low: float, high: float, expected: float, margin: float) -> Verdict:
     """The verdict on a ratio timed in many interleaved rounds of one process, where lower is better.
 

@@ -20,11 +20,13 @@ _EPILOG = """\
 example:
   ffrepro plan                                  what is done and what is left, with times
   ffrepro plan --scale lite --table table1      what table 1 would cost on real data, cut down
+  ffrepro plan --scale paper --hardware cpu cuda  what everything costs on either, whether it is here or not
   ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml
 
-Times come from finished runs of the same experiment and variant, else from workflow/estimates.yaml (an upper
-bound: early stopping may end a run before); `unknown` is counted in no sum. To run everything:
-`snakemake --cores all` or `dvc repro`.
+Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
+in another experiment, by epochs and samples, else from workflow/estimates.yaml. The last two are upper bounds:
+early stopping may end a run before. `unknown` is counted in no sum. To run everything: `snakemake --cores all`
+or `dvc repro`.
 """
 Row = tuple[Plan, Status, Estimate]
 
@@ -108,21 +110,25 @@ def _print_table(workspace: Workspace, rows: list[Row], estimator: Estimator) ->
 def _print_totals(workspace: Workspace, rows: list[Row], estimator: Estimator) -> None:
     states = Counter(found.state for _, found, _ in rows)
     print(f"{len(rows)} runs: " + ", ".join(f"{states[name]} {name}" for name in status.STATES if states[name]))
-    open_rows = _open(rows)
-    if open_rows:
-        print(f"to do: {_costs(workspace, open_rows, estimator)}")
+    here = _by_hardware(_open(rows))
+    for hardware, members in here.items():
+        place = f" on {hardware}" if len(here) > 1 else ""
+        print(f"to do{place}: {_costs(workspace, members, estimator)}")
+    for hardware, members in _by_hardware(_elsewhere(rows)).items():
+        print(f"on {hardware}, which is not this machine: {_costs(workspace, members, estimator)}")
     for finding in over_limits(workspace, estimator):
         print(f"over the limit: {finding}")
 
 
 def _costs(workspace: Workspace, rows: list[Row], estimator: Estimator) -> str:
+    """What runs of one hardware profile cost together."""
     left = totals([estimate for _, _, estimate in rows])
     disk = f"{common.size(left.disk_mb)} of records, {common.size(estimator.data_mb(row[0] for row in rows))} of data"
     rest = f"up to {common.size(left.memory_mb)} of memory each; {disk}"
     if left.unknown == left.runs:
         return f"{left.runs} runs of unknown length; {rest}"
     unknown = f", {left.unknown} of unknown length not counted" if left.unknown else ""
-    jobs = min(workspace.params.raw["hardware_profiles"][row[0]["hardware"]]["jobs"] for row in rows)
+    jobs = workspace.params.raw["hardware_profiles"][rows[0][0]["hardware"]]["jobs"]
     wall = common.duration(max(left.longest, left.seconds / jobs))
     return (
         f"{left.runs} runs, {common.duration(left.seconds)} of work{unknown}, about {wall} with {jobs} at once, "
@@ -147,9 +153,24 @@ def _document(workspace: Workspace, rows: list[Row], findings: list[str]) -> dic
         "absent": sorted(workspace.absent),
         "runs": runs,
         "to_do": asdict(totals([estimate for _, _, estimate in _open(rows)])),
+        "elsewhere": {
+            hardware: asdict(totals([estimate for _, _, estimate in members]))
+            for hardware, members in _by_hardware(_elsewhere(rows)).items()
+        },
         "over_limits": findings,
     }
 
 
 def _open(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row[1].state not in ("done", NOT_HERE)]
+
+
+def _elsewhere(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row[1].state == NOT_HERE]
+
+
+def _by_hardware(rows: list[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[0]["hardware"], []).append(row)
+    return groups

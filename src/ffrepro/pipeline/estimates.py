@@ -1,4 +1,4 @@
-"""How long, how much memory, how much disk: from finished records, else from workflow/estimates.yaml."""
+"""How long, how much memory, how much disk: from finished records, of runs like it, else workflow/estimates.yaml."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import cached_property
 from statistics import mean
 
-from ffrepro.pipeline import yamlfile
+from ffrepro.pipeline import similar, yamlfile
 from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
 from ffrepro.pipeline.workspace import Workspace
 
 TABLE = "workflow/estimates.yaml"
+ANY = "any"  # in the table: every data set, every variant that is not named
 _PLACES = ("runs", "reports/reference")
 
 
@@ -34,6 +35,7 @@ class Estimator:
 
     workspace: Workspace
     _seen: dict[tuple[str, ...], list[Record]] = field(default_factory=dict)
+    _of_hardware: dict[str, list[Record]] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> dict:
@@ -73,14 +75,53 @@ class Estimator:
         measured = [seconds for seconds in map(duration, records) if seconds is not None]
         if measured:
             return mean(measured), f"mean of {len(measured)} finished"
-        by_variant = self.table["seconds_per_epoch"]
-        for key in (plan["hardware"], plan["source"], plan["dataset"]):
-            by_variant = by_variant.get(key, {})
+        found = similar.seconds(
+            plan,
+            self._on(plan["hardware"]),
+            base=self._base,
+            samples=self.table["train_samples"],
+            scales=list(self.workspace.params.raw["scales"]),
+            took=duration,
+        )
+        if found is not None:
+            return self.table["start_seconds"] + found[0], found[1]
+        return self._from_table(plan)
+
+    def _from_table(self, plan: Plan) -> tuple[float | None, str]:
+        table = self.table["seconds_per_epoch"]
+        hardware = plan["hardware"] if plan["hardware"] in table else plan["profile"]["device"]
+        of_source = table.get(hardware, {}).get(plan["source"], {})
+        by_variant = of_source.get(plan["dataset"], of_source.get(ANY, {}))
         name = _declared(plan["variant"], by_variant)
         if name is None:
             return None, "unknown"
-        epochs = plan["training"]["max_epochs"] if plan["kind"] == "train" else 1
-        return self.table["start_seconds"] + epochs * by_variant[name], "estimate"
+        label = "estimate" if hardware == plan["hardware"] else f"estimate for {hardware}"
+        label += ", never measured" if hardware in self.table.get("never_measured", []) else ""
+        return self.table["start_seconds"] + self._units(plan) * by_variant[name], label
+
+    def _units(self, plan: Plan) -> float:
+        """What the table's number is of: epochs over the whole training part, a fit, a bench or an image of one."""
+        if plan["kind"] == "bench":
+            return plan["bench"].get("bench_images", 1)
+        if plan["kind"] == "fit":
+            return 1
+        part, whole = plan["data"].get("train_samples"), self.table["train_samples"].get(plan["dataset"])
+        share = part / whole if part and whole else 1
+        return share * (plan["training"]["max_epochs"] + similar.head_epochs(plan))
+
+    def _base(self, plan: Plan) -> str | None:
+        """The declared variant that a plan's variant is, or is a grid point of."""
+        study = self.workspace.params.raw["papers"].get(plan["paper"], {"variants": {}})
+        return _declared(plan["variant"], study["variants"])
+
+    def _on(self, hardware: str) -> list[Record]:
+        """Every finished record of a hardware profile."""
+        if hardware not in self._of_hardware:
+            places = [self.workspace.root / place for place in _PLACES]
+            folders = [folder for place in places for folder in sorted(place.glob(f"*/{hardware}/*/*/seed*"))]
+            records = [record for record in map(Record, folders) if record.plan is not None]
+            self._of_hardware[hardware] = [record for record in records if record.complete(record.plan["kind"])]
+        return self._of_hardware[hardware]
 
     def _siblings(self, plan: Plan) -> list[Record]:
         """Finished records of the same experiment and variant, at this scale and hardware, of any seed."""
@@ -155,4 +196,4 @@ def over_limits(workspace: Workspace, estimator: Estimator) -> list[str]:
 def _declared(variant: str, table: dict) -> str | None:
     """The table's entry for a variant; ``ff_std_theta0.5`` falls back on ``ff_std``."""
     fitting = [name for name in table if variant == name or variant.startswith(f"{name}_")]
-    return max(fitting, key=len, default=None)
+    return max(fitting, key=len, default=ANY if ANY in table else None)
