@@ -183,16 +183,11 @@ class Method(LocalClassifier):
 
     def _loss(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """Each sample's loss (B,)."""
-        kind = self.hp["loss"]
-        if kind == "cwc":
+        if self.hp["loss"] == "cwc":
             return losses.cwc(g_BJ, label_B)
         positive_B = g_BJ.gather(1, label_B.unsqueeze(1)).squeeze(1)
         negative_B = g_BJ.sum(1) - positive_B
-        if kind == "symba":
-            return losses.symba(positive_B, negative_B, self.hp["alpha"])
-        if kind == "distance":
-            return losses.distance(positive_B, negative_B, self.hp["theta"], self.hp["margin"], self.hp["share"])
-        return F.softplus(self.hp["theta"] - positive_B) + F.softplus(negative_B - self.hp["theta"])
+        return losses.pair(positive_B, negative_B, self.hp["theta"], self.hp)
 
     def _slope(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """d loss / d goodness, each sample's own (B, classes)."""

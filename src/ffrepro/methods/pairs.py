@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import losses
@@ -92,8 +91,4 @@ class PairLearner(NormalisedClassifier):
         """Each pair's loss (B / 2,), from the goodness of the positive samples followed by their negatives'."""
         theta = self.hp["theta"] * (units if self.hp["goodness"] == "sum" else 1)
         positive_B, negative_B = g_B.chunk(2)
-        if self.hp["loss"] == "symba":
-            return losses.symba(positive_B, negative_B, self.hp["alpha"])
-        if self.hp["loss"] == "distance":
-            return losses.distance(positive_B, negative_B, theta, self.hp["margin"], self.hp["share"])
-        return F.softplus(theta - positive_B) + F.softplus(negative_B - theta)
+        return losses.pair(positive_B, negative_B, theta, self.hp)
