@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.core import normalisation
+from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, Phase
-from ffrepro.nets.layers import initialise
+from ffrepro.nets.layers import CLASSES, initialise
 
-CLASSES = 10
 HEAD = "head"
 HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
 
@@ -47,9 +47,7 @@ class LocalClassifier(BaseMethod):
         self.layers = len(net.blocks)
         self.head = head
         self.phase: str | None = None  # None: outside training; everything there is counts as learnt
-        self.conv = any(p.ndim == 4 for p in net.parameters())
-        if self.conv:
-            net.to(memory_format=torch.channels_last)
+        self.conv = images.lay_out(net)
         for index, block in enumerate(net.blocks):
             parameters = [*block.parameters(), *(beside[index].parameters() if index in beside else ())]
             self.add_optimizer(parameters, lr, hyperparameters["weight_decay"])
@@ -87,8 +85,7 @@ class LocalClassifier(BaseMethod):
 
     def images(self, batch: Batch) -> Tensor:
         """The batch's input in the memory format that the blocks are fastest with."""
-        x = batch["x"]
-        return x.contiguous(memory_format=torch.channels_last) if self.conv and x.ndim == 4 else x
+        return images.take(batch, self.conv)
 
     def learn_head(self, activities: list[Tensor], label_B: Tensor) -> Tensor:
         """One update of the head on activities without a graph; its mean cross-entropy."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.methods import local
+from ffrepro.methods import images, local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import Unlabelled
 from ffrepro.nets.layers import initialise
@@ -43,7 +43,7 @@ class Method(Unlabelled):
     HYPERPARAMETERS = local.HYPERPARAMETERS | {"cell", "noise_size", "norm", "norm_epsilon"}
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
-        if any(p.ndim == 4 for p in net.parameters()):
+        if images.has_convolutions(net):
             raise FfreproError("the cells of uff are fully connected, this net has convolutions", fix="use net mlp")
         sizes = [math.prod(example["x"].shape[1:]), *(math.prod(shape) for shape in net.shapes)]
         self.cells = []

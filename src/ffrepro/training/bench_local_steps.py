@@ -16,8 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.cnn import CLASSES
-from ffrepro.nets.layers import POOL, ConvBlock
+from ffrepro.nets.layers import CLASSES, POOL, ConvBlock
 
 Step = Callable[[], object]
 LR = 1e-3
