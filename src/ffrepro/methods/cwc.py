@@ -27,7 +27,6 @@ from ffrepro.methods.base import Batch
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock
 
-CHUNK_BYTES = 16 * 2**20  # of a closed-form step's workspace: about a fast cache
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
 
 
@@ -122,13 +121,9 @@ class Method(LocalClassifier):
                 where="method.gradient",
                 fix="set `gradient` to autograd, or `update` to simultaneous, `loss` to cwc and `cfse` to false",
             )
-        conv, bn = block.conv, block.bn
         for parameter in block.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        return conv_block.Layer(
-            conv.weight.detach(), bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var,
-            conv.padding[0], block.pool, bn.eps, bn.momentum,
-        )  # fmt: skip
+        return conv_block.layer_of(block.conv, block.bn, block.pool)
 
     @torch.no_grad()
     def _learn_closed_form(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
@@ -143,7 +138,9 @@ class Method(LocalClassifier):
         for index, (layer, block) in enumerate(zip(self._layers, self.net.blocks, strict=True)):
             if index in learning:
                 grads = (block.conv.weight.grad, block.bn.weight.grad, block.bn.bias.grad)
-                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, CHUNK_BYTES)
+                h, g_BJ, moments = conv_block.learn(
+                    layer, h, moments, self.classes, slope, grads, conv_block.CHUNK_BYTES
+                )
                 block.bn.num_batches_tracked += 1
                 self.optimizers[index].step()
             else:

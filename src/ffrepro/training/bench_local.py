@@ -121,10 +121,7 @@ def _minimum(name: str, x: Tensor) -> int:
     """Bytes of the largest pair of neighbouring maps, the first of which is not the batch itself for an MLP."""
     if name == MLP:
         return len(x) * 2 * 2000 * x.element_size()
-    layers = [
-        conv_block.Layer(b.conv.weight, *[b.bn.weight] * 4, b.conv.padding[0], b.pool, b.bn.eps, b.bn.momentum)
-        for b in _net(name, x).blocks
-    ]
+    layers = [conv_block.layer_of(block.conv, block.bn, block.pool) for block in _net(name, x).blocks]
     shape = (len(x), *x.shape[2:], x.shape[1] + 1)
     return conv_block.least(layers, shape) * x.element_size()
 
