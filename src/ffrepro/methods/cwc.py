@@ -95,7 +95,7 @@ class Method(LocalClassifier):
             for layer, h in zip(group, hs, strict=True):
                 if layer + 1 == len(inputs):
                     inputs.append(h.detach())
-                    loss = self._loss(self._goodness(layer, h), label_B).mean()
+                    loss = self._loss(self._goodness(h), label_B).mean()
                     layer_losses.append(loss.detach())
                     if layer == last and loss.requires_grad:
                         self._backward(group, hs, loss, label_B)
@@ -154,8 +154,10 @@ class Method(LocalClassifier):
     def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
         """The maps of a group's layers, with a graph where something in the group learns."""
         hs = []
+        graph = False
         for layer in group:
-            with torch.set_grad_enabled(any(below in learning for below in group[: group.index(layer) + 1])):
+            graph = graph or layer in learning
+            with torch.set_grad_enabled(graph):
                 x = blocks[layer](x)
             hs.append(x)
             if self.hp["feedback"] == "random":
@@ -167,13 +169,13 @@ class Method(LocalClassifier):
         if self.hp["feedback"] != "random" or len(group) == 1:
             return
         with torch.no_grad():
-            error_BJ = self._slope(self._goodness(group[-1], hs[-1]), label_B) / len(label_B)
+            error_BJ = self._slope(self._goodness(hs[-1]), label_B) / len(label_B)
         for layer, h in zip(group[:-1], hs[:-1], strict=True):
             if h.requires_grad:
                 signal = (error_BJ @ self._feedback[layer].flatten(1)).view(h.shape) / self.classes**0.5
                 h.backward(signal / h[0].numel())
 
-    def _goodness(self, layer: int, h: Tensor) -> Tensor:
+    def _goodness(self, h: Tensor) -> Tensor:
         """(B, classes) of a layer's map."""
         square_BC = h.square().flatten(2).sum(2, dtype=wide(h)) if h.ndim > 2 else h.square().to(wide(h))
         return grouped(square_BC, self.classes, h[0, 0].numel())
@@ -229,7 +231,7 @@ class Method(LocalClassifier):
             x = block(x)
             activities = [*activities, x][-self.head.layers :]
             if index >= self.layers - goodness_of:
-                goods.append(self._goodness(index, x))
+                goods.append(self._goodness(x))
         return activities, goods
 
     def _one_pass(self, activities: list[Tensor]) -> Tensor:
@@ -239,14 +241,14 @@ class Method(LocalClassifier):
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``."""
 
-        def layer(index: int, block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        def layer(block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
             def run(x: Tensor) -> tuple[Tensor, Tensor]:
                 h = block(x)
-                return h, self._goodness(index, h)
+                return h, self._goodness(h)
 
             return run
 
-        return self.images(inputs), [layer(index, block) for index, block in self.modes([])]
+        return self.images(inputs), [layer(block) for _, block in self.modes([])]
 
     def state_dict(self) -> dict:
         """Also the number of steps, on which the groups may depend, and the random feedback."""
