@@ -70,22 +70,22 @@ class Method(LocalClassifier):
             ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
         """
         learning = self.learning()
-        x, label_B = self.images(batch), batch["label"]
         learn = self._learn_closed_form if self._layers else self._learn
-        activities, layer_losses = learn(x, label_B, learning)
+        activities, layer_losses = learn(batch, learning)
         self.steps += 1
         out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
         out["loss"] = torch.stack(layer_losses).sum()
         if self.head_learns:
-            out["loss_head"] = self.learn_head(activities, label_B)
+            out["loss_head"] = self.learn_head(activities, batch["label"])
             if self.phase == local.HEAD:
                 out["loss"] = out["loss_head"]
         return out
 
-    def _learn(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+    def _learn(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         """Every group's forward pass and update; returns the maps that the head reads and each layer's mean loss."""
-        inputs: list[Tensor | None] = [x]
+        inputs: list[Tensor | None] = [self.images(batch)]
         layer_losses: list[Tensor] = []
+        label_B = batch["label"]
         blocks = [block for _, block in self.modes(learning)]
         groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
         for number, group in enumerate(groups):
@@ -126,21 +126,24 @@ class Method(LocalClassifier):
         return conv_block.layer_of(block.conv, block.bn, block.pool)
 
     @torch.no_grad()
-    def _learn_closed_form(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
-        """As ``_learn``, for layers that learn one by one: the same numbers without autograd."""
-        h, moments = conv_block.load(x)
+    def _learn_closed_form(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        """As ``_learn``, for layers that learn one by one: the same numbers without autograd.
+
+        Where all layers learn, their maps and workspace keep to ``conv_block.PEAK``: no other map is held meanwhile.
+        """
+        h, moments = conv_block.load(self.images(batch))
+        budgets = conv_block.budgets(self._layers, h.shape, h.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
         activities: list[Tensor] = []
         layer_losses: list[Tensor] = []
+        label_B = batch["label"]
 
         def slope(g_nJ: Tensor, some: slice) -> Tensor:
             return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
 
-        for index, (layer, block) in enumerate(zip(self._layers, self.net.blocks, strict=True)):
+        for index, (layer, block, budget) in enumerate(zip(self._layers, self.net.blocks, budgets, strict=True)):
             if index in learning:
                 grads = (block.conv.weight.grad, block.bn.weight.grad, block.bn.bias.grad)
-                h, g_BJ, moments = conv_block.learn(
-                    layer, h, moments, self.classes, slope, grads, conv_block.CHUNK_BYTES
-                )
+                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, budget)
                 block.bn.num_batches_tracked += 1
                 self.optimizers[index].step()
             else:
@@ -148,7 +151,8 @@ class Method(LocalClassifier):
                 var_C, mean_C = torch.var_mean(h[..., :-1], dim=(0, 1, 2), correction=0)
                 moments = conv_block.Moments(mean_C, var_C, h[..., 0].numel())
             layer_losses.append(losses.cwc(g_BJ, label_B).mean())
-            activities = [*activities, h[..., :-1].permute(0, 3, 1, 2)][-self.head.layers :]
+            if index >= self.layers - self.head.layers:
+                activities.append(h[..., :-1].permute(0, 3, 1, 2))
         return activities, layer_losses
 
     def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
