@@ -8,7 +8,7 @@ the record then shows apart (``head: after``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from ffrepro.methods.base import BaseMethod, Batch, Phase
 from ffrepro.nets.layers import CLASSES, initialise
 
 HEAD = "head"
+Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
+"""(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
 HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
 
 
@@ -146,6 +148,32 @@ class NormalisedClassifier(LocalClassifier):
         initialise(head, "torch_default", generator)
         super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:
+        """One update of every learning block, bottom up, each on what the block below passes on.
+
+        Args:
+            x: the first block's input.
+            update: leaves the gradients of a block, and of what learns beside it, for the optimizer's step.
+
+        Returns:
+            ``loss_layer<l>``, each one's mean loss, and ``loss``, their sum.
+        """
+        out: Batch = {}
+        for index, block in self.modes(learning):
+            if index > max(learning):
+                break
+            if index in learning:
+                self.optimizers[index].zero_grad()
+                h, out[f"loss_layer{index}"] = update(index, block, x)
+                self.optimizers[index].step()
+            else:
+                with torch.no_grad():
+                    h = block(x)
+            if index < max(learning):
+                x = self.normalise(h)
+        out["loss"] = torch.stack(list(out.values())).sum()
+        return out
 
     def normalise(self, h: Tensor) -> Tensor:
         """Only the direction of a layer's activities goes on."""

@@ -61,24 +61,14 @@ class Method(Unlabelled):
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """Every learning cell's update."""
-        out: Batch = {}
-        for index, block in self.modes(learning):
-            if index > max(learning):
-                break
-            if index in learning:
-                optimizer = self.optimizers[index]
-                optimizer.zero_grad()
-                with torch.enable_grad():
-                    h, loss_B = self._cell(index, block, x, self.generator)
-                    loss_B.mean().backward()
-                optimizer.step()
-                out[f"loss_layer{index}"] = loss_B.detach().mean()
-            else:
-                with torch.no_grad():
-                    h = block(x)
-            x = self.normalise(h.detach())
-        out["loss"] = torch.stack(list(out.values())).sum()
-        return out
+
+        def update(index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                h, loss_B = self._cell(index, block, x, self.generator)
+                loss_B.mean().backward()
+            return h.detach(), loss_B.detach().mean()
+
+        return self.learn_blocks(x, learning, update)
 
     def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
         """Each cell's loss for each image."""
