@@ -1,4 +1,4 @@
-"""The report's numbers as files (what a whole project writes is tested with the pipeline's commands)."""
+"""The numbers of the report as files for other tools."""
 
 from types import SimpleNamespace
 
