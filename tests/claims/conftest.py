@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.net_records import Nets
 
 from ffrepro.base.files import dump_json, sha256_file
 from ffrepro.base.plans import substance
@@ -259,3 +260,8 @@ class World:
 def world(tmp_path):
     """An empty project."""
     return World(tmp_path)
+
+
+@pytest.fixture
+def nets(world):
+    return Nets(world)

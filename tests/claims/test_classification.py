@@ -1,190 +1,17 @@
-"""What a classification paper needs of the report: percent, twins, counts, budgets by experiment, its figures."""
+"""What a classification paper needs of the report: percent, twins, counts, budgets by experiment."""
 
 import copy
-import json
 import math
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
+from helpers.net_records import PAPER, SCHEMES, Nets
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.files import dump_json
-from ffrepro.base.plans import substance
-from ffrepro.claims import export, facts, load, report, table_files, tables, verdict
+from ffrepro.claims import facts, load, report, table_files, tables, verdict
 from ffrepro.claims.assess import assess
 from ffrepro.claims.blocks import text_of
-from ffrepro.claims.compare import best_pick, compare, scale_pick
-from ffrepro.claims.figures import confusion, draw_all
-from ffrepro.claims.figures.style import BASELINE, Scene
-from ffrepro.claims.records import Store
-
-PAPER = "ortiz2025_advancements"
-EPOCHS = {"smoke": 1, "lite": 12, "paper": 60}
-SCHEMES = ("multi_pass", "last1", "last3", "all", "one_pass")
-
-
-class Nets:
-    """A project folder with plans and records of this paper's experiments."""
-
-    def __init__(self, world):
-        self.root, self.plans = world.root, []
-        self.claims = load.load(self.root, PAPER)
-
-    @property
-    def store(self):
-        return Store(self.root, self.plans)
-
-    def run(
-        self,
-        experiment,
-        variant,
-        seed,
-        *,
-        errors,
-        scale="paper",
-        epochs=None,
-        part=None,
-        milestones=(30, 45, 54),
-        precision="float32",
-    ):
-        """Plan and record one run. ``errors``: inference scheme -> test error; "" is the run's only one."""
-        dataset = experiment.split("_")[1]
-        epochs = epochs or EPOCHS[scale]
-        bp = variant.endswith("_bp")
-        plan = {
-            "schema": 2,
-            "run": f"{scale}/cpu/{experiment}/{variant}/seed{seed}",
-            "kind": "train",
-            "paper": PAPER,
-            "experiment": experiment,
-            "variant": variant,
-            "seed": seed,
-            "scale": scale,
-            "hardware": "cpu",
-            "profile": {"device": "cpu", "precision": precision, "memory_cap_gb": None},
-            "protocol": {"treatment": "as_published", "task": "classify", "inference": "multi_pass"},
-            "dataset": dataset,
-            "source": "standin" if scale == "smoke" else "upstream",
-            "data": {"name": "images", "train_samples": part},
-            "net": {"name": "cnn", "model": "ff_tiny"},
-            "method": {"name": "backprop" if bp else "cwc"},
-            "training": {"max_epochs": epochs, "milestones": list(milestones), "gamma": 0.2},
-            "origin": {},
-            "tags": {"tables": []},
-            "code": "c0de",
-        }
-        self.plans.append(plan)
-        layers = 0 if bp else 2
-        metrics = {}
-        for split, easier in (("train", 0.5), ("val", 0.9), ("test", 1.0)):
-            metrics |= {f"{split}/error_{s or 'one_pass'}": easier * error for s, error in errors.items()}
-            metrics[f"{split}/error"] = metrics[f"{split}/error_{'one_pass' if bp else 'multi_pass'}"]
-            metrics[f"{split}/accuracy"] = 1 - metrics[f"{split}/error"]
-            metrics |= {f"{split}/accuracy_layer{layer}": 0.3 + 0.1 * layer for layer in range(layers)}
-        place = self.root / "runs" / plan["run"]
-        place.mkdir(parents=True)
-        about = {
-            "schema": 1,
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": substance(plan),
-            "data": {"dataset": dataset, "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}},
-            "git": {"commit": "0" * 40, "dirty": False},
-            "versions": {"torch": "2.8.0"},
-            "machine": {"cpu": "Test CPU", "cores": 2},
-        }
-        result = {
-            "schema": 1,
-            "run": plan["run"],
-            "epochs": epochs,
-            "best_epoch": epochs,
-            "max_epochs": epochs,
-            "stopped_by": "max_epochs",
-            "metrics": metrics,
-            "time": {"train_s": 1.0, "epoch_s_median": 1.0, "epoch_s_mean": 1.0, "evaluate_s": 0.1},
-            "memory": {"peak_bytes": 1, "how": "resident set"},
-        }
-        val = {name: value for name, value in metrics.items() if name.startswith("val/")}
-        lines = [
-            {"epoch": epoch, "phase": "train", "lr": 0.001, "seconds": 1.0} | val for epoch in range(1, epochs + 1)
-        ]
-        (place / "run.json").write_text(dump_json(about))
-        (place / "result.json").write_text(dump_json(result))
-        (place / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        label = np.repeat(np.arange(10), 10)
-        wrong = np.where(label == 3, 5, label)
-        np.savez(place / "arrays.npz", test_label=label, test_prediction_multi_pass=wrong.astype(np.uint8))
-
-    def tiny(self, one_pass, *, bp=None, **options):
-        """FF_tiny on CIFAR-10, a run for each error; its twin where it has errors too."""
-        for seed, error in enumerate(one_pass):
-            errors = dict.fromkeys(SCHEMES, error + 0.01) | {"one_pass": error}
-            self.run("light_cifar10_as_published", "tiny_cwc", seed, errors=errors, **options)
-        for seed, error in enumerate(bp or []):
-            self.run("light_cifar10_as_published", "tiny_bp", seed, errors={"": error}, **options)
-
-    def bench(self, dataset, times, *, scale="paper", rounds=7, images=1000):
-        """The record of an inference bench. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
-        plan = {
-            "schema": 2,
-            "run": f"{scale}/cpu/inference_bench_{dataset}_as_published/interleaved/seed0",
-            "kind": "bench",
-            "paper": PAPER,
-            "experiment": f"inference_bench_{dataset}_as_published",
-            "variant": "interleaved",
-            "seed": 0,
-            "scale": scale,
-            "hardware": "cpu",
-            "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
-            "protocol": {"treatment": "as_published"},
-            "dataset": dataset,
-            "source": "standin" if scale == "smoke" else "upstream",
-            "data": {"name": "images", "train_samples": None},
-            "bench": {"name": "inference", "bench_images": images, "bench_rounds": rounds},
-            "variants": {},
-            "origin": {},
-            "tags": {"tables": ["table1", "table2"]},
-            "code": "c0de",
-        }
-        self.plans.append(plan)
-        rows = []
-        for name, (ms, ratio, low, high) in times.items():
-            row = {"name": name, "ms_median": ms, "ms_min": 0.9 * ms, "ms_max": 1.2 * ms, "images": images}
-            row |= {"ratio_to_bp": 1.0, "ratio_low": 1.0, "ratio_high": 1.0}
-            rows.append(row | {"ratio_to_one_pass": ratio, "one_pass_low": low, "one_pass_high": high})
-        config = {"images": images, "singles": 50, "batch": 100, "rounds": rounds, "weights": "untrained"}
-        result = {"schema": 1, "run": plan["run"], "baseline": rows[0]["name"], "config": config, "rows": rows}
-        about = {
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": substance(plan),
-            "data": {"dataset": dataset, "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}},
-            "git": {"commit": "0" * 40, "dirty": False},
-            "versions": {"torch": "2.8.0"},
-            "machine": {"cpu": "Test CPU", "cores": 2},
-        }
-        place = self.root / "runs" / plan["run"]
-        place.mkdir(parents=True)
-        (place / "run.json").write_text(dump_json(about))
-        (place / "result.json").write_text(dump_json(result))
-
-    def compare(self, short):
-        store = self.store
-        return compare(self.claims, store, self.claims.claim(short), "as_published", best_pick(store))
-
-    def table(self, name, scale="paper"):
-        store = self.store
-        return tables.build(self.claims, store, name, scale_pick(store, scale), f"scale {scale}")
-
-    def figures(self, scale="paper"):
-        return {drawn.name: drawn for drawn in draw_all(Scene(self.claims, self.store, scale))}
-
-
-@pytest.fixture
-def nets(world):
-    return Nets(world)
+from ffrepro.claims.compare import best_pick, compare
 
 
 def test_a_verdict_by_hand_in_percent(nets):
@@ -349,43 +176,6 @@ def test_conditions(condition, good, bad):
     assert facts.meets(good, condition) and not facts.meets(bad, condition)
 
 
-def test_figures_only_of_what_has_run(nets):
-    assert nets.figures() == {}
-    nets.tiny([0.24, 0.25, 0.26], bp=[0.2, 0.2, 0.2])
-    drawn = nets.figures()
-    assert set(drawn) == {f"{kind}_light_cifar10" for kind in ("learning", "layers", "schemes", "confusion")}
-    rows = drawn["schemes_light_cifar10"].tables[0].rows
-    assert rows[0] == ["FF_tiny", "multi_pass", "26.00 ± 1.00", "24.1"]
-    assert rows[-2:] == [
-        ["FF_tiny", "one_pass", "25.00 ± 1.00", "24.4"],
-        ["FF_tiny", "backpropagation", "20.00 ± 0.00", "–"],
-    ]
-    learning = drawn["learning_light_cifar10"].tables[0].rows
-    assert learning[1] == ["FF_tiny", "one-pass", "12.50 ± 0.50", "22.50 ± 0.90", "25.00 ± 1.00"]
-    assert drawn["layers_light_cifar10"].tables[0].rows == [
-        ["FF_tiny", "1", "30.00 ± 0.00"],
-        ["FF_tiny", "2", "40.00 ± 0.00"],
-    ]
-    assert "Scale paper, cpu, 3 seeds." in drawn["learning_light_cifar10"].caption
-    assert {name: d.png for name, d in nets.figures().items()} == {name: d.png for name, d in drawn.items()}
-
-
-def test_confusion_by_hand(nets):
-    counts = confusion.matrix(np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 1, 1]), 3)
-    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 2, 0]]
-    assert confusion.worst(counts) == (2, 1) and confusion.worst(np.eye(2, dtype=int)) is None
-    nets.tiny([0.24, 0.25, 0.26])
-    rows = nets.figures()["confusion_light_cifar10"].tables[0].rows
-    assert rows[3] == ["FF_tiny", "cat", "30", "100.00", "dog"]  # three runs; every 3 is taken for a 5
-    assert rows[4] == ["FF_tiny", "deer", "30", "0.00", "–"]
-
-
-def test_twins_are_grey(nets):
-    scene = Scene(nets.claims, nets.store, "paper")
-    assert scene.colour("tiny_bp") == BASELINE != scene.colour("tiny_cwc")
-    assert nets.claims.twin("tiny_bp") is None and nets.claims.twin("deep_cwc") == "deep_bp"
-
-
 def test_the_report_holds_its_tables_and_figures(nets):
     nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.2, 0.2, 0.2])
     page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
@@ -427,17 +217,6 @@ def test_a_wrong_file_is_refused(project_root, spoil, message):
     spoil(content)
     with pytest.raises(FfreproError, match=message):
         load.check(content, yaml.safe_load((project_root / load.SCHEMA).read_text()), "here")
-
-
-def test_metrics_of_a_bench_hold_the_ratios_that_it_measured():
-    rows = [
-        {"name": "MLP, one-pass", "ratio_to_bp": 1.5},
-        {"name": "FF-Std", "ratio_to_bp": 0.7, "peak_ratio_to_bp": 0.3},
-    ]
-    bench = SimpleNamespace(plan={"kind": "bench", "experiment": "b"}, result={"rows": rows})
-    assert export.metrics([bench]) == {
-        "b": {"MLP, one-pass": {"time_ratio": 1.5}, "FF-Std": {"time_ratio": 0.7, "memory_ratio": 0.3}}
-    }
 
 
 MNIST = {

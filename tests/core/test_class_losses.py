@@ -62,6 +62,22 @@ def test_distance_by_hand_and_its_slopes():
         torch.testing.assert_close(found, tensor.grad, rtol=1e-12, atol=1e-15)
 
 
+def test_the_loss_of_pairs_is_the_one_that_is_named():
+    positive, negative = pairs()
+    numbers = {"alpha": 4.0, "margin": 3.0, "share": 0.25}
+    assert torch.equal(
+        losses.pair(positive, negative, 1.0, {"loss": "symba", **numbers}), losses.symba(positive, negative, 4.0)
+    )
+    assert torch.equal(
+        losses.pair(positive, negative, 1.0, {"loss": "distance", **numbers}),
+        losses.distance(positive, negative, 1.0, 3.0, 0.25),
+    )
+    logistic = losses.pair(positive, negative, 1.0, {"loss": "logistic", **numbers})
+    ones = torch.ones(9, dtype=torch.float64)
+    expected = losses.logistic(positive, ones, 1.0) + losses.logistic(negative, -ones, 1.0)
+    torch.testing.assert_close(logistic, expected, rtol=1e-14, atol=0)
+
+
 def test_length_by_hand():
     h = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64)
     assert normalisation.length(h, 1.0).tolist() == [[0.5, 4 / 6], [0.0, 0.0]]

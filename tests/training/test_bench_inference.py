@@ -58,8 +58,8 @@ def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeyp
     plan, calls = bench_plan(), []
     built = bench_inference._method
 
-    def counting(variant, task, example):
-        method = built(variant, task, example)
+    def counting(plan, variant, task):
+        method = built(plan, variant, task)
         method.net.blocks[0].register_forward_hook(lambda module, x, y: calls.append(len(y)))
         return method
 

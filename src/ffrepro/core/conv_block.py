@@ -23,12 +23,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.core import conv_gradient
 from ffrepro.core.goodness import grouped, grouped_scale
 
+CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
+PEAK = 1.09  # of activations, as a multiple of the least: what is left beside the maps is workspace
 _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
 
@@ -58,6 +60,14 @@ class Moments(NamedTuple):
 
 Slope = Callable[[Tensor, slice], Tensor]
 """(goodness (n, groups) of some samples, their rows in the batch) -> d loss / d goodness (n, groups)."""
+
+
+def layer_of(conv: nn.Conv2d, bn: nn.BatchNorm2d, pool: bool) -> Layer:
+    """The tensors of modules as they are, not copies: BatchNorm on the input, a square kernel without bias."""
+    return Layer(
+        conv.weight.detach(), bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var,
+        conv.padding[0], pool, bn.eps, bn.momentum,
+    )  # fmt: skip
 
 
 def output_shape(layer: Layer, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -142,8 +152,8 @@ def budgets(layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share:
 
     Args:
         x_shape: the input map's (N, H, W, I + 1).
-        share: the peak, as a multiple of ``least``.
-        most: limit of a chunk: about the size of a fast cache.
+        share: the peak, as a multiple of ``least`` (``PEAK``).
+        most: limit of a chunk (``CHUNK_BYTES``).
     """
     peak, left = share * least(layers, x_shape) * itemsize, []
     for layer in layers:

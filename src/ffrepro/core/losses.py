@@ -1,6 +1,8 @@
-"""The FF logistic loss with a threshold, per time step, and its slope in closed form."""
+"""The losses of Forward-Forward learning and its relatives on goodness, and their slopes in closed form."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -58,6 +60,25 @@ def cwc_slope(g_NJ: Tensor, label_N: Tensor) -> Tensor:
     return slope_NJ
 
 
+def pair(g_positive: Tensor, g_negative: Tensor, theta: float, settings: Mapping) -> Tensor:
+    """The loss of pairs that ``settings["loss"]`` names, elementwise: ``symba``, ``distance`` or ``logistic``.
+
+    Args:
+        theta: threshold, in the units of the goodness.
+        settings: beside ``loss`` the numbers of each: ``alpha`` (symba), ``margin`` and ``share`` (distance).
+    """
+    if settings["loss"] == "symba":
+        return symba(g_positive, g_negative, settings["alpha"])
+    if settings["loss"] == "distance":
+        return distance(g_positive, g_negative, theta, settings["margin"], settings["share"])
+    return pair_logistic(g_positive, g_negative, theta)
+
+
+def pair_logistic(g_positive: Tensor, g_negative: Tensor, theta: float) -> Tensor:
+    """softplus(theta - g+) + softplus(g- - theta), elementwise over pairs (the DLR paper, Eq. 1)."""
+    return F.softplus(theta - g_positive) + F.softplus(g_negative - theta)
+
+
 def symba(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
     """log(1 + exp(-alpha * (g+ - g-))), elementwise over pairs (SymBa; alpha 4 in The Trifecta's code)."""
     return F.softplus(-alpha * (g_positive - g_negative))
@@ -75,7 +96,7 @@ def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float
     reading of "a mixture between absolute and relative distances" (the DLR paper, Sec. II-B b, on Distance-Forward),
     which states no formula: the absolute part is the FF loss, the relative part a soft margin between the two.
     """
-    absolute = F.softplus(theta - g_positive) + F.softplus(g_negative - theta)
+    absolute = pair_logistic(g_positive, g_negative, theta)
     return share * absolute + (1 - share) * F.softplus(margin - (g_positive - g_negative))
 
 

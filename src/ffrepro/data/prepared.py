@@ -72,7 +72,7 @@ def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str
     for needed in (path, manifest_path):
         if not needed.is_file():
             raise FfreproError(
-                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: ffrepro prepare {path.stem}"
+                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: {_command(path.stem)}"
             )
     try:
         manifest = files.read_json(manifest_path)
@@ -81,7 +81,7 @@ def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str
         found, stamp = manifest["format"], manifest["fingerprint"]
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise FfreproError(
-            f"the prepared data set is damaged ({error})", where=path, fix=f"run again: ffrepro prepare {path.stem}"
+            f"the prepared data set is damaged ({error})", where=path, fix=f"run again: {_command(path.stem)}"
         ) from error
     if found != version:
         raise FfreproError(
@@ -97,8 +97,19 @@ def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str
 
 
 def prepare_again(manifest: Mapping[str, Any]) -> str:
-    """The command that makes a data set anew."""
-    return f"run again: ffrepro prepare {manifest.get('dataset')} --source {manifest.get('source')}"
+    """The command that makes a data set anew, or one of its human samples with negatives made here."""
+    name, options = f"{manifest.get('dataset')}", f"--source {manifest.get('source')}"
+    if "negatives" in manifest:
+        made = manifest["negatives"]
+        name += f"_{made['level']}"
+        options += f" --copies {made['copies']} --seed {made['seed']}"
+    return f"run again: {_command(name)} {options}"
+
+
+def _command(name: str) -> str:
+    """What makes the set of this name: ``dollar``, or ``dollar_close`` (``base.plans.prepared_set``)."""
+    dataset, _, level = name.partition("_")
+    return f"ffrepro negatives {dataset} --level {level}" if level else f"ffrepro prepare {dataset}"
 
 
 def provenance(archive_path: Path, dataset: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from ffrepro.base.names import unknown
 
-_SHARED = {"base", "local", "pairs", "unlabelled"}
+_SHARED = {"base", "images", "local", "pairs", "unlabelled"}
 
 
 def names() -> list[str]:

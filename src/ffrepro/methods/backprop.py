@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch
-from ffrepro.nets.layers import initialise
-
-CLASSES = 10
+from ffrepro.nets.layers import CLASSES, initialise
 
 
 class Method(BaseMethod):
@@ -29,13 +28,11 @@ class Method(BaseMethod):
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters)
-        self.conv = any(p.ndim == 4 for p in net.parameters())
         if getattr(net, "head", None) is None:
             readout = nn.Linear(math.prod(net.shapes[-1]), CLASSES)
             initialise(readout, "torch_default", generator)
             self.extra = nn.ModuleDict({"readout": readout.to(example["x"])})
-        if self.conv:
-            net.to(memory_format=torch.channels_last)
+        self.conv = images.lay_out(net)
         self.parameters = [*net.parameters(), *self.extra.parameters()]
         self.add_optimizer(self.parameters, lr, hyperparameters["weight_decay"])
 
@@ -44,7 +41,7 @@ class Method(BaseMethod):
         self.net.train()
         optimizer = self.optimizers[0]
         optimizer.zero_grad()
-        x, label_B = self._images(batch), batch["label"]
+        x, label_B = images.take(batch, self.conv), batch["label"]
         total = torch.zeros((), device=x.device)
         size = -(-len(x) // self.hp["micro_batches"])
         for some_x, some_label in zip(x.split(size), label_B.split(size), strict=True):
@@ -58,7 +55,7 @@ class Method(BaseMethod):
     def observe(self, batch: Batch) -> Batch:
         """``scores_one_pass`` (B, classes): logits. ``loss`` (B, 1)."""
         self.net.eval()
-        logits_BJ = self._logits(self._images(batch))
+        logits_BJ = self._logits(images.take(batch, self.conv))
         loss_B = F.cross_entropy(logits_BJ, batch["label"], reduction="none")
         return {"scores_one_pass": logits_BJ, "loss": loss_B.unsqueeze(1)}
 
@@ -66,11 +63,7 @@ class Method(BaseMethod):
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) logits; there is one way to infer."""
         self.net.eval()
-        return self._logits(self._images(inputs))
-
-    def _images(self, batch: Batch) -> Tensor:
-        x = batch["x"]
-        return x.contiguous(memory_format=torch.channels_last) if self.conv and x.ndim == 4 else x
+        return self._logits(images.take(inputs, self.conv))
 
     def _logits(self, x: Tensor) -> Tensor:
         activities = []

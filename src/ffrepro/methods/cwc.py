@@ -27,7 +27,6 @@ from ffrepro.methods.base import Batch
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock
 
-CHUNK_BYTES = 16 * 2**20  # of a closed-form step's workspace: about a fast cache
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
 
 
@@ -71,22 +70,22 @@ class Method(LocalClassifier):
             ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
         """
         learning = self.learning()
-        x, label_B = self.images(batch), batch["label"]
         learn = self._learn_closed_form if self._layers else self._learn
-        activities, layer_losses = learn(x, label_B, learning)
+        activities, layer_losses = learn(batch, learning)
         self.steps += 1
         out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
         out["loss"] = torch.stack(layer_losses).sum()
         if self.head_learns:
-            out["loss_head"] = self.learn_head(activities, label_B)
+            out["loss_head"] = self.learn_head(activities, batch["label"])
             if self.phase == local.HEAD:
                 out["loss"] = out["loss_head"]
         return out
 
-    def _learn(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+    def _learn(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         """Every group's forward pass and update; returns the maps that the head reads and each layer's mean loss."""
-        inputs: list[Tensor | None] = [x]
+        inputs: list[Tensor | None] = [self.images(batch)]
         layer_losses: list[Tensor] = []
+        label_B = batch["label"]
         blocks = [block for _, block in self.modes(learning)]
         groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
         for number, group in enumerate(groups):
@@ -96,7 +95,7 @@ class Method(LocalClassifier):
             for layer, h in zip(group, hs, strict=True):
                 if layer + 1 == len(inputs):
                     inputs.append(h.detach())
-                    loss = self._loss(self._goodness(layer, h), label_B).mean()
+                    loss = self._loss(self._goodness(h), label_B).mean()
                     layer_losses.append(loss.detach())
                     if layer == last and loss.requires_grad:
                         self._backward(group, hs, loss, label_B)
@@ -122,28 +121,29 @@ class Method(LocalClassifier):
                 where="method.gradient",
                 fix="set `gradient` to autograd, or `update` to simultaneous, `loss` to cwc and `cfse` to false",
             )
-        conv, bn = block.conv, block.bn
         for parameter in block.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        return conv_block.Layer(
-            conv.weight.detach(), bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var,
-            conv.padding[0], block.pool, bn.eps, bn.momentum,
-        )  # fmt: skip
+        return conv_block.layer_of(block.conv, block.bn, block.pool)
 
     @torch.no_grad()
-    def _learn_closed_form(self, x: Tensor, label_B: Tensor, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
-        """As ``_learn``, for layers that learn one by one: the same numbers without autograd."""
-        h, moments = conv_block.load(x)
+    def _learn_closed_form(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+        """As ``_learn``, for layers that learn one by one: the same numbers without autograd.
+
+        Where all layers learn, their maps and workspace keep to ``conv_block.PEAK``: no other map is held meanwhile.
+        """
+        h, moments = conv_block.load(self.images(batch))
+        budgets = conv_block.budgets(self._layers, h.shape, h.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
         activities: list[Tensor] = []
         layer_losses: list[Tensor] = []
+        label_B = batch["label"]
 
         def slope(g_nJ: Tensor, some: slice) -> Tensor:
             return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
 
-        for index, (layer, block) in enumerate(zip(self._layers, self.net.blocks, strict=True)):
+        for index, (layer, block, budget) in enumerate(zip(self._layers, self.net.blocks, budgets, strict=True)):
             if index in learning:
                 grads = (block.conv.weight.grad, block.bn.weight.grad, block.bn.bias.grad)
-                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, CHUNK_BYTES)
+                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, budget)
                 block.bn.num_batches_tracked += 1
                 self.optimizers[index].step()
             else:
@@ -151,14 +151,17 @@ class Method(LocalClassifier):
                 var_C, mean_C = torch.var_mean(h[..., :-1], dim=(0, 1, 2), correction=0)
                 moments = conv_block.Moments(mean_C, var_C, h[..., 0].numel())
             layer_losses.append(losses.cwc(g_BJ, label_B).mean())
-            activities = [*activities, h[..., :-1].permute(0, 3, 1, 2)][-self.head.layers :]
+            if index >= self.layers - self.head.layers:
+                activities.append(h[..., :-1].permute(0, 3, 1, 2))
         return activities, layer_losses
 
     def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
         """The maps of a group's layers, with a graph where something in the group learns."""
         hs = []
+        graph = False
         for layer in group:
-            with torch.set_grad_enabled(any(below in learning for below in group[: group.index(layer) + 1])):
+            graph = graph or layer in learning
+            with torch.set_grad_enabled(graph):
                 x = blocks[layer](x)
             hs.append(x)
             if self.hp["feedback"] == "random":
@@ -170,29 +173,24 @@ class Method(LocalClassifier):
         if self.hp["feedback"] != "random" or len(group) == 1:
             return
         with torch.no_grad():
-            error_BJ = self._slope(self._goodness(group[-1], hs[-1]), label_B) / len(label_B)
+            error_BJ = self._slope(self._goodness(hs[-1]), label_B) / len(label_B)
         for layer, h in zip(group[:-1], hs[:-1], strict=True):
             if h.requires_grad:
                 signal = (error_BJ @ self._feedback[layer].flatten(1)).view(h.shape) / self.classes**0.5
                 h.backward(signal / h[0].numel())
 
-    def _goodness(self, layer: int, h: Tensor) -> Tensor:
+    def _goodness(self, h: Tensor) -> Tensor:
         """(B, classes) of a layer's map."""
         square_BC = h.square().flatten(2).sum(2, dtype=wide(h)) if h.ndim > 2 else h.square().to(wide(h))
         return grouped(square_BC, self.classes, h[0, 0].numel())
 
     def _loss(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """Each sample's loss (B,)."""
-        kind = self.hp["loss"]
-        if kind == "cwc":
+        if self.hp["loss"] == "cwc":
             return losses.cwc(g_BJ, label_B)
         positive_B = g_BJ.gather(1, label_B.unsqueeze(1)).squeeze(1)
         negative_B = g_BJ.sum(1) - positive_B
-        if kind == "symba":
-            return losses.symba(positive_B, negative_B, self.hp["alpha"])
-        if kind == "distance":
-            return losses.distance(positive_B, negative_B, self.hp["theta"], self.hp["margin"], self.hp["share"])
-        return F.softplus(self.hp["theta"] - positive_B) + F.softplus(negative_B - self.hp["theta"])
+        return losses.pair(positive_B, negative_B, self.hp["theta"], self.hp)
 
     def _slope(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """d loss / d goodness, each sample's own (B, classes)."""
@@ -237,7 +235,7 @@ class Method(LocalClassifier):
             x = block(x)
             activities = [*activities, x][-self.head.layers :]
             if index >= self.layers - goodness_of:
-                goods.append(self._goodness(index, x))
+                goods.append(self._goodness(x))
         return activities, goods
 
     def _one_pass(self, activities: list[Tensor]) -> Tensor:
@@ -247,14 +245,14 @@ class Method(LocalClassifier):
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``."""
 
-        def layer(index: int, block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        def layer(block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
             def run(x: Tensor) -> tuple[Tensor, Tensor]:
                 h = block(x)
-                return h, self._goodness(index, h)
+                return h, self._goodness(h)
 
             return run
 
-        return self.images(inputs), [layer(index, block) for index, block in self.modes([])]
+        return self.images(inputs), [layer(block) for _, block in self.modes([])]
 
     def state_dict(self) -> dict:
         """Also the number of steps, on which the groups may depend, and the random feedback."""

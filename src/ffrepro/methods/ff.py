@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from ffrepro.data import label_negatives as labels
 from ffrepro.methods import pairs
 from ffrepro.methods.base import Batch
-from ffrepro.methods.local import CLASSES
 from ffrepro.methods.pairs import PairLearner
+from ffrepro.nets.layers import CLASSES
 
 
 class Method(PairLearner):

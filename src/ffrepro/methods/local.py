@@ -8,18 +8,20 @@ the record then shows apart (``head: after``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.core import normalisation
+from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, Phase
-from ffrepro.nets.layers import initialise
+from ffrepro.nets.layers import CLASSES, initialise
 
-CLASSES = 10
 HEAD = "head"
+Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
+"""(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
 HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
 
 
@@ -47,9 +49,7 @@ class LocalClassifier(BaseMethod):
         self.layers = len(net.blocks)
         self.head = head
         self.phase: str | None = None  # None: outside training; everything there is counts as learnt
-        self.conv = any(p.ndim == 4 for p in net.parameters())
-        if self.conv:
-            net.to(memory_format=torch.channels_last)
+        self.conv = images.lay_out(net)
         for index, block in enumerate(net.blocks):
             parameters = [*block.parameters(), *(beside[index].parameters() if index in beside else ())]
             self.add_optimizer(parameters, lr, hyperparameters["weight_decay"])
@@ -87,8 +87,7 @@ class LocalClassifier(BaseMethod):
 
     def images(self, batch: Batch) -> Tensor:
         """The batch's input in the memory format that the blocks are fastest with."""
-        x = batch["x"]
-        return x.contiguous(memory_format=torch.channels_last) if self.conv and x.ndim == 4 else x
+        return images.take(batch, self.conv)
 
     def learn_head(self, activities: list[Tensor], label_B: Tensor) -> Tensor:
         """One update of the head on activities without a graph; its mean cross-entropy."""
@@ -149,6 +148,32 @@ class NormalisedClassifier(LocalClassifier):
         initialise(head, "torch_default", generator)
         super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:
+        """One update of every learning block, bottom up, each on what the block below passes on.
+
+        Args:
+            x: the first block's input.
+            update: leaves the gradients of a block, and of what learns beside it, for the optimizer's step.
+
+        Returns:
+            ``loss_layer<l>``, each one's mean loss, and ``loss``, their sum.
+        """
+        out: Batch = {}
+        for index, block in self.modes(learning):
+            if index > max(learning):
+                break
+            if index in learning:
+                self.optimizers[index].zero_grad()
+                h, out[f"loss_layer{index}"] = update(index, block, x)
+                self.optimizers[index].step()
+            else:
+                with torch.no_grad():
+                    h = block(x)
+            if index < max(learning):
+                x = self.normalise(h)
+        out["loss"] = torch.stack(list(out.values())).sum()
+        return out
 
     def normalise(self, h: Tensor) -> Tensor:
         """Only the direction of a layer's activities goes on."""

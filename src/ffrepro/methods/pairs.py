@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import losses
@@ -36,29 +35,11 @@ class PairLearner(NormalisedClassifier):
             )
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
-        """Every learning layer's update on positive samples followed by their negatives.
+        """``learn_blocks`` on positive samples followed by their negatives."""
+        closed = self.hp["gradient"] == "closed_form"
+        return self.learn_blocks(x, learning, self._closed_form if closed else self._autograd)
 
-        Returns:
-            ``loss_layer<l>``, each one's mean loss, and ``loss``, their sum.
-        """
-        out: Batch = {}
-        for index, block in self.modes(learning):
-            if index > max(learning):
-                break
-            if index in learning:
-                learn = self._closed_form if self.hp["gradient"] == "closed_form" else self._autograd
-                self.optimizers[index].zero_grad()
-                h, out[f"loss_layer{index}"] = learn(block, x)
-                self.optimizers[index].step()
-            else:
-                with torch.no_grad():
-                    h = block(x)
-            if index < max(learning):
-                x = self.normalise(h)
-        out["loss"] = torch.stack(list(out.values())).sum()
-        return out
-
-    def _autograd(self, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _autograd(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             h = block(x)
             loss = self.pair_loss(self.goodness(h), h[0].numel()).mean()
@@ -66,7 +47,7 @@ class PairLearner(NormalisedClassifier):
         return h.detach(), loss.detach()
 
     @torch.no_grad()
-    def _closed_form(self, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _closed_form(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         """A linear map, ReLU and a goodness: where h is 0 the ReLU is off, so that d loss / d pre-activation = a h."""
         linear, x_BI = block.linear, x.flatten(1)
         h_BO = torch.addmm(linear.bias, x_BI, linear.weight.t()).relu_()
@@ -92,8 +73,4 @@ class PairLearner(NormalisedClassifier):
         """Each pair's loss (B / 2,), from the goodness of the positive samples followed by their negatives'."""
         theta = self.hp["theta"] * (units if self.hp["goodness"] == "sum" else 1)
         positive_B, negative_B = g_B.chunk(2)
-        if self.hp["loss"] == "symba":
-            return losses.symba(positive_B, negative_B, self.hp["alpha"])
-        if self.hp["loss"] == "distance":
-            return losses.distance(positive_B, negative_B, theta, self.hp["margin"], self.hp["share"])
-        return F.softplus(theta - positive_B) + F.softplus(negative_B - theta)
+        return losses.pair(positive_B, negative_B, theta, self.hp)

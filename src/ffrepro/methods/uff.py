@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.methods import local
+from ffrepro.methods import images, local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import Unlabelled
 from ffrepro.nets.layers import initialise
@@ -43,7 +43,7 @@ class Method(Unlabelled):
     HYPERPARAMETERS = local.HYPERPARAMETERS | {"cell", "noise_size", "norm", "norm_epsilon"}
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
-        if any(p.ndim == 4 for p in net.parameters()):
+        if images.has_convolutions(net):
             raise FfreproError("the cells of uff are fully connected, this net has convolutions", fix="use net mlp")
         sizes = [math.prod(example["x"].shape[1:]), *(math.prod(shape) for shape in net.shapes)]
         self.cells = []
@@ -61,24 +61,14 @@ class Method(Unlabelled):
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """Every learning cell's update."""
-        out: Batch = {}
-        for index, block in self.modes(learning):
-            if index > max(learning):
-                break
-            if index in learning:
-                optimizer = self.optimizers[index]
-                optimizer.zero_grad()
-                with torch.enable_grad():
-                    h, loss_B = self._cell(index, block, x, self.generator)
-                    loss_B.mean().backward()
-                optimizer.step()
-                out[f"loss_layer{index}"] = loss_B.detach().mean()
-            else:
-                with torch.no_grad():
-                    h = block(x)
-            x = self.normalise(h.detach())
-        out["loss"] = torch.stack(list(out.values())).sum()
-        return out
+
+        def update(index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                h, loss_B = self._cell(index, block, x, self.generator)
+                loss_B.mean().backward()
+            return h.detach(), loss_B.detach().mean()
+
+        return self.learn_blocks(x, learning, update)
 
     def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
         """Each cell's loss for each image."""

@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.nets.layers import ConvBlock, Head, LinearBlock, initialise
+from ffrepro.nets.layers import CLASSES, ConvBlock, Head, LinearBlock, initialise
 
 SETTINGS = frozenset({"model", "cfse", "init"})
-CLASSES = 10
 HEAD_LAYERS = 2  # the improved algorithm infers from the last two layers (Sec. III, item 4)
 UNUSED_EMBEDDING = CLASSES * 32 * 32
 

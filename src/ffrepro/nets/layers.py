@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.names import unknown
 
+CLASSES = 10  # of every image set here
 POOL = 2  # every pooling is over POOL x POOL
 
 

@@ -17,10 +17,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ffrepro import methods
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import early_exit, seeds
-from ffrepro.nets import build
 from ffrepro.training import loop, machine, timing
 from ffrepro.training.record import Record
 
@@ -89,7 +87,7 @@ def _singly(batches: list[dict], images: int) -> Iterator[dict]:
 
 def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[str, Callable[[dict], object]], float]:
     """For each scheme a function of a batch; and the mean number of layers that early exit uses of the example."""
-    ours, theirs = (_method(plan["variants"][variant], task, example) for variant in (name, twin))
+    ours, theirs = (_method(plan, variant, task) for variant in (name, twin))
     with torch.no_grad():
         scores_BLC = ours.observe(example)["layer_scores"]
     threshold = _halving(scores_BLC)
@@ -104,11 +102,9 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
     return ways | {"early exit": leave}, used
 
 
-def _method(variant: dict, task, example: dict):
-    generator = seeds.generator("bench", "init")
-    net = build(variant["net"], task.inputs, generator).to(task.device, task.dtype)
-    hyperparameters = {k: v for k, v in variant["method"].items() if k != "name"}
-    return methods.module(variant["method"]["name"]).Method(net, hyperparameters, example, generator, LR)
+def _method(plan: dict, variant: str, task):
+    asked = {**plan, **plan["variants"][variant], "training": {"lr": LR}}
+    return loop.make_method(asked, task, seeds.generator("bench", "init"))
 
 
 def _halving(scores_BLC: torch.Tensor) -> float:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ffrepro.base.names import unknown
 from ffrepro.core import conv_block, seeds
 from ffrepro.nets import cnn, mlp
+from ffrepro.nets.layers import CLASSES
 from ffrepro.training import bench_local_steps as steps
 from ffrepro.training import memory, timing
 
@@ -48,7 +49,7 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
         raise unknown("net", name, NETS, where="bench local")
     generator = seeds.generator("bench", "local")
     x = torch.randn(batch, *NETS[name], generator=generator).to(device)
-    label = torch.randint(cnn.CLASSES, (batch,), generator=generator).to(device)
+    label = torch.randint(CLASSES, (batch,), generator=generator).to(device)
     makers, baselines = _makers(name, x, label)
     sizes = frozenset(p.numel() * p.element_size() for p in _net(name, x).parameters())
     peaks = {}
@@ -79,10 +80,10 @@ def _net(name: str, x: Tensor) -> nn.Module:
     generator = seeds.generator("bench", "init")
     if name == MLP:
         net = mlp.Mlp(
-            x.shape[1], [2000] * 4, input_norm="none", bias=True, groups=cnn.CLASSES, init="torch_default",
+            x.shape[1], [2000] * 4, input_norm="none", bias=True, groups=CLASSES, init="torch_default",
             generator=generator,
         )  # fmt: skip
-        net.head = nn.Linear(2000, cnn.CLASSES)
+        net.head = nn.Linear(2000, CLASSES)
     else:
         net = cnn.Cnn(tuple(x.shape[1:]), name, cfse=False, init="torch_default", generator=generator)
     return net.to(x.device)
@@ -120,10 +121,7 @@ def _minimum(name: str, x: Tensor) -> int:
     """Bytes of the largest pair of neighbouring maps, the first of which is not the batch itself for an MLP."""
     if name == MLP:
         return len(x) * 2 * 2000 * x.element_size()
-    layers = [
-        conv_block.Layer(b.conv.weight, *[b.bn.weight] * 4, b.conv.padding[0], b.pool, b.bn.eps, b.bn.momentum)
-        for b in _net(name, x).blocks
-    ]
+    layers = [conv_block.layer_of(block.conv, block.bn, block.pool) for block in _net(name, x).blocks]
     shape = (len(x), *x.shape[2:], x.shape[1] + 1)
     return conv_block.least(layers, shape) * x.element_size()
 

@@ -16,13 +16,10 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.cnn import CLASSES
-from ffrepro.nets.layers import POOL, ConvBlock
+from ffrepro.nets.layers import CLASSES, POOL, ConvBlock
 
 Step = Callable[[], object]
 LR = 1e-3
-PEAK = 1.09  # of activations, as a multiple of the least: what is left beside the maps is workspace
-CHUNK_BYTES = 16 * 2**20
 SLAB = 200  # units of a linear layer whose gradient is formed at a time
 EPSILON = 1e-5
 
@@ -87,16 +84,12 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
     """Class competition block by block in closed form, convolutional net."""
     layers, grads, optimizers = [], [], []
     for block in net.blocks:
-        conv, bn = block.conv, block.bn
-        parameters = (conv.weight, bn.weight, bn.bias)
-        layers.append(conv_block.Layer(
-            *(p.detach() for p in parameters), bn.running_mean, bn.running_var,
-            conv.padding[0], block.pool, bn.eps, bn.momentum,
-        ))  # fmt: skip
+        parameters = (block.conv.weight, block.bn.weight, block.bn.bias)
+        layers.append(conv_block.layer_of(block.conv, block.bn, block.pool))
         grads.append(_set_gradients(parameters, [torch.empty_like(p) for p in parameters]))
         optimizers.append(torch.optim.Adam(parameters, lr=LR, fused=True))
     shape = (x.shape[0], *x.shape[2:], x.shape[1] + 1)
-    budgets = conv_block.budgets(layers, shape, x.element_size(), PEAK, CHUNK_BYTES)
+    budgets = conv_block.budgets(layers, shape, x.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
 
     def slope(g: Tensor, some: slice) -> Tensor:
         return losses.cwc_slope(g, label[some]).div_(len(label))

@@ -1,5 +1,8 @@
 """Duplicates: the same bytes whatever is made with them, and sets of them."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +58,28 @@ def test_they_are_a_trajectory_set_on_disk(made, tmp_path):
     found = trajectory_set.load(tmp_path / "dollar_medium.npz", verify=True)
     assert found.names == made.names
     assert np.array_equal(found.x, made.x)
+
+
+def test_a_spoilt_file_names_the_command_that_made_it(made, tmp_path):
+    path = tmp_path / "dollar_medium.npz"
+    with pytest.raises(FfreproError, match="no prepared data set") as error:
+        trajectory_set.load(path)
+    assert error.value.fix == "prepare it: ffrepro negatives dollar --level medium"
+    trajectory_set.save(made, path)
+    again = "run again: ffrepro negatives dollar --level medium"
+    with pytest.raises(FfreproError, match="the prepared data changed") as error:
+        replace(made, x=made.x + 1).verify()
+    assert error.value.fix == f"{again} --source standin --copies 2 --seed 0"
+    written = path.with_suffix(".json").read_text()
+    path.with_suffix(".json").write_text(json.dumps(made.manifest | {"format": 0}))
+    with pytest.raises(FfreproError, match="prepared in format 0") as error:
+        trajectory_set.load(path)
+    assert error.value.fix == f"{again} --source standin --copies 2 --seed 0"
+    path.with_suffix(".json").write_text(written)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(FfreproError, match="is damaged") as error:
+        trajectory_set.load(path)
+    assert error.value.fix == again
 
 
 def test_the_same_seed_gives_the_same_bytes(small_set, small_plans, made):
