@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.layers import CLASSES, POOL, ConvBlock
+from ffrepro.nets.layers import CLASSES
 
 Step = Callable[[], object]
 LR = 1e-3
@@ -46,14 +46,6 @@ def backprop(
 def plain(block: nn.Module, x: Tensor) -> Tensor:
     """A block as its module computes it."""
     return block(x)
-
-
-def relu_last(block: nn.Module, x: Tensor) -> Tensor:
-    """The same with ReLU in place and behind the pool, where four times fewer values are left."""
-    if not isinstance(block, ConvBlock):
-        return F.relu_(block.linear(x.flatten(1)))
-    z = block.conv(x if block.bn is None else block.bn(x))
-    return F.relu_(F.max_pool2d(z, POOL) if block.pool else z)
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
