@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ffrepro.claims import load
 from ffrepro.claims.figures import class_goodness, classifiers, filters
@@ -98,6 +99,16 @@ def test_goodness_is_the_mean_over_the_runs_that_kept_it(nets, figures):
     rows = picture.tables[0].rows
     assert rows[0] == ["FF_tiny", "1", "3", "1", "3.000", "10 of 10", "automobile for airplane (0.83)"]
     assert rows[1][2:] == ["11", "1.02", "10.761", "10 of 10", "dog for cat (1.36)"]
+
+
+@pytest.mark.parametrize("layers", [1, 2, 5, 6])
+def test_nothing_is_cut_off(nets, figures, layers):
+    for variant in ("tiny_cwc", "small_cwc")[: layers % 4]:
+        nets.run(variant, 0, test_goodness_by_class=np.repeat(goodness(2, 10)[:1], layers, 0))
+    nets.goodness()
+    wide, high = figures[0].get_size_inches()
+    box = figures[0].get_tightbbox(FigureCanvasAgg(figures[0]).get_renderer())
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= wide and box.y1 <= high
 
 
 def test_a_class_without_test_images_stays_white(nets, figures):
