@@ -42,8 +42,9 @@ def strongest_other(relative_JJ: np.ndarray) -> tuple[int, int]:
 def _draw(scene: Scene, spec: dict, group: Group) -> Drawn:
     by_net = {variant: _mean(evidence) for variant, evidence in group.found.items()}
     layers = max(len(goodness_LJJ) for goodness_LJJ in by_net.values())
-    figure, axes = canvas(2.5 * layers + 1.1, 3.2 * len(by_net) + 0.2, len(by_net), layers)
-    figure.get_layout_engine().set(h_pad=0.1)  # square panels move a little after the layout has made room for names
+    # High enough that its width limits a square panel: the layout cuts titles off where it is the other way round.
+    high = 3.9 if group.dataset in spec.get("classes", {}) else 3.4
+    figure, axes = canvas(2.5 * layers + 1.1, high * len(by_net), len(by_net), layers)
     rows: list[list[str]] = []
     for line, (variant, goodness_LJJ) in zip(axes, by_net.items(), strict=True):
         names = spec.get("classes", {}).get(group.dataset) or [str(c) for c in range(goodness_LJJ.shape[1])]
