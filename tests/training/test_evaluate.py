@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.training.evaluate import classification_metrics, detection_metrics, early_exit_metrics, summarise
+from ffrepro.training.evaluate import (
+    classification_metrics,
+    detection_metrics,
+    early_exit_metrics,
+    goodness_by_class,
+    summarise,
+)
 
 ARRAYS = {
     "logit": np.float32([2.0, -1.0, 3.0, 1.0, -2.0]),
@@ -86,10 +92,26 @@ def test_a_classifiers_record_keeps_classes_not_scores():
     plan = {"training": {}, "protocol": {"inference": "multi_pass"}}
     metrics, kept = summarise("classification", CLASSES, BATCHES, plan)
     assert metrics["error"] == 2 / 4
-    assert sorted(kept) == ["index", "label", "layer_prediction", "prediction_multi_pass", "prediction_one_pass"]
+    assert sorted(kept) == [
+        "goodness_by_class", "index", "label", "layer_prediction", "prediction_multi_pass", "prediction_one_pass",
+    ]  # fmt: skip
+    without = {name: value for name, value in CLASSES.items() if name != "layer_scores"}
+    assert "goodness_by_class" not in summarise("classification", without, BATCHES, plan)[1]
     assert kept["prediction_multi_pass"].dtype == np.uint8
     assert kept["prediction_multi_pass"].tolist() == [1, 0, 2, 1]
     assert kept["layer_prediction"].tolist() == [[0, 1], [1, 1], [0, 2], [0, 1]]
+
+
+def test_goodness_by_layer_true_class_and_class():
+    """Samples 1 and 3 are of class 1: in layer 0 their goodness is (0, 1, 0) and (1, 0, 0), in layer 1 (0, 1, 0)."""
+    found = goodness_by_class(CLASSES["layer_scores"], CLASSES["label"])
+    assert found.dtype == np.float32
+    assert found.tolist() == [
+        [[1, 0, 0], [0.5, 0.5, 0], [1, 0, 0]],
+        [[0, 1, 0], [0, 1, 0], [0, 0, 1]],
+    ]
+    absent = goodness_by_class(CLASSES["layer_scores"][:2], CLASSES["label"][:2])
+    assert np.isnan(absent[:, 2]).all() and absent[:, :2].tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]]]
 
 
 def test_early_exit_is_chosen_on_validation():

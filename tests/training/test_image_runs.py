@@ -2,13 +2,21 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
-from helpers.method_cases import CASES, FF_IMAGES, LOCAL, build, is_image_case, make_images
+from helpers.method_cases import BP_IMAGES, CASES, CWC, FF_IMAGES, LOCAL, build, is_image_case, make_images
 from helpers.plans import IMAGES, make_image_plan
 
-from ffrepro.training import loop
+from ffrepro.training import evaluate, loop
+from ffrepro.training.record import Record
 
+CNN = {"name": "cnn", "model": "test", "cfse": False, "init": "torch_default"}
+KEPT = {
+    "cwc": (CWC, CNN, "multi_pass"),
+    "ff": (FF_IMAGES, None, "multi_pass"),
+    "backprop": (BP_IMAGES, CNN, "one_pass"),
+}
 GREEDY = [case for case in LOCAL if is_image_case(case) and CASES[case][1]["update"] == "simultaneous"]
 
 
@@ -73,6 +81,61 @@ def test_record_of_every_new_way_to_learn(place, case, head):
     assert result["epochs"] == (3 if head == "after" else 2)
     assert 0 <= result["metrics"]["test/error_one_pass"] <= 1
     assert ("test/error_early_exit" in result["metrics"]) == (name == "ff")
+
+
+def arrays_of(place, plan):
+    with np.load(place.runs / plan["run"] / "arrays.npz") as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def plan_of(name, **training):
+    hyperparameters, net, inference = KEPT[name]
+    return make_image_plan(name, hyperparameters, net=net, inference=inference, **training)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_record_holds_the_final_weights_goodness_and_filters(place, name):
+    plan = plan_of(name)
+    loop.run(plan, place, keep_weights=True)
+    found, weights = arrays_of(place, plan), Record(place.runs / plan["run"], plan).load_weights()
+    first = weights["blocks.0.linear.weight" if name == "ff" else "blocks.0.conv.weight"]
+    shape = (20, 1, 28, 28) if name == "ff" else (20, 1, 3, 3)
+    np.testing.assert_array_equal(found["filters"], first.reshape(shape).numpy().astype(np.float16))
+    assert ("filters_class" in found) == (name == "cwc")
+
+    task = loop.make_task(plan, loop.load_data(plan, place.prepared), "cpu", torch.float32)
+    method = loop.make_method(plan, task)
+    method.load_weights(weights)
+    seen, _ = evaluate.observe(method, task.in_order("test"))
+    if name == "backprop":
+        assert "test_goodness_by_class" not in found
+        return
+    assert found["test_goodness_by_class"].shape == (3, 10, 10)
+    for true in range(10):
+        mean_LC = seen["layer_scores"][seen["label"] == true].mean(0)
+        np.testing.assert_allclose(found["test_goodness_by_class"][:, true], mean_LC, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_an_interrupted_run_ends_with_the_same_arrays(place, monkeypatch, name):
+    plan = plan_of(name, max_epochs=3)
+    loop.run(plan, place)
+    straight = (place.runs / plan["run"] / "arrays.npz").read_bytes()
+    epoch = loop._Trainer._epoch
+
+    def interrupted(self, phase):
+        if self.at["epoch"] == 2:
+            raise KeyboardInterrupt
+        return epoch(self, phase)
+
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(loop._Trainer, "_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(plan, place, force=True)
+    assert Record(place.runs / plan["run"], plan).load_state()["at"]["epoch"] == 2
+    monkeypatch.setattr(loop._Trainer, "_epoch", epoch)
+    loop.run(plan, place, force=True)
+    assert (place.runs / plan["run"] / "arrays.npz").read_bytes() == straight
 
 
 def test_the_vocabulary_of_the_helpers_is_the_tasks():

@@ -39,7 +39,10 @@ def summarise(
     """
     training = plan["training"]
     if kind == "classification":
-        return classification_metrics(arrays, plan["protocol"]["inference"]), _predictions(arrays)
+        kept = _predictions(arrays)
+        if "layer_scores" in arrays:
+            kept["goodness_by_class"] = goodness_by_class(arrays["layer_scores"], arrays["label"])
+        return classification_metrics(arrays, plan["protocol"]["inference"]), kept
     metrics = detection_metrics(
         arrays,
         batch_S,
@@ -119,6 +122,23 @@ def _predictions(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if name.startswith("scores_") or name == "layer_scores":
             kept[name.replace("scores", "prediction")] = value.argmax(-1).astype(np.uint8)
     return kept
+
+
+def goodness_by_class(scores_SLC: np.ndarray, label_S: np.ndarray) -> np.ndarray:
+    """Mean goodness of every class in every layer, over the samples of each true class.
+
+    Args:
+        scores_SLC: goodness by sample, layer and class (``layer_scores`` of ``observe``).
+        label_S: true classes.
+
+    Returns:
+        float32 (L, C, C): layer, true class, class that the goodness speaks for; NaN for a true class without samples.
+    """
+    layers, classes = scores_SLC.shape[1:]
+    out_LCC = np.full((layers, classes, classes), np.nan, np.float32)
+    for label in np.unique(label_S):
+        out_LCC[:, label] = scores_SLC[label_S == label].mean(0, dtype=np.float64)
+    return out_LCC
 
 
 def detection_metrics(

@@ -25,7 +25,7 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.core import schedules, seeds
 from ffrepro.nets import build
-from ffrepro.training import evaluate, machine, memory
+from ffrepro.training import evaluate, filters, machine, memory
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 
@@ -89,6 +89,8 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         "memory": memory.of_process(device),
     }
     arrays = {f"test_{name}": value for name, value in final["test"][1].items()}
+    if task.kind == "classification":
+        arrays |= filters.of_first_layer(method, task.inputs)
     facts = about(plan, record, data, place, device, started)
     facts["data"]["counts"] = task.counts()
     record.finish(facts, result, arrays, method.weights() if keep_weights else None)

@@ -13,10 +13,12 @@ import matplotlib as mpl
 from ffrepro.base.names import unknown
 from ffrepro.claims.figures import (
     bars,
+    class_goodness,
     classifiers,
     confusion,
     curves,
     difficulty,
+    filters,
     goodness,
     graph,
     roc,
@@ -41,6 +43,8 @@ KINDS: dict[str, Callable[[Scene, dict], list[Drawn]]] = {
     "layer_curves": classifiers.layer_curves,
     "schemes": classifiers.error_by_scheme,
     "confusion": confusion.draw,
+    "class_goodness": class_goodness.draw,
+    "filters": filters.draw,
 }
 
 

@@ -6,7 +6,7 @@ A picture for each experiment and data set that has runs of the scale; one witho
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 
@@ -54,6 +54,16 @@ def groups(scene: Scene) -> Iterator[Group]:
                 twins = {v: e for v in found if (e := evidence[claims.twin(v)])}
                 if found:
                     yield Group(family, treatment, dataset, found, twins)
+
+
+def keeping(group: Group, array: str) -> Group:
+    """The group with those of its runs alone that kept an array: records differ by when they were made."""
+
+    def kept(found: dict[str, Evidence]) -> dict[str, Evidence]:
+        some = {v: tuple(r for r in evidence.records if array in r.arrays()) for v, evidence in found.items()}
+        return {variant: Evidence(records) for variant, records in some.items() if records}
+
+    return replace(group, found=kept(group.found), twins=kept(group.twins))
 
 
 def schemes(record: Record, split: str = "test") -> list[str]:
