@@ -10,7 +10,8 @@ from ffrepro.claims import difficulty, html, markdown
 from ffrepro.claims.blocks import Heading, Notice, Table, text_of
 from ffrepro.claims.compare import best_pick, scale_pick
 from ffrepro.claims.figures import KINDS
-from ffrepro.claims.figures.style import Scene
+from ffrepro.claims.figures.difficulty import _panel
+from ffrepro.claims.figures.style import Scene, canvas
 from ffrepro.claims.records import Store
 from ffrepro.data import trajectory_set
 from ffrepro.data.negatives import planning, plans
@@ -116,7 +117,42 @@ def test_another_scale_shows_the_best_evidence_beside_its_own(measured):
     assert len(difficulty.build(measured.claims(), best_pick(store(measured))).records) == 18 + 1 + 10
 
 
-def test_the_figure_is_drawn_from_the_same_cells(measured, tmp_path):
+def test_intervals_end_where_an_auc_does(measured):
+    for seed, auc in enumerate((0.6, 0.9, 1.0)):
+        made = plan(measured, "matched", "dollar", "bptt_negativesfar", seed, negatives="far")
+        measured.record(made, auc=auc)
+    found = difficulty.build(measured.claims(), scale_pick(store(measured), "lite"))
+    summary = found.cells["dollar", "far", "bptt"].summary
+    assert summary.high > 1  # mean .833, std .208: a t interval knows nothing of what is measured
+    assert difficulty.bounds(summary) == (pytest.approx(5 / 6 - 4.303 * 0.2082 / 3**0.5, abs=1e-3), 1.0)
+    rows = [[text_of(cell, "; ") for cell in row] for row in difficulty.table(found).rows]
+    assert ["$1", "ours, far", "0.833 ± 0.208 (n=3); [0.316, 1.000]"] in [row[:3] for row in rows]
+
+
+def test_missing_plans_are_said_with_the_command(measured):
+    said = markdown.render(difficulty.section(measured.claims(), store(measured), "lite"))
+    assert "ffrepro kinematics plan dollar --source upstream" in said
+    place = measured.root / "data/plans/upstream"
+    place.mkdir(parents=True)
+    write_json(place / "dollar.json", {"bad": []})
+    said = markdown.render(difficulty.section(measured.claims(), store(measured), "lite"))
+    assert "No stroke plans" not in said
+
+
+def test_the_panel_shows_the_cells_means_and_bars(measured):
+    _, axes = canvas(3, 3, 1, 1)
+    found = difficulty.build(measured.claims(), scale_pick(store(measured), "lite"))
+    _panel(Scene(measured.claims(), store(measured), "lite"), axes[0, 0], found, "dollar")
+    shown = {container.get_label(): container for container in axes[0, 0].containers}
+    assert set(shown) == {"FF-Std", "Boosted trees", "Logistic regression"}
+    points, _, (bars,) = shown["FF-Std"]
+    assert points.get_ydata() == pytest.approx([0.9, 0.6])
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    assert np.concatenate(ends) == pytest.approx([0.875, 0.925, 0.575, 0.625], abs=1e-3)
+    assert [label.get_text() for label in axes[0, 0].get_xticklabels()] == ["as released", "ours,\nclose"]
+
+
+def test_the_figure_is_an_image_and_the_same_every_time(measured, tmp_path):
     entry = next(entry for entry in measured.claims().content["figures"] if entry["kind"] == "difficulty")
     (drawn,) = KINDS["difficulty"](Scene(measured.claims(), store(measured), "lite"), entry)
     (tmp_path / "p.png").write_bytes(drawn.png)

@@ -59,6 +59,19 @@ def test_the_documented_table_is_that_of_the_record_beside_it(project_root):
     assert bench.describe(record) in (project_root / "docs/KINEMATICS.md").read_text()
 
 
+def test_the_record_keeps_what_the_extraction_promises(project_root):
+    """Its quality at 26, 38, 25 and 33 dB, 13 strokes a gesture, and known strokes found again."""
+    record = json.loads((project_root / "docs/kinematics_bench.json").read_text())
+    rows = {row["name"]: row for row in record["rows"]}
+    gestures, signatures = rows["dollar"], rows["mcyt"]
+    assert (gestures["n"], signatures["n"]) == (500, 50)
+    assert gestures["snr_v_median"] >= 26 and gestures["snr_v_p5"] >= 20 and gestures["snr_t_median"] >= 38
+    assert gestures["strokes_mean"] <= 13 and gestures["plans"]["per_cpu_s"] >= 20
+    assert signatures["snr_v_median"] >= 25 and signatures["snr_t_median"] >= 33
+    assert signatures["plans"]["per_cpu_s"] >= 1
+    assert record["known"][0]["snr_v_median"] >= 50 and record["known"][0]["again"] >= 0.95
+
+
 def test_the_documented_whole_sets_are_those_of_their_manifests(project_root):
     text = (project_root / "docs/KINEMATICS.md").read_text()
     manifests = json.loads((project_root / "docs/kinematics_plans.json").read_text())

@@ -5,6 +5,7 @@ No claim of a paper is judged here. The claims file's ``difficulty`` says which 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ffrepro.claims import formats
@@ -92,7 +93,19 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
     content: list[Block] = [Heading(spec["title"], 2, f"{claims.paper}-difficulty"), Paragraph(spec["text"])]
     if best.cells and [r.run for r in best.records] != [r.run for r in here.records]:
         content += _block(best, "best evidence")
-    return content + _block(here, f"scale {scale}")
+    return content + _block(here, f"scale {scale}") + _without_plans(store, here)
+
+
+def _without_plans(store: Store, found: Difficulty) -> list[Block]:
+    """Which pictures are missing, and how to get them: stroke plans are data, no part of a record."""
+    used = {(r.plan["source"], r.plan["dataset"]) for r in found.records}
+    missing = sorted(pair for pair in used if not (store.root / "data/plans" / pair[0] / f"{pair[1]}.json").is_file())
+    if not missing:
+        return []
+    names = ", ".join(found.claims.content["datasets"][dataset] for _, dataset in missing)
+    commands = "; ".join(f"ffrepro kinematics plan {dataset} --source {source}" for source, dataset in missing)
+    text = "The pictures of their quality and of a movement leave these sets out; to make the plans"
+    return [Paragraph(f"No stroke plans of {names} are here. {text}: {commands}")]
 
 
 def _block(found: Difficulty, scope: str) -> list[Block]:
@@ -126,8 +139,13 @@ def notes(found: Difficulty) -> list[str]:
     """What a reader must know about the runs: how few, how short, on what."""
     texts = [
         "AUC on the test part: mean ± std over n runs that differ by seed and by who is in which part; below it the "
-        "95 % t interval of the mean."
+        "95 % t interval of the mean, cut at 0 and 1."
     ]
+    if any(key[1] == "shuffled" for key in found.cells):
+        texts.append(
+            "An AUC away from .5 under shuffled labels is no leak by itself: FF's score grows with the input's energy, "
+            "so that an untrained net orders classes that differ in speed (docs/matched.md)."
+        )
     few = sorted({cell.summary.n for cell in found.cells.values() if cell.summary.n < ENOUGH})
     if few:
         texts.append(f"Cells with n = {', '.join(map(str, few))} are too few runs to conclude anything from.")
@@ -141,9 +159,16 @@ def notes(found: Difficulty) -> list[str]:
     return texts
 
 
+def bounds(summary: st.Summary) -> tuple[float, float]:
+    """The interval of a mean AUC (nan, nan for a single run), cut at what an AUC can be."""
+    if summary.n < 2:
+        return math.nan, math.nan
+    return max(summary.low, 0.0), min(summary.high, 1.0)
+
+
 def _lines(cell: Cell | None) -> str | list[Line]:
     if cell is None:
         return formats.DASH
-    interval = formats.interval(cell.summary.low, cell.summary.high, _DIGITS)
+    interval = formats.interval(*bounds(cell.summary), _DIGITS)
     lines = [Line(f"{formats.mean_std(cell.summary, _DIGITS)} (n={cell.summary.n})")]
     return lines + [Line(interval)] * (interval != formats.DASH)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from ffrepro.claims import difficulty
 from ffrepro.claims.compare import scale_pick
 from ffrepro.claims.difficulty import Difficulty
 from ffrepro.claims.figures.style import BASELINE, PALETTE, Drawn, Scene, canvas, caption, plain, png, say
+from ffrepro.core import statistics as st
 
 _CLASSIFIERS = PALETTE[3:]  # of methods that are no variants of the paper
 _CONTROL = "#d9d9d9"
@@ -32,7 +34,7 @@ def draw(scene: Scene, spec: dict) -> list[Drawn]:
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
                 handles.setdefault(label, handle)
         figure.legend(handles.values(), handles.keys(), loc="outside right upper")
-    parts = ["Bars: 95 % t interval of the mean over seeds, where there are two or more."]
+    parts = ["Bars: 95 % t interval of the mean over seeds, where there are two or more, cut at 1."]
     if any(key[1] == "human" for key in found.cells):
         parts.append(
             "Grey band: the control, human against human, from the lowest to the highest mean of a classifier."
@@ -62,7 +64,13 @@ def _panel(scene: Scene, ax: Axes, found: Difficulty, dataset: str) -> None:
             )
             style = {"color": colour, "linestyle": "--" if method in others else "-", "linewidth": 1.2}
             x, means = [place for place, _ in points], [summary.mean for _, summary in points]
-            bars = [summary.high - summary.mean if summary.n > 1 else 0.0 for _, summary in points]
+            bars = np.transpose([_bar(summary) for _, summary in points])
             ax.errorbar(x, means, bars, marker="o", markersize=3.5, capsize=2, label=entry["label"], **style)
-    ax.set_xticks(range(len(there)), [levels[level] for level in there])
+    ax.set_xticks(range(len(there)), [levels[level].replace(", ", ",\n") for level in there])
     ax.set(title=plain(found.claims.content["datasets"][dataset]), xlabel="negatives")
+
+
+def _bar(summary: st.Summary) -> tuple[float, float]:
+    """Lengths of the bar below and above a mean."""
+    low, high = difficulty.bounds(summary)
+    return (summary.mean - low, high - summary.mean) if summary.n > 1 else (0.0, 0.0)
