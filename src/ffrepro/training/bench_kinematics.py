@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from ffrepro.core import seeds
 from ffrepro.data import trajectory_set
@@ -142,6 +141,8 @@ def known_signal(plan: Plan, filtered: bool) -> Reference:
 
 def found_again(plan: Plan, found: Plan) -> int:
     """How many strokes of the plan have one found within 10 ms of the peak and 10 % of D, each one of its own."""
+    from scipy.optimize import linear_sum_assignment  # the package must import without scipy
+
     late = (lognormal.peak_time(plan)[:, None] - lognormal.peak_time(found)).abs() <= _MATCH_SECONDS
     long = (found.d / plan.d[:, None] - 1).abs() <= _MATCH_D
     fitting = (late & long).numpy()
