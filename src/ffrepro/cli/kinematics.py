@@ -91,10 +91,11 @@ def _load(args: argparse.Namespace, dataset: str) -> TrajectorySet:
 
     family = datasets.module(dataset).SPEC.family  # an unknown name gets its nearest
     if family != "trajectories":
+        others = [name for name in datasets.names() if datasets.module(name).SPEC.family == "trajectories"]
         raise FfreproError(
             f"{dataset!r} is a set of {family}: it has no movements",
             where=dataset,
-            fix=f"take a set of trajectories: {', '.join(datasets.of_family('trajectories'))}",
+            fix=f"take a set of trajectories: {', '.join(others)}",
         )
     return trajectory_set.load(args.prepared / args.source / f"{dataset}.npz")
 

@@ -32,11 +32,6 @@ def module(name: str) -> ModuleType:
     return import_module(f"{__name__}.{name}")
 
 
-def of_family(family: str) -> list[str]:
-    """The data sets of a family (``trajectories``, ``images``), sorted."""
-    return [name for name in names() if module(name).SPEC.family == family]
-
-
 def view(name: str) -> ModuleType:
     """The module whose ``Task`` makes splits, inputs and batches of a prepared set: ``data/<name>_task.py``."""
     return import_module(f"{__name__}.{name}_task")
