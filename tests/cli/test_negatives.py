@@ -2,6 +2,7 @@
 
 import json
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from helpers import movements
 from ffrepro.cli.main import main
 from ffrepro.data import trajectory_set
 from ffrepro.data.negatives import plans
+from ffrepro.kinematics import extraction
 
 
 @pytest.fixture
@@ -68,6 +70,24 @@ def test_wrong_names_get_their_nearest(place, capsys):
     assert "--copies" in refused(["negatives", "dollar", "--level", "far", "--copies", "0"], capsys)
 
 
+def test_a_set_of_images_has_no_movements(place, capsys):
+    (place / "data/prepared/upstream").mkdir()
+    (place / "data/prepared/upstream/mnist.npz").touch()  # its content is not looked at
+    for arguments in (
+        ["negatives", "mnist", "--level", "far"], ["kinematics", "plan", "mnist"], ["kinematics", "show", "mnist/3"],
+    ):  # fmt: skip
+        said = refused(arguments, capsys)
+        assert "'mnist' is a set of images" in said
+        assert "take a set of trajectories: dollar, mcyt, mobiletouch, raton\n" in said
+
+
+@pytest.mark.parametrize("copies", ["-3", "1.5", "many"])
+def test_copies_are_counted(place, capsys, copies):
+    assert main(["kinematics", "show", "dollar/s01", "--source", "standin", "--copies", copies]) == 2
+    assert f"argument --copies: '{copies}' is no whole number from 0 on" in capsys.readouterr().err
+    assert not list(place.glob("*.png"))
+
+
 def size(path):
     head = path.read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
@@ -78,7 +98,7 @@ def test_show_a_sample_of_a_set(place, capsys):
     assert main(["kinematics", "show", "dollar/s01", "--source", "standin", "--flip-y"]) == 0
     lines = capsys.readouterr().out.splitlines()
     strokes = int(lines[0].split()[0])
-    assert "SNRv" in lines[0] and "15 Hz" in lines[0]
+    assert "SNRv" in lines[0] and "15 Hz" in lines[0] and "below the target" not in lines[1]
     assert lines[1].split()[0] == "stroke"
     assert [line.split()[0] for line in lines[2:-1]] == [str(n + 1) for n in range(strokes)]
     assert lines[-1] == "s01.png"
@@ -126,7 +146,26 @@ def test_a_csv_that_is_no_movement_says_why(place, capsys, content, said):
     assert not list(place.glob("*.png"))
 
 
+def test_a_plan_that_explains_too_little_says_so(place, capsys, monkeypatch):
+    monkeypatch.setattr(extraction, "Settings", partial(extraction.Settings, target_db=70.0, rounds=1))
+    assert main(["kinematics", "show", "dollar/s01", "--source", "standin", "--copies", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "below the target of 70 dB: the strokes do not explain this movement"
+    assert lines[2].split()[0] == "stroke"
+
+
+def test_a_duplicate_of_too_few_points_is_named(place, capsys):
+    (place / "slow.csv").write_text("x,y,t\n0,0,0\n50,20,400\n")
+    assert main(["kinematics", "show", "slow.csv", "--copies", "3"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("duplicate ")]
+    end = "has 2 points, fewer than 3: `ffrepro negatives` would leave it out"
+    assert said == [f"duplicate {number} {end}" for number in (1, 2, 3)]
+
+
 def test_a_csv_that_is_not_there(place, capsys):
     assert "no such file" in refused(["kinematics", "show", "nowhere.csv"], capsys)
     (place / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
     assert "not a text file" in refused(["kinematics", "show", "binary.csv"], capsys)
+    (place / "folder.csv").mkdir()
+    said = refused(["kinematics", "show", "folder.csv"], capsys)
+    assert "a folder, not a file" in said and "fix:   give one CSV of x, y, t in it" in said

@@ -5,6 +5,7 @@ import pytest
 from helpers.trajectories import make_set
 from scipy import signal
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.data import matching
 from ffrepro.data.features import Sequences
 
@@ -108,3 +109,21 @@ def test_a_sample_of_one_point_and_one_that_stands_still_have_no_velocity_that_i
     out = matching.velocities(make_set([[[1, 2, 0, 1]], [[1, 2, t, 1] for t in range(0, 50, 10)]]), **HOW)
     assert out.lengths.tolist() == [0, 4]
     assert (out.values == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "what"),
+    [
+        ([], "no points"),
+        ([[1, 2, 0, 1], [np.nan, 2, 10, 1]], "point 2: x is nan"),
+        ([[1, -np.inf, 0, 1], [1, 2, 10, 1]], "point 1: y is -inf"),
+        ([[1, 2, 0, 1], [1, 2, 10, 1], [1, 2, np.nan, 1]], "point 3: t is nan"),
+    ],
+)
+def test_a_sample_that_cannot_be_matched_is_named(bad, what):
+    good = [[n, 0, 10 * n, 1] for n in range(20)]
+    with pytest.raises(FfreproError) as error:
+        matching.velocities(make_set([good, bad, good]), **HOW)
+    assert (error.value.what, error.value.where) == (f"sample 1 cannot be matched: {what}", "s1")
+    assert "ffrepro prepare mcyt" in error.value.fix
+    assert matching.velocities(make_set([good, good]), **HOW).lengths.tolist() == [19, 19]

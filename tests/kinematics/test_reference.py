@@ -36,6 +36,34 @@ def test_what_is_no_recording_says_why(x, t, reason):
     assert str(error.value) == reason
 
 
+UNSEEN = "does not move in the signal at 200 Hz, low-passed at 15 Hz"
+LATE = np.r_[np.arange(0, 101, 10.0), 102.0], np.r_[np.zeros(11), 1.0]  # still for 100 ms, 1 px after the last sample
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "reason"),
+    [
+        (LATE[1], LATE[0], UNSEEN),
+        (500 + LATE[1], LATE[0], UNSEEN),  # what filtering a constant leaves is no movement
+        (1e16 + 4 * (STEADY > 48), STEADY * 10, UNSEEN),
+        (1e-200 * STEADY**2, STEADY * 10, UNSEEN),
+        (1e200 * STEADY, STEADY * 10, "coordinates as large as 4.9e+201: their squares are no numbers"),
+        (1.7e308 * (-1) ** STEADY, STEADY * 10, "coordinates as large as 1.7e+308: their squares are no numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_movement_that_the_signal_does_not_hold_says_why(x, t, reason):
+    with pytest.raises(ref.Unusable) as error:
+        ref.reference(x, np.zeros(len(x)), t)
+    assert str(error.value) == reason
+
+
+def test_a_little_movement_is_one():
+    step = np.where(STEADY < 25, 0, 1e-6)
+    still = ref.reference(1000 + step, np.zeros(50), STEADY * 10)
+    assert np.ptp(still.position[:, 0]) == pytest.approx(1e-6, rel=0.2)
+
+
 def test_a_jittering_clock_is_data():
     t = STEADY * 10
     t[20] -= 14  # 4 ms before its predecessor

@@ -29,6 +29,13 @@ def selection(args: argparse.Namespace) -> Selection:
     return Selection(args.paper, args.table, args.experiment, args.max_hours)
 
 
+def count(text: str) -> int:
+    """An option's whole number, 0 or more (an argparse ``type``)."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
 def columns(rows: list[Iterable[str]]) -> list[str]:
     """Rows of cells as lines with aligned columns."""
     table = [list(row) for row in rows]

@@ -24,6 +24,8 @@ A CSV of your own has columns x, y, t (or time), with or without a header, t in 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
+    from ffrepro.cli.common import count
+
     parser = subparsers.add_parser(
         "kinematics",
         help="the Sigma-Lognormal strokes behind a movement",
@@ -41,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show.add_argument("sample", metavar="SAMPLE", help="DATASET/NAME of a human sample, or a CSV file of x, y, t")
     show.add_argument("--out", type=Path, help="the PNG to write (default NAME.png here)")
     show.add_argument("--level", choices=["close", "medium", "far"], default="close", help="default close")
-    show.add_argument("--copies", type=int, default=5, help="duplicates to draw (default 5)")
+    show.add_argument("--copies", type=count, default=5, help="duplicates to draw (default 5)")
     show.add_argument("--seed", type=int, default=0, help="of the duplicates (default 0)")
     show.add_argument("--flip-y", action="store_true", help="y grows downwards, as on a screen")
     show.add_argument("--seconds", action="store_true", help="the CSV's times are in s, not ms")
@@ -77,13 +79,25 @@ def human_set(args: argparse.Namespace) -> tuple[TrajectorySet, Path]:
     """The data set of the options, and the file of its stroke plans."""
     import torch
 
+    torch.set_num_threads(1)  # small batches: more threads only wait for one another
+    return _load(args, args.dataset), args.plans / args.source / f"{args.dataset}.npz"
+
+
+def _load(args: argparse.Namespace, dataset: str) -> TrajectorySet:
+    """The prepared set; what has no movements is refused by name, not taken for a damaged file."""
     from ffrepro import data as datasets
+    from ffrepro.base.errors import FfreproError
     from ffrepro.data import trajectory_set
 
-    torch.set_num_threads(1)  # small batches: more threads only wait for one another
-    datasets.module(args.dataset)  # an unknown name gets its nearest
-    data = trajectory_set.load(args.prepared / args.source / f"{args.dataset}.npz")
-    return data, args.plans / args.source / f"{args.dataset}.npz"
+    family = datasets.module(dataset).SPEC.family  # an unknown name gets its nearest
+    if family != "trajectories":
+        others = [name for name in datasets.names() if datasets.module(name).SPEC.family == "trajectories"]
+        raise FfreproError(
+            f"{dataset!r} is a set of {family}: it has no movements",
+            where=dataset,
+            fix=f"take a set of trajectories: {', '.join(others)}",
+        )
+    return trajectory_set.load(args.prepared / args.source / f"{dataset}.npz")
 
 
 def make_plans(args: argparse.Namespace, data: TrajectorySet, path: Path) -> None:
@@ -120,7 +134,8 @@ def _show(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # small batches: more threads only wait for one another
     own = args.sample.endswith(".csv") or Path(args.sample).is_file()
     name, recording, subject, device = _own_sample(args) if own else _set_sample(args)
-    (found,) = planning.extract_all([recording], Settings())
+    settings = Settings()
+    (found,) = planning.extract_all([recording], settings)
     if isinstance(found, str):
         fix = "a movement has points x, y at growing times t in ms (a CSV's in s: --seconds)"
         raise FfreproError(f"no plan: {found}", where=args.sample, fix=fix)
@@ -132,7 +147,10 @@ def _show(args: argparse.Namespace) -> int:
     title = f"{name}: {len(found.plan.t0)} strokes, {len(made)} duplicates ({args.level})"
     out = args.out or Path(f"{Path(name).name}.png")
     files.write_bytes(out, movement.draw(title, reference.reference(*recording), found, made, args.flip_y))
-    print("\n".join(_table(found)))
+    print("\n".join(_table(found, settings.target_db)))
+    for number, one in enumerate(made, start=1):
+        if reason := duplicates.too_short(one):
+            print(f"duplicate {number} {reason}: `ffrepro negatives` would leave it out")
     print(out)
     return 0
 
@@ -156,14 +174,11 @@ def _set_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
 
     import numpy as np
 
-    from ffrepro import data as datasets
     from ffrepro.base.names import unknown
-    from ffrepro.data import trajectory_set
     from ffrepro.data.negatives import duplicates, planning
 
     dataset, _, name = args.sample.partition("/")
-    datasets.module(dataset)  # an unknown name gets its nearest
-    data = trajectory_set.load(args.prepared / args.source / f"{dataset}.npz")
+    data = _load(args, dataset)
     human = data.names[: duplicates.count_human(data)]
     if name not in human:
         few = difflib.get_close_matches(name, human, n=5, cutoff=0)  # a set has thousands
@@ -173,8 +188,8 @@ def _set_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
     return args.sample, recording, int(data.subject[index]), duplicates.measure_device(data)
 
 
-def _table(found: Extracted) -> list[str]:
-    """The plan in words and numbers."""
+def _table(found: Extracted, target_db: float) -> list[str]:
+    """The plan in words and numbers; a plan that explains less than it should says so."""
     from ffrepro.cli.common import columns
     from ffrepro.kinematics.lognormal import peak_time
 
@@ -186,9 +201,11 @@ def _table(found: Extracted) -> list[str]:
             str(number), f"{t0:.3f}", f"{peak:.3f}", f"{mu:.3f}", f"{sigma:.3f}", f"{d:.4g}", f"{theta_s:.2f}",
             f"{theta_e:.2f}",
         ))  # fmt: skip
+    below = f"below the target of {target_db:g} dB: the strokes do not explain this movement"
     return [
         f"{quality.strokes} strokes in {found.seconds:.2f} s; SNRv {quality.snr_v:.1f} dB "
         f"({quality.snr_v_per_stroke:.2f} dB a stroke), SNRt {quality.snr_t:.1f} dB, on the signal at 200 Hz, "
         "low-passed at 15 Hz",
+        *([below] if quality.snr_v < target_db else []),
         *columns(rows),
     ]

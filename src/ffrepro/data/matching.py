@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.data import features
 from ffrepro.data.features import Sequences
 from ffrepro.data.trajectory_set import TrajectorySet
@@ -26,11 +27,32 @@ def velocities(data: TrajectorySet, *, grid: float, rate_hz: float, lowpass_hz: 
         grid: positions become multiples of it.
         rate_hz, lowpass_hz: see ``resample`` and ``low_pass``.
         rest_speed: see ``trim_rests``.
+
+    Raises:
+        FfreproError: a sample without points, or with a number that is not finite.
     """
+    _check(data)
     x, y, t, offsets = features.merge_stamps(data)
     positions = np.round(np.stack([x, y], 1) / grid) * grid
     moved = low_pass(resample(positions, t, offsets, rate_hz), rate_hz, lowpass_hz)
     return trim_rests(_differences(moved, rate_hz), rest_speed)
+
+
+def _check(data: TrajectorySet) -> None:
+    """Raise where the interpolation, which runs over all samples at once, would mix them up."""
+    finite = np.isfinite(data.x) & np.isfinite(data.y) & np.isfinite(data.t)
+    if finite.all() and (data.lengths > 0).all():
+        return
+    if not finite.all():
+        row = int(np.argmin(finite))
+        sample = int(np.searchsorted(data.offsets, row, side="right")) - 1
+        name = next(name for name in "xyt" if not np.isfinite(getattr(data, name)[row]))
+        what = f"point {row - int(data.offsets[sample]) + 1}: {name} is {getattr(data, name)[row]}"
+    else:
+        sample = int(np.argmin(data.lengths))
+        what = "no points"
+    fix = f"take the sample out of the set; `ffrepro prepare {data.manifest['dataset']}` leaves such samples out"
+    raise FfreproError(f"sample {sample} cannot be matched: {what}", where=data.names[sample], fix=fix)
 
 
 def resample(position_N2: np.ndarray, t_N: np.ndarray, offsets: np.ndarray, rate_hz: float) -> Sequences:

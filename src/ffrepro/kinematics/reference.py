@@ -19,6 +19,7 @@ ORDER = 4
 MIN_SECONDS = 0.04
 MAX_SECONDS = 300.0
 MAX_BACKWARD_MS = 20.0  # a clock that jitters (MobileTouchDB: 4 ms) is data; one that starts again is not
+_RESOLVED = 1e-11  # of the coordinates: filtering 300 s of a constant leaves about a tenth of it as rounding
 _REFLECTED = 40  # samples continued at either end, three time constants of the filter
 
 
@@ -81,7 +82,7 @@ def clean(x: np.ndarray, y: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.n
     if seconds[-1] > MAX_SECONDS:
         raise Unusable(f"lasts {seconds[-1]:.6g} s, more than {MAX_SECONDS:g}")
     position = np.stack([x[last], y[last]], 1)
-    if (np.ptp(position, 0) == 0).all():
+    if (position == position[0]).all():
         raise Unusable("does not move")
     return position, seconds
 
@@ -116,9 +117,23 @@ def differentiate(position: np.ndarray) -> np.ndarray:
 
 
 def reference(x: np.ndarray, y: np.ndarray, t: np.ndarray) -> Reference:
-    """The reference signal of a recording; arguments and errors of ``clean``."""
+    """The reference signal of a recording.
+
+    Args:
+        x, y, t: see ``clean``.
+
+    Raises:
+        Unusable: as ``clean`` does; nothing of the movement is left in the signal, or its squares leave float64.
+    """
     position, seconds = clean(x, y, t)
     grid = np.arange(int(seconds[-1] * RATE + 1e-6) + 1) / RATE
-    resampled = np.stack([np.interp(grid, seconds, position[:, axis]) for axis in (0, 1)], 1)
-    filtered = low_pass(resampled)
-    return Reference(filtered, differentiate(filtered))
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves float64 is refused below
+        resampled = np.stack([np.interp(grid, seconds, position[:, axis]) for axis in (0, 1)], 1)
+        filtered = low_pass(resampled)
+        found = Reference(filtered, differentiate(filtered))
+        spread, power = filtered.var(0).sum(), np.square(found.velocity).sum(1).mean()
+    if not (np.isfinite(spread) and np.isfinite(power)):
+        raise Unusable(f"coordinates as large as {np.abs(position).max():.3g}: their squares are no numbers")
+    if not power or spread <= (_RESOLVED * np.abs(position).max()) ** 2:  # the rest is rounding, no movement
+        raise Unusable(f"does not move in the signal at {RATE:g} Hz, low-passed at {CUTOFF:g} Hz")
+    return found

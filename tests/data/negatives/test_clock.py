@@ -25,6 +25,19 @@ def test_each_subject_has_steps_of_its_own_and_pauses_are_none():
     assert found.steps[first:last].tolist() == [20, 20]
 
 
+def test_the_longest_step_that_is_no_pause():
+    assert clock.pause_ms(np.array([10.0, 12, 500])) == 100
+    assert clock.pause_ms(np.array([100.0, 100, 400])) == 100
+    assert clock.pause_ms(np.array([0.0, 0, 0, 144, 144, 150, 5000])) == 3 * 147  # bursts do not make it fast
+    assert clock.pause_ms(np.zeros(3)) == clock.pause_ms(np.zeros(0)) == 100
+
+
+def test_a_slow_clock_has_pauses_of_its_own():
+    found = device([[144, 144, 5000, 150, 144]])
+    assert found.pause_ms == 432
+    assert found.steps.tolist() == [144, 144, 150, 144]
+
+
 def test_a_clock_that_only_ever_pauses_is_a_slow_clock():
     found = device([[1000, 1000]])
     assert found.steps.tolist() == [1000, 1000]
@@ -78,12 +91,12 @@ def test_when_the_device_looked_by_hand():
 
 
 def test_recording_rounds_and_keeps_silent():
-    pixels = clock.Device(np.ones(1), {0: (0, 1)}, decimals=0, whole_ms=True, moves_only=True)
+    pixels = clock.Device(np.ones(1), {0: (0, 1)}, decimals=0, whole_ms=True, moves_only=True, pause_ms=100.0)
     places = np.array([[0.2, -0.2], [0.4, 0.3], [1.6, 0.3], [1.7, 0.3]])
     x, y, t = clock.record(pixels, places, np.array([0.0, 10.4, 20.4, 30.4]))
     assert (x.tolist(), y.tolist(), t.tolist()) == ([0, 2], [0, 0], [0, 20])
     assert not np.signbit(y).any()
-    exact = clock.Device(np.ones(1), {0: (0, 1)}, decimals=None, whole_ms=False, moves_only=False)
+    exact = clock.Device(np.ones(1), {0: (0, 1)}, decimals=None, whole_ms=False, moves_only=False, pause_ms=100.0)
     x, y, t = clock.record(exact, places, np.array([0.0, 10.4, 20.4, 30.4]))
     assert np.array_equal(np.stack([x, y], 1), places)
     assert t.tolist() == [0, 10.4, 20.4, 30.4]

@@ -162,6 +162,44 @@ def test_a_pause_stays_one():
         assert steps.max() == pytest.approx(gap, abs=80)
 
 
+def slow_recording(steps):
+    """Two thirds of a circle with these steps, ms."""
+    t = np.r_[0.0, np.cumsum(steps)]
+    return 300 + 200 * np.cos(t / 400), 300 + 200 * np.sin(t / 400), t
+
+
+def test_a_slow_clock_does_not_only_ever_pause():
+    """Eleven points 144 ms apart: every gap is longer than 100 ms, none is a pause."""
+    data = movements.make_set([slow_recording([144.0] * 10)], [0])
+    made = duplicates.with_duplicates(data, planning.extract_set(data, Settings(), workers=1), "close", 8, 0)
+    assert made.manifest["negatives"]["without"] == []
+    assert [len(sample(made, f"s00_close_{copy:02d}")[2]) for copy in range(8)] == pytest.approx([11] * 8, abs=2)
+
+
+def test_a_slow_clock_still_pauses():
+    data = movements.make_set([slow_recording([144.0] * 6 + [900.0] + [144.0] * 6)], [0])
+    made = duplicates.with_duplicates(data, planning.extract_set(data, Settings(), workers=1), "close", 3, 0)
+    for copy in range(3):
+        steps = np.diff(sample(made, f"s00_close_{copy:02d}")[2])
+        assert (steps > 432).sum() == 1
+        assert 864 <= steps.max() <= 1152  # a look of 144 ms on either side of it may fall away
+
+
+def test_one_sample_that_moves_too_late_costs_the_others_nothing(small_set, small_plans):
+    late = np.r_[np.zeros(11), 1.0], np.zeros(12), np.r_[np.arange(0, 101, 10.0), 102.0]
+    data = movements.make_set([*planning.recordings(small_set, np.arange(2)), late], [0, 0, 1])
+    made = duplicates.with_duplicates(data, planning.extract_set(data, Settings(), workers=1), "close", 1, 0)
+    (entry,) = made.manifest["negatives"]["without"]
+    assert (entry["sample"], entry["reason"][:13]) == ("s02", "does not move")
+    assert made.manifest["counts"]["synthetic"] == 2
+
+
+def test_too_few_points_are_a_reason():
+    few, enough = (duplicates.Recorded(*np.zeros((3, n))) for n in (2, 3))
+    assert duplicates.too_short(few) == "has 2 points, fewer than 3"
+    assert duplicates.too_short(enough) is None
+
+
 def test_a_level_that_is_none(small_set, small_plans):
     with pytest.raises(FfreproError, match="unknown level 'closer'") as error:
         duplicates.with_duplicates(small_set, small_plans, "closer", copies=1, seed=0)

@@ -62,6 +62,21 @@ HOPELESS = {
     "the clock runs backwards by 80 ms": (np.arange(9.0), np.ones(9), -np.arange(9) * 10.0),
     "point 3: y is nan": (np.arange(9.0), np.where(np.arange(9) == 2, np.nan, 1.0), np.arange(9) * 10.0),
     "point 1: t is inf": (np.arange(9.0), np.ones(9), np.full(9, np.inf)),
+    "does not move in the signal at 200 Hz, low-passed at 15 Hz": (
+        np.r_[np.zeros(11), 1.0],
+        np.ones(12),
+        np.r_[np.arange(0, 101, 10.0), 102.0],
+    ),
+    "coordinates as large as 8e+200: their squares are no numbers": (
+        1e200 * np.arange(9.0),
+        np.ones(9),
+        np.arange(9) * 10.0,
+    ),
+    "its strokes are too long or too short for a file of plans (3.99e+101)": (
+        1e100 * np.arange(9.0),
+        np.ones(9),
+        np.arange(9) * 10.0,
+    ),
 }
 
 
@@ -71,6 +86,22 @@ def test_hopeless_recordings_get_a_reason_and_the_others_their_plan(small_set, s
     assert found[1:-1] == list(HOPELESS)
     assert float(found[0].plan.d.sum()) == pytest.approx(float(small_plans.plan(0).d.sum()), rel=1e-6)
     assert len(found[-1].plan.d) == small_plans.strokes[1]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-60])
+def test_a_plan_that_no_duplicate_can_be_made_from_is_a_reason(small_set, monkeypatch, scale):
+    """Whatever the extraction gives: no strokes, or strokes of no length once they are in the file."""
+    extract = planning.extraction.extract
+
+    def spoilt(signals, settings):
+        for found in extract(signals, settings):
+            keep = slice(None) if scale else slice(0)
+            plan = found.plan._make(field[keep] for field in found.plan)
+            yield found._replace(plan=plan._replace(d=plan.d * scale))
+
+    monkeypatch.setattr(planning.extraction, "extract", spoilt)
+    (reason,) = planning.extract_all(planning.recordings(small_set, np.array([0])), Settings())
+    assert reason.startswith("its strokes are too long or too short" if scale else "no strokes found")
 
 
 def test_a_set_without_any_plan(tmp_path):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-PAUSE_MS = 100.0  # a longer step is a pause
+PAUSE_MS = 100.0  # a longer step is a pause,
+_SLOW_PAUSE = 3.0  # or one longer than so many median steps, of a clock that is slower than that itself
 BURST_MS = 2.0  # a step that is no longer is one within a burst
 _BLOCK = 16  # mean length of a block of steps
 _DECIMALS = range(7)  # coordinate grids that are looked for: 1 to 1e-6
@@ -26,6 +27,7 @@ class Device:
     """Attributes:
 
     steps: float64 (M,), ms, the clock's steps in all human samples, backward ones as 0.
+    pause_ms: a longer step is a pause (``pause_ms``).
     pools: subject -> indices (first, last + 1) of its steps; none for a subject without steps that take time.
     decimals: coordinates are multiples of 10^-decimals; None: of nothing.
     whole_ms: whether all stamps are whole milliseconds.
@@ -37,6 +39,20 @@ class Device:
     decimals: int | None
     whole_ms: bool
     moves_only: bool
+    pause_ms: float
+
+
+def pause_ms(steps: np.ndarray) -> float:
+    """The longest step, ms, that is no pause.
+
+    ``PAUSE_MS``, unless that would make pauses of most steps: then it is a slow clock's own median step that tells.
+
+    Args:
+        steps: (M,), ms, of all samples. Those of 0 are within a burst and say nothing of how often the device looks.
+    """
+    taking_time = steps[steps > 0]
+    median = float(np.median(taking_time)) if len(taking_time) else 0.0
+    return PAUSE_MS if median <= PAUSE_MS else _SLOW_PAUSE * median
 
 
 def measure(x: np.ndarray, y: np.ndarray, t: np.ndarray, offsets: np.ndarray, subject: np.ndarray) -> Device:
@@ -53,7 +69,8 @@ def measure(x: np.ndarray, y: np.ndarray, t: np.ndarray, offsets: np.ndarray, su
     values = np.concatenate([x, y])
     decimals = next((d for d in _DECIMALS if np.abs(values - np.round(values, d)).max(initial=0) < 1e-9), None)
     moves_only = decimals is not None and bool(len(moved)) and bool((moved > 0).all())
-    use = steps <= PAUSE_MS
+    longest = pause_ms(steps)
+    use = steps <= longest
     if moves_only:  # after a move by one unit the device may have looked before and seen nothing
         use &= moved > 1.5 * 10.0**-decimals
     for lonely in set(who[steps > 0]) - set(who[use & (steps > 0)]):
@@ -66,7 +83,7 @@ def measure(x: np.ndarray, y: np.ndarray, t: np.ndarray, offsets: np.ndarray, su
         first, last = np.searchsorted(who, one), np.searchsorted(who, one, side="right")
         if steps[first:last].any():
             pools[int(one)] = (int(first), int(last))
-    return Device(steps, pools, decimals, bool((t == np.rint(t)).all()), moves_only)
+    return Device(steps, pools, decimals, bool((t == np.rint(t)).all()), moves_only, longest)
 
 
 def draw_stamps(device: Device, subject: int, seconds: float, generator: torch.Generator) -> np.ndarray:

@@ -83,16 +83,21 @@ def duplicate(source: Original, level: str, device: Device, generator: torch.Gen
     begin, end = float(variant.begin), float(variant.end)
     stamps = clock.draw_stamps(device, source.subject, max(end - begin, _MIN_SECONDS), generator)
     times = begin + clock.looked_at(stamps) / 1000
-    seen = ~_paused(source, variant, times)
+    seen = ~_paused(source, variant, times, device.pause_ms)
     seen[[0, -1]] = True
     positions = lognormal.position(variant.plan, torch.from_numpy(times[seen]), torch.from_numpy(source.start))
     return Recorded(*clock.record(device, positions.numpy(), stamps[seen]))
 
 
-def _paused(source: Original, variant: perturb.Variant, times: np.ndarray) -> np.ndarray:
+def too_short(one: Recorded) -> str | None:
+    """Why a duplicate is no sample: too few points, as where the device hardly looks while the movement lasts."""
+    return f"has {len(one.x)} points, fewer than {_MIN_POINTS}" if len(one.x) < _MIN_POINTS else None
+
+
+def _paused(source: Original, variant: perturb.Variant, times: np.ndarray, pause_ms: float) -> np.ndarray:
     """Which of the times (n,) fall into a pause of the original, moved as its strokes are."""
     latest = np.maximum.accumulate(source.stamps - source.stamps[0]) / 1000
-    long = np.flatnonzero(np.diff(latest) > clock.PAUSE_MS / 1000)
+    long = np.flatnonzero(np.diff(latest) > pause_ms / 1000)
     old, new = lognormal.peak_time(source.plan).numpy(), lognormal.peak_time(variant.plan).numpy()
     inner = (old > 0) & (old < source.seconds)
     anchors = np.r_[0, old[inner], source.seconds], np.r_[float(variant.begin), new[inner], float(variant.end)]
@@ -140,8 +145,8 @@ def with_duplicates(data: TrajectorySet, plans: PlanSet, level: str, copies: int
     label = f"duplicates ({level}) of {plans.manifest['dataset']}"
     with Progress(label, total=len(sources), unit="duplicates") as progress:
         for place, (sample, one) in enumerate(zip(sources, made, strict=True)):
-            if len(one.x) < _MIN_POINTS:
-                reason = f"duplicate {place % copies} has {len(one.x)} points, fewer than {_MIN_POINTS}"
+            if reason := too_short(one):
+                reason = f"duplicate {place % copies} {reason}"
                 without.append({"index": int(sample), "sample": data.names[sample], "reason": reason})
             else:
                 kept.append((int(sample), f"{data.names[sample]}_{level}_{place % copies:02d}", one))

@@ -41,8 +41,19 @@ def extract_all(some: list[Recording], settings: Settings) -> list[Extracted | s
             out.append("")
         except reference.Unusable as reason:
             out.append(str(reason))
-    found = extraction.extract(signals, settings)
+    found = map(_plan_or_reason, extraction.extract(signals, settings))
     return [reason or next(found) for reason in out]
+
+
+def _plan_or_reason(found: Extracted) -> Extracted | str:
+    """The plan, if it is one that duplicates can be made from and a file can keep."""
+    if not len(found.plan.t0):
+        return "no strokes found"
+    with np.errstate(over="ignore"):
+        kept = found.plan._make(field.numpy().astype(plans.STROKES) for field in found.plan)
+    if not (all(np.isfinite(field).all() for field in kept) and kept.d.any()):
+        return f"its strokes are too long or too short for a file of plans ({float(found.plan.d.abs().max()):.3g})"
+    return found
 
 
 def extract_set(

@@ -24,7 +24,9 @@ from ffrepro.kinematics.lognormal import Plan
 
 FORMAT = 1
 
-_ARRAYS = dict.fromkeys(Plan._fields, np.float32) | {
+STROKES = np.float32  # what parameters of strokes are kept in
+
+_ARRAYS = dict.fromkeys(Plan._fields, STROKES) | {
     "offsets": np.int64,
     "index": np.int64,
     "start": np.float64,
