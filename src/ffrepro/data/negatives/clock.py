@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 PAUSE_MS = 100.0  # a longer step is a pause,
-_SLOW_PAUSE = 3.0  # or one longer than so many median steps, of a clock that is slower than that itself
+_SLOW_PAUSE = 3.0  # but for a clock so slow that this is below so many of its median steps
 BURST_MS = 2.0  # a step that is no longer is one within a burst
 _BLOCK = 16  # mean length of a block of steps
 _DECIMALS = range(7)  # coordinate grids that are looked for: 1 to 1e-6
@@ -45,14 +45,14 @@ class Device:
 def pause_ms(steps: np.ndarray) -> float:
     """The longest step, ms, that is no pause.
 
-    ``PAUSE_MS``, unless that would make pauses of most steps: then it is a slow clock's own median step that tells.
+    ``PAUSE_MS``, or three median steps where that is more: a slow clock's own steps are no pauses.
 
     Args:
         steps: (M,), ms, of all samples. Those of 0 are within a burst and say nothing of how often the device looks.
     """
     taking_time = steps[steps > 0]
     median = float(np.median(taking_time)) if len(taking_time) else 0.0
-    return PAUSE_MS if median <= PAUSE_MS else _SLOW_PAUSE * median
+    return max(PAUSE_MS, _SLOW_PAUSE * median)
 
 
 def measure(x: np.ndarray, y: np.ndarray, t: np.ndarray, offsets: np.ndarray, subject: np.ndarray) -> Device:
