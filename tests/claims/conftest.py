@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.net_records import Nets
+from helpers.plan_head import plan_head
 
 from ffrepro.base.files import dump_json, sha256_file
 from ffrepro.base.plans import substance
@@ -42,20 +43,10 @@ class World:
         ff = not variant.startswith("bptt")
         corrected = treatment == "corrected"
         experiment = f"{family}_{dataset}_{treatment}"
-        plan = {
+        plan = plan_head(PAPER, "train", experiment, variant, seed, scale, hardware) | {
             "schema": 1,
-            "run": f"{scale}/{hardware}/{experiment}/{variant}/seed{seed}",
-            "kind": "train",
-            "paper": PAPER,
-            "experiment": experiment,
-            "variant": variant,
-            "seed": seed,
-            "scale": scale,
-            "hardware": hardware,
-            "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
             "protocol": {"treatment": treatment, "task": "classify", "inference": "ensemble"},
             "dataset": dataset,
-            "source": "standin" if scale == "smoke" else "upstream",
             "data": {
                 "features": "velocity" if corrected or dataset == "dollar" else "published_columns",
                 "length": LENGTH[dataset],
@@ -72,7 +63,6 @@ class World:
             },
             "origin": {"net.hidden": "paper, Sec. 3.5"},
             "tags": {"tables": ["table1", "table2", "table3"] if family == "rnn" else []},
-            "code": "c0de",
         }
         if ff:
             plan["method"] |= {

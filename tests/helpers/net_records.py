@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from helpers.plan_head import plan_head
 
 from ffrepro.base.files import dump_json
 from ffrepro.base.plans import substance
@@ -45,27 +46,15 @@ class Nets:
         dataset = experiment.split("_")[1]
         epochs = epochs or EPOCHS[scale]
         bp = variant.endswith("_bp")
-        plan = {
+        plan = plan_head(PAPER, "train", experiment, variant, seed, scale, precision=precision) | {
             "schema": 2,
-            "run": f"{scale}/cpu/{experiment}/{variant}/seed{seed}",
-            "kind": "train",
-            "paper": PAPER,
-            "experiment": experiment,
-            "variant": variant,
-            "seed": seed,
-            "scale": scale,
-            "hardware": "cpu",
-            "profile": {"device": "cpu", "precision": precision, "memory_cap_gb": None},
             "protocol": {"treatment": "as_published", "task": "classify", "inference": "multi_pass"},
             "dataset": dataset,
-            "source": "standin" if scale == "smoke" else "upstream",
             "data": {"name": "images", "train_samples": part},
             "net": {"name": "cnn", "model": "ff_tiny"},
             "method": {"name": "backprop" if bp else "cwc"},
             "training": {"max_epochs": epochs, "milestones": list(milestones), "gamma": 0.2},
-            "origin": {},
             "tags": {"tables": []},
-            "code": "c0de",
         }
         self.plans.append(plan)
         layers = 0 if bp else 2
@@ -75,18 +64,6 @@ class Nets:
             metrics[f"{split}/error"] = metrics[f"{split}/error_{'one_pass' if bp else 'multi_pass'}"]
             metrics[f"{split}/accuracy"] = 1 - metrics[f"{split}/error"]
             metrics |= {f"{split}/accuracy_layer{layer}": 0.3 + 0.1 * layer for layer in range(layers)}
-        place = self.root / "runs" / plan["run"]
-        place.mkdir(parents=True)
-        about = {
-            "schema": 1,
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": substance(plan),
-            "data": {"dataset": dataset, "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}},
-            "git": {"commit": "0" * 40, "dirty": False},
-            "versions": {"torch": "2.8.0"},
-            "machine": {"cpu": "Test CPU", "cores": 2},
-        }
         result = {
             "schema": 1,
             "run": plan["run"],
@@ -102,8 +79,7 @@ class Nets:
         lines = [
             {"epoch": epoch, "phase": "train", "lr": 0.001, "seconds": 1.0} | val for epoch in range(1, epochs + 1)
         ]
-        (place / "run.json").write_text(dump_json(about))
-        (place / "result.json").write_text(dump_json(result))
+        place = self._write(plan, result)
         (place / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         label = np.repeat(np.arange(10), 10)
         wrong = np.where(label == 3, 5, label)
@@ -119,26 +95,15 @@ class Nets:
 
     def bench(self, dataset, times, *, scale="paper", rounds=7, images=1000):
         """The record of an inference bench. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
-        plan = {
+        experiment = f"inference_bench_{dataset}_as_published"
+        plan = plan_head(PAPER, "bench", experiment, "interleaved", 0, scale) | {
             "schema": 2,
-            "run": f"{scale}/cpu/inference_bench_{dataset}_as_published/interleaved/seed0",
-            "kind": "bench",
-            "paper": PAPER,
-            "experiment": f"inference_bench_{dataset}_as_published",
-            "variant": "interleaved",
-            "seed": 0,
-            "scale": scale,
-            "hardware": "cpu",
-            "profile": {"device": "cpu", "precision": "float32", "memory_cap_gb": None},
             "protocol": {"treatment": "as_published"},
             "dataset": dataset,
-            "source": "standin" if scale == "smoke" else "upstream",
             "data": {"name": "images", "train_samples": None},
             "bench": {"name": "inference", "bench_images": images, "bench_rounds": rounds},
             "variants": {},
-            "origin": {},
             "tags": {"tables": ["table1", "table2"]},
-            "code": "c0de",
         }
         self.plans.append(plan)
         rows = []
@@ -148,11 +113,17 @@ class Nets:
             rows.append(row | {"ratio_to_one_pass": ratio, "one_pass_low": low, "one_pass_high": high})
         config = {"images": images, "singles": 50, "batch": 100, "rounds": rounds, "weights": "untrained"}
         result = {"schema": 1, "run": plan["run"], "baseline": rows[0]["name"], "config": config, "rows": rows}
+        self._write(plan, result)
+
+    def _write(self, plan, result):
+        """run.json and result.json of a record; its folder."""
+        data = {"dataset": plan["dataset"], "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}}
         about = {
+            "schema": 1,
             "run": plan["run"],
             "plan": plan,
             "plan_sha256": substance(plan),
-            "data": {"dataset": dataset, "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}},
+            "data": data,
             "git": {"commit": "0" * 40, "dirty": False},
             "versions": {"torch": "2.8.0"},
             "machine": {"cpu": "Test CPU", "cores": 2},
@@ -161,6 +132,7 @@ class Nets:
         place.mkdir(parents=True)
         (place / "run.json").write_text(dump_json(about))
         (place / "result.json").write_text(dump_json(result))
+        return place
 
     def compare(self, short):
         store = self.store

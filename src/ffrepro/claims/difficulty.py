@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Block, Heading, Line, Notice, Paragraph, Table
@@ -96,10 +97,16 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
     return content + _block(here, f"scale {scale}") + _without_plans(store, here)
 
 
+def plans_file(store: Store, source: str, dataset: str) -> Path | None:
+    """The stroke plans of a data set, None where there are none."""
+    path = store.root / "data/plans" / source / f"{dataset}.npz"
+    return path if path.with_suffix(".json").is_file() else None
+
+
 def _without_plans(store: Store, found: Difficulty) -> list[Block]:
     """Which pictures are missing, and how to get them: stroke plans are data, no part of a record."""
     used = {(r.plan["source"], r.plan["dataset"]) for r in found.records}
-    missing = sorted(pair for pair in used if not (store.root / "data/plans" / pair[0] / f"{pair[1]}.json").is_file())
+    missing = sorted(pair for pair in used if plans_file(store, *pair) is None)
     if not missing:
         return []
     names = ", ".join(found.claims.content["datasets"][dataset] for _, dataset in missing)

@@ -16,6 +16,7 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import read_json, sha256_file
 from ffrepro.base.plans import prepared_set, substance
 from ffrepro.claims import counted
+from ffrepro.core import updates
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
@@ -107,16 +108,11 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
 
 
 def phases(plan: dict) -> list[tuple[str, int]]:
-    """Name and most epochs of every phase that a training plan declares (``ffrepro.methods.local``).
-
-    All layers at once, or one after the other (``update: greedy``); behind them the head, if it comes after.
-    """
+    """Name and most epochs of every phase that a training plan declares (``core.updates.phases``)."""
     method, epochs = plan["method"], plan["training"]["max_epochs"]
-    names = ["train"]
-    if method.get("update") == "greedy":
-        names = [f"layer{index}" for index in range(counted.layers(plan["net"]))]
-    head = [("head", method["head_epochs"])] if method.get("head") == "after" else []
-    return [*((name, epochs) for name in names), *head]
+    layers = counted.layers(plan["net"]) if method.get("update") == "greedy" else 0
+    names = updates.phases(method.get("update"), layers, method.get("head"))
+    return [(name, method["head_epochs"] if name == updates.HEAD else epochs) for name in names]
 
 
 def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: bool, stopped_by: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+HEAD = "head"  # the phase of a head that learns behind all layers
 SCHEDULES = ("greedy", "simultaneous", "overlapping", "chunked", "alternating")
 
 
@@ -26,3 +27,10 @@ def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
     first = 1 if schedule == "alternating" and step % 2 else 0
     cuts = [0, *range(first, layers, size), layers] if first else [*range(0, layers, size), layers]
     return [list(range(begin, end)) for begin, end in pairwise(cuts) if end > begin]
+
+
+def phases(schedule: str | None, layers: int, head: str | None) -> list[str]:
+    """Names of a training's phases in order: every layer in one of its own (``greedy``) or all in ``train``; then
+    ``HEAD``, where the head learns ``after`` them."""
+    names = [f"layer{index}" for index in range(layers)] if schedule == "greedy" else ["train"]
+    return [*names, HEAD] if head == "after" else names

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffrepro.core import normalisation
+from ffrepro.core import normalisation, updates
+from ffrepro.core.updates import HEAD
 from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, Phase
 from ffrepro.nets.layers import CLASSES, initialise
 
-HEAD = "head"
 Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
 """(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
 HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
@@ -57,11 +57,8 @@ class LocalClassifier(BaseMethod):
 
     def phases(self) -> list[Phase]:
         """All layers at once or, ``greedy``, one after the other; then the head, if it comes after."""
-        greedy = self.hp["update"] == "greedy"
-        phases = [Phase(f"layer{index}") for index in range(self.layers)] if greedy else [Phase()]
-        if self.hp["head"] == "after":
-            phases.append(Phase(HEAD, epochs=self.hp["head_epochs"]))
-        return phases
+        names = updates.phases(self.hp["update"], self.layers, self.hp["head"])
+        return [Phase(name, epochs=self.hp["head_epochs"]) if name == HEAD else Phase(name) for name in names]
 
     def begin_phase(self, phase: Phase) -> None:
         """From here on only this phase's layers learn."""

@@ -70,7 +70,7 @@ class ConvBlock(nn.Module):
         """Activities (B, outputs, H', W').
 
         The maximum of rectified values is the rectified maximum: ReLU comes behind the pool, in place, where there are
-        four times fewer values. Bit for bit the same, gradients included, in seven eighths of the time.
+        four times fewer values. Bit for bit the same, gradients included, in less time.
         """
         y_BCHW = self.conv(x_BCHW if self.bn is None else self.bn(x_BCHW))
         return F.relu_(F.max_pool2d(y_BCHW, POOL) if self.pool else y_BCHW)

@@ -12,6 +12,7 @@ import numpy as np
 from ffrepro.base.files import read_json
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Table
+from ffrepro.claims.difficulty import plans_file
 from ffrepro.claims.figures import movement
 from ffrepro.claims.figures.style import PALETTE, POSITIVE, Drawn, Scene, canvas, plain, png
 
@@ -98,6 +99,6 @@ def _plans(scene: Scene) -> dict[str, Path]:
         for plan in scene.store.plans.values()
         if plan["scale"] == scene.scale and plan["data"].get("name") == "matched"
     }
-    folder = scene.store.root / "data/plans" / str(_source(scene))
+    source = str(_source(scene))
     datasets = [name for name in scene.claims.content["datasets"] if name in wanted]
-    return {name: folder / f"{name}.npz" for name in datasets if (folder / f"{name}.json").is_file()}
+    return {name: path for name in datasets if (path := plans_file(scene.store, source, name)) is not None}
