@@ -30,9 +30,10 @@ LOCAL_IMAGES = {
 CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "learns": []}
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
-    "norm_epsilon": 1e-5,
+    "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
 }  # fmt: skip
-PAIRS = {key: value for key, value in FF_IMAGES.items() if key not in ("label", "label_scale", "negatives")}
+OF_LABELS = ("label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum")
+PAIRS = {key: value for key, value in FF_IMAGES.items() if key not in OF_LABELS}
 UNSUPERVISED = {**PAIRS, "negatives": "hybrid", "blurs": 2, "noise_std": 0.5, "patch_side": 5}
 UFF = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
@@ -64,6 +65,7 @@ CASES = {
     "ff": ("ff", FF_IMAGES),
     "ff closed form": ("ff", {**FF_IMAGES, "gradient": "closed_form"}),
     "ff hard negatives": ("ff", {**FF_IMAGES, "negatives": "hard"}),
+    "ff sgd": ("ff", {**FF_IMAGES, "normalise_samples": True, "optimizer": "sgd", "gradient": "closed_form"}),
     "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
     "ff learnt labels": ("ff", {**FF_IMAGES, "label": "embedding"}),
     "ff learnt labels closed form": ("ff", {**FF_IMAGES, "label": "embedding", "gradient": "closed_form"}),
@@ -77,7 +79,7 @@ CASES = {
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
-LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3}
+LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3}
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
 # Layers of one group of these learn from each other; groups do not.
 BLOCKWISE = [case for case in LOCAL if "alternating" in case or "overlapping" in case]
@@ -91,7 +93,7 @@ def is_image_case(case):
 def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
     """A fresh method for a case."""
     name, hyperparameters = CASES[case]
-    lr = lr or LR.get(name, 1e-2)
+    lr = lr or LR.get(case, LR.get(name, 1e-2))
     generator = torch.Generator().manual_seed(seed)
     if is_image_case(case):
         if IMAGE_NETS[name] == CNN:

@@ -13,6 +13,7 @@ PAIRS = [
     ("backprop_rnn checkpointed", {}, {"checkpoint": False}),
     ("backprop_rnn micro-batches", {}, {"micro_batches": 1}),
     ("ff closed form", {}, {"gradient": "autograd"}),
+    ("ff sgd", {}, {"gradient": "autograd"}),
     ("cwc closed form", {}, {"gradient": "autograd"}),
     ("ff learnt labels closed form", {}, {"gradient": "autograd"}),
     ("ff_unsupervised noise", {}, {"gradient": "autograd"}),

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from ffrepro import nets
+from ffrepro.base.errors import FfreproError
 
 
 def build(inputs=(1, 28, 28), seed=0, **changed):
@@ -52,3 +53,15 @@ def test_initial_weights_come_from_the_generator_alone():
     assert not torch.equal(weight, build(seed=1).blocks[0].linear.weight)
     assert weight.abs().max() <= 784**-0.5 and weight.std().item() == pytest.approx((3 * 784) ** -0.5, rel=0.01)
     assert 0 < first.blocks[0].linear.bias.abs().max() <= 784**-0.5
+
+
+def test_lecun_normal_starts_units_with_the_scale_of_their_input():
+    net, x = build(init="lecun_normal", layers=[2000]), torch.randn(50, 784)
+    linear = net.blocks[0].linear
+    assert linear.bias.abs().max() == 0 and linear.weight.std().item() == pytest.approx(784**-0.5, rel=0.01)
+    assert linear(x).std().item() == pytest.approx(1.0, rel=0.05)
+
+
+def test_unknown_initial_weights_are_refused_with_the_nearest_name():
+    with pytest.raises(FfreproError, match="lecun_normal"):
+        build(init="lecun_norml")

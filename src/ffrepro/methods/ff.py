@@ -5,6 +5,10 @@ An image with its own label put into it is positive, with a wrong one negative; 
 (``fourier``), or as an image that is learnt (``embedding``): a table of one image a label, which starts as noise of
 standard deviation ``label_scale`` and learns from the first block's loss only.
 
+``normalise_samples`` takes the length off an image with its label as off every layer's activities, so that all
+samples drive the first layer alike. The blocks learn by Adam or, ``optimizer: sgd``, by SGD with ``momentum`` (as in
+Hinton's own experiments).
+
 ``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from the
 nine others alike. The head reads the normalised activities of the second to the last layer under a neutral label.
 """
@@ -31,7 +35,9 @@ class Method(PairLearner):
     Batches: ``x`` (B, C, H, W) in [0, 1] or standardised, ``label`` (B,).
     """
 
-    HYPERPARAMETERS = pairs.HYPERPARAMETERS | {"label", "label_scale", "negatives"}
+    HYPERPARAMETERS = pairs.HYPERPARAMETERS | {
+        "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum",
+    }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         x = example["x"]
@@ -42,7 +48,8 @@ class Method(PairLearner):
                 self.table.weight.normal_(std=hyperparameters["label_scale"], generator=generator)
             self.table.to(x)
         beside = None if self.table is None else {0: self.table}
-        super().__init__(net, hyperparameters, example, generator, lr, beside=beside)
+        momentum = hyperparameters["momentum"] if hyperparameters["optimizer"] == "sgd" else None
+        super().__init__(net, hyperparameters, example, generator, lr, beside=beside, momentum=momentum)
         if hyperparameters["label"] == "fourier":
             self.modes_JHW = labels.fourier_modes(CLASSES, *x.shape[2:]).to(x)
 
@@ -70,20 +77,27 @@ class Method(PairLearner):
         return out
 
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
-        """Images with labels in them."""
+        """Samples: images with labels in them."""
         if self.hp["label"] == "overlay":
-            return labels.overlay(x, label_B, CLASSES, self.hp["label_scale"])
-        if self.table is not None:
-            return labels.put_embedding(x, label_B, self.table.weight)
-        return labels.put_mode(x, label_B, self.modes_JHW, self.hp["label_scale"], "add")
+            put = labels.overlay(x, label_B, CLASSES, self.hp["label_scale"])
+        elif self.table is not None:
+            put = labels.put_embedding(x, label_B, self.table.weight)
+        else:
+            put = labels.put_mode(x, label_B, self.modes_JHW, self.hp["label_scale"], "add")
+        return self._sample(put)
 
     def put_neutral(self, x: Tensor) -> Tensor:
-        """Images with no label in favour."""
+        """Samples with no label in favour."""
         if self.hp["label"] == "overlay":
-            return labels.overlay_neutral(x, CLASSES, self.hp["label_scale"])
-        if self.table is not None:
-            return x + self.table.weight.mean(0).view(x.shape[2:])
-        return x + self.hp["label_scale"] * self.modes_JHW.mean(0)
+            put = labels.overlay_neutral(x, CLASSES, self.hp["label_scale"])
+        elif self.table is not None:
+            put = x + self.table.weight.mean(0).view(x.shape[2:])
+        else:
+            put = x + self.hp["label_scale"] * self.modes_JHW.mean(0)
+        return self._sample(put)
+
+    def _sample(self, x: Tensor) -> Tensor:
+        return self.normalise(x) if self.hp["normalise_samples"] else x
 
     def _wrong_labels(self, activities: list[Tensor] | None, label_B: Tensor) -> Tensor:
         if self.hp["negatives"] == "uniform":

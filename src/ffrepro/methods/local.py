@@ -31,7 +31,8 @@ class LocalClassifier(BaseMethod):
     Args:
         head: a module that maps the blocks' activities (a list, bottom up) to logits (B, classes).
         beside: modules that learn with the blocks, by the block's index. A block and what is beside it share one
-            Adam, which treats every parameter apart: the same as one optimizer each.
+            optimizer, which treats every parameter apart: the same as one each.
+        momentum: None: the blocks learn by Adam; a number: by SGD with this momentum. The head learns by Adam.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class LocalClassifier(BaseMethod):
         head: nn.Module,
         lr: float,
         beside: dict[int, nn.Module] | None = None,
+        momentum: float | None = None,
     ):
         super().__init__(net, hyperparameters)
         beside = beside or {}
@@ -52,7 +54,7 @@ class LocalClassifier(BaseMethod):
         self.conv = images.lay_out(net)
         for index, block in enumerate(net.blocks):
             parameters = [*block.parameters(), *(beside[index].parameters() if index in beside else ())]
-            self.add_optimizer(parameters, lr, hyperparameters["weight_decay"])
+            self.add_optimizer(parameters, lr, hyperparameters["weight_decay"], momentum)
         self.add_optimizer(head.parameters(), lr, hyperparameters["weight_decay"])
 
     def phases(self) -> list[Phase]:
@@ -127,7 +129,7 @@ class NormalisedClassifier(LocalClassifier):
 
     Args:
         first: the first block that the readout sees.
-        beside: see ``LocalClassifier``.
+        beside, momentum: see ``LocalClassifier``.
     """
 
     def __init__(
@@ -140,10 +142,11 @@ class NormalisedClassifier(LocalClassifier):
         *,
         first: int = 1,
         beside: dict[int, nn.Module] | None = None,
+        momentum: float | None = None,
     ):
         head = Readout(net.shapes, first)
         initialise(head, "torch_default", generator)
-        super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside)
+        super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside, momentum)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
     def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:

@@ -102,17 +102,26 @@ class Head(nn.Module):
         return self.linear(self.bn(torch.cat([a.flatten(1) for a in activities[-self.layers :]], dim=1)))
 
 
+INITS = ["torch_default", "lecun_normal"]
+
+
 def initialise(net: nn.Module, init: str, generator: torch.Generator) -> None:
     """Draw every weight from the generator, in the order of ``net.modules()``.
 
     ``torch_default``: weights and biases of linear maps and convolutions uniform within 1/sqrt(fan in), which is what
-    PyTorch's Kaiming-uniform with a = sqrt(5) comes to; BatchNorm starts as the identity.
+    PyTorch's Kaiming-uniform with a = sqrt(5) comes to. ``lecun_normal``: weights normal with a standard deviation of
+    1/sqrt(fan in), biases zero, so that units start with the scale of their input. BatchNorm starts as the identity.
     """
-    if init != "torch_default":
-        raise unknown("init", init, ["torch_default"])
+    if init not in INITS:
+        raise unknown("init", init, INITS)
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
-                bound = module.weight[0].numel() ** -0.5
+                scale = module.weight[0].numel() ** -0.5
+                if init == "lecun_normal":
+                    module.weight.normal_(std=scale, generator=generator)
+                    if module.bias is not None:
+                        module.bias.zero_()
+                    continue
                 for parameter in module.parameters(recurse=False):
-                    parameter.uniform_(-bound, bound, generator=generator)
+                    parameter.uniform_(-scale, scale, generator=generator)

@@ -1,0 +1,33 @@
+"""FF on images with labels: its samples and its optimizers."""
+
+import pytest
+import torch
+from helpers.method_cases import build, make_images
+
+
+@pytest.mark.parametrize("label", ["overlay", "fourier", "embedding"])
+def test_normalised_samples_have_one_length(label):
+    batch = make_images(6, dtype=torch.float64)
+    method = build("ff sgd", label=label, dtype=torch.float64)
+    plain = build("ff sgd", label=label, dtype=torch.float64, normalise_samples=False)
+    x, label_B = method.images(batch), batch["label"]
+    for sample, raw in ((method.put(x, label_B), plain.put(x, label_B)), (method.put_neutral(x), plain.put_neutral(x))):
+        rms = raw.square().flatten(1).mean(1).sqrt().view(-1, 1, 1, 1)
+        assert rms.std() > 1e-3
+        torch.testing.assert_close(sample, raw / rms, rtol=1e-4, atol=1e-5)
+
+
+def test_sgd_steps_along_the_gradient_with_momentum():
+    batch, lr = make_images(20), 1e-4
+    method = build("ff sgd", lr=lr, weight_decay=0.0, momentum=0.5, layers=1)
+    method.begin_phase(method.phases()[0])
+    weight = method.net.blocks[0].linear.weight
+    velocity = torch.zeros_like(weight)
+    for _ in range(3):
+        before = weight.detach().clone()
+        method.step(batch)
+        velocity = 0.5 * velocity + weight.grad
+        torch.testing.assert_close(weight.detach(), before - lr * velocity)
+    assert not torch.equal(velocity, weight.grad)
+    names = [type(optimizer).__name__ for optimizer in method.optimizers]
+    assert names == ["SGD", "Adam"]  # the head's is Adam
