@@ -67,6 +67,7 @@ def test_goodness_of_half_precision_is_summed_in_float32():
     h = torch.ones(513, dtype=torch.bfloat16)
     h[-1] = 1 / 16
     assert float(goodness(h, "sum")) == pytest.approx(512 + 1 / 256, abs=1e-4)
+    assert float(build("ff").goodness(h[None])) == pytest.approx(512 + 1 / 256, abs=1e-4)
 
 
 def test_a_gradient_by_hand_is_refused(place):

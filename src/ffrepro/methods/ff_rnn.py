@@ -127,7 +127,8 @@ class Method(BaseMethod):
         h_TBH, _ = self.net.blocks[index](x_TBI.detach())
         if mask_TB is not None:
             h_TBH = h_TBH * _column(mask_TB)
-        g_TB = h_TBH.square().sum(-1) if self.hp["goodness"] == "sum" else h_TBH.square().mean(-1)
+        square_TB = h_TBH.square().sum(-1, dtype=good.wide(h_TBH))
+        g_TB = square_TB if self.hp["goodness"] == "sum" else square_TB / h_TBH.shape[-1]
         loss = (self._loss(g_TB, sign_B) * (weight_B if mask_TB is None else weight_B * mask_TB)).sum()
         loss.backward()
         return h_TBH.detach(), loss.detach()

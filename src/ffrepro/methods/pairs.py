@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import losses
+from ffrepro.core.goodness import wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import NormalisedClassifier
@@ -66,7 +67,7 @@ class PairLearner(NormalisedClassifier):
 
     def goodness(self, h: Tensor) -> Tensor:
         """(B,): sum or mean of squares over all units."""
-        square_B = h.flatten(1).square().sum(1)
+        square_B = h.flatten(1).square().sum(1, dtype=wide(h))
         return square_B if self.hp["goodness"] == "sum" else square_B / h[0].numel()
 
     def pair_loss(self, g_B: Tensor, units: int) -> Tensor:
