@@ -11,6 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SLAB = 200
+"""Units whose gradient ``gradient`` forms at a time: enough for a fast product, few beside a layer's activities."""
+
 
 def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO: Tensor) -> Tensor:
     """Write the activities to ``out_NO``.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import losses
+from ffrepro.core import linear_block, losses
+from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
@@ -28,6 +29,7 @@ class PairLearner(NormalisedClassifier):
 
     def __init__(self, net, hyperparameters, example: Batch, generator, lr: float, **more):
         super().__init__(net, hyperparameters, example, generator, lr, **more)
+        self._buffers = Buffers()  # of the closed form
         if hyperparameters["gradient"] == "closed_form" and self.conv:
             raise FfreproError(
                 "the closed form of this method is for fully connected layers, this net has convolutions",
@@ -49,20 +51,21 @@ class PairLearner(NormalisedClassifier):
 
     @torch.no_grad()
     def _closed_form(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A linear map, ReLU and a goodness: where h is 0 the ReLU is off, so that d loss / d pre-activation = a h."""
         linear, x_BI = block.linear, x.flatten(1)
-        h_BO = torch.addmm(linear.bias, x_BI, linear.weight.t()).relu_()
-        goodness_B = self.goodness(h_BO)
+        units = linear.out_features
+        h_BO = self._buffers.get(("h", index), (len(x), units), x)
+        mean_B1 = linear_block.forward(x_BI, linear.weight, linear.bias, 1, h_BO)
         with torch.enable_grad():
-            g_B = goodness_B.requires_grad_()
-            loss = self.pair_loss(g_B, h_BO.shape[1]).mean()
-            (slope_B,) = torch.autograd.grad(loss, g_B)
-        a_B = slope_B * (2.0 if self.hp["goodness"] == "sum" else 2.0 / h_BO.shape[1])
-        d_BO = h_BO * a_B.unsqueeze(1)
-        linear.weight.grad = d_BO.t() @ x_BI
-        linear.bias.grad = d_BO.sum(0)
+            mean_B1.requires_grad_()
+            g_B1 = mean_B1 * units if self.hp["goodness"] == "sum" else mean_B1
+            loss = self.pair_loss(g_B1.squeeze(1), units).mean()
+            (slope_B1,) = torch.autograd.grad(loss, mean_B1)
+        for name, parameter in linear.named_parameters():
+            parameter.grad = self._buffers.get((name, index), parameter.shape, x)
+        slab = self._buffers.get("slab", (len(x), min(linear_block.SLAB, units)), x)
+        linear_block.gradient(x_BI, h_BO, slope_B1, (linear.weight.grad, linear.bias.grad), slab)
         if x.requires_grad:  # a learnt label in the input
-            x.backward((d_BO @ linear.weight).view(x.shape))
+            x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss.detach()
 
     def goodness(self, h: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from ffrepro.nets.layers import CLASSES
 
 Step = Callable[[], object]
 LR = 1e-3
-SLAB = 200  # units of a linear layer whose gradient is formed at a time
 EPSILON = 1e-5
 
 
@@ -114,7 +113,7 @@ def local_linear(net: nn.Module, x: Tensor, label: Tensor) -> Step:
             out = buffers.get(number % 2, (len(x), block.out_features), x)
             g = linear_block.forward(h, block.weight, block.bias, CLASSES, out)
             slope = losses.cwc_slope(g, label).div_(len(label))
-            linear_block.gradient(h, out, slope, grad, buffers.get("slab", (len(x), SLAB), x))
+            linear_block.gradient(h, out, slope, grad, buffers.get("slab", (len(x), linear_block.SLAB), x))
             optimizer.step()
             h = linear_block.pass_on(out, g, EPSILON)
 
