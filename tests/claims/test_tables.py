@@ -167,3 +167,15 @@ def test_build_table_writes_the_three_files(lite):
     assert [path.read_bytes() for path in paths] == first
     with pytest.raises(FfreproError, match="Did you mean 'table1'"):
         build_table(lite.root, "lite", ["cpu"], PAPER, "table11", lite.plans)
+
+
+def test_intervals_end_where_a_quantity_does(world):
+    """MCYT, FF-Norm, AUC: mean .983, std .029, so that the t interval would reach 1.06."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for plan in world.plans:
+        world.record(plan, accuracy=0.9, auc=(0.95, 1.0, 1.0)[plan["seed"]], epochs=40)
+    result = table(world, "table1")
+    _, auc, _, _ = result.spec["rows"]["MCYT"]
+    summary = result.cells["corrected", world.claims().claim(auc)["id"]].summary
+    assert (summary.low, summary.high) == (pytest.approx(0.98333 - 4.3027 * 0.028868 / 3**0.5, abs=1e-4), 1)
+    assert "[0.9116, 1.0000]" in table_files.as_markdown(result)

@@ -30,6 +30,13 @@ def test_summary_of_one_run_has_no_spread():
     assert all(math.isnan(v) for v in (s.std, s.low, s.high))
 
 
+def test_an_interval_is_cut_at_what_can_be_and_the_rest_stays():
+    s = st.summarize(A)
+    assert st.cut(s, 0.0, 5.0) == (3, 4.0, 2.0, 0.0, 5.0)
+    assert st.cut(s, -10, 50) == s
+    assert math.isnan(st.cut(st.summarize([0.5]), 0.0, 1.0).low)
+
+
 @pytest.mark.parametrize("bad", [[], [1.0, math.nan], [math.inf], [[1.0]]])
 def test_summary_refuses_what_is_no_sample(bad):
     with pytest.raises(ValueError, match="finite"):

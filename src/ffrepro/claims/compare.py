@@ -121,9 +121,12 @@ def _compared(
     capped = max((cap for r in evidence.records if (cap := claims.capped_at(r)) is not None), default=None)
     if _is_bench(claim["measure"]):
         return _bench(claims, claim, treatment, evidence, expected, beside)
+    quantity = claims.content["quantities"][claim["quantity"]]
     summary = st.summarize(values)
+    if "range" in quantity:
+        summary = st.cut(summary, *quantity["range"])
     # Tests on stand-in data, on a part of the data, or on counts that only say "at least so many", mean nothing.
-    censored = capped is not None and claims.content["quantities"][claim["quantity"]].get("censored", False)
+    censored = capped is not None and quantity.get("censored", False)
     meaningless = evidence.standin or censored or evidence.train_samples
     margin = None if meaningless else claims.margin(claim)
     p_different, p_equivalent = _tests(claim, summary, expected, margin)

@@ -5,7 +5,6 @@ No claim of a paper is judged here. The claims file's ``difficulty`` says which 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ffrepro.core import statistics as st
 METRIC = "test/auc"
 CONTROLS = {"shuffled": "control: training labels shuffled", "human": "control: human against human"}
 _DIGITS = 3
+AUC = (0.0, 1.0)  # what it can be
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def build(claims: Claims, pick: Pick) -> Difficulty:
                 evidence = pick(entry[key].format(dataset=dataset), variant)
                 values = [v for r in evidence.records if (v := r.value(METRIC)) is not None] if evidence else []
                 if values:
-                    cells[dataset, row, method] = Cell(evidence.records, st.summarize(values))
+                    cells[dataset, row, method] = Cell(evidence.records, st.cut(st.summarize(values), *AUC))
     return Difficulty(claims, cells)
 
 
@@ -166,16 +166,9 @@ def notes(found: Difficulty) -> list[str]:
     return texts
 
 
-def bounds(summary: st.Summary) -> tuple[float, float]:
-    """The interval of a mean AUC (nan, nan for a single run), cut at what an AUC can be."""
-    if summary.n < 2:
-        return math.nan, math.nan
-    return max(summary.low, 0.0), min(summary.high, 1.0)
-
-
 def _lines(cell: Cell | None) -> str | list[Line]:
     if cell is None:
         return formats.DASH
-    interval = formats.interval(*bounds(cell.summary), _DIGITS)
+    interval = formats.interval(cell.summary.low, cell.summary.high, _DIGITS)
     lines = [Line(f"{formats.mean_std(cell.summary, _DIGITS)} (n={cell.summary.n})")]
     return lines + [Line(interval)] * (interval != formats.DASH)

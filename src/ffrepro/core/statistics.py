@@ -49,6 +49,13 @@ class Effect(NamedTuple):
     high: float
 
 
+def cut(summary: Summary, low: float, high: float) -> Summary:
+    """A summary whose interval ends where no value of its kind can be; NaN bounds stay."""
+    if math.isnan(summary.low):
+        return summary
+    return summary._replace(low=max(summary.low, low), high=min(summary.high, high))
+
+
 def summarize(sample: Sequence[float], confidence: float = 0.95) -> Summary:
     """Mean, standard deviation and t interval of the mean.
 

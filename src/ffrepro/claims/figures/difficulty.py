@@ -72,5 +72,4 @@ def _panel(scene: Scene, ax: Axes, found: Difficulty, dataset: str) -> None:
 
 def _bar(summary: st.Summary) -> tuple[float, float]:
     """Lengths of the bar below and above a mean."""
-    low, high = difficulty.bounds(summary)
-    return (summary.mean - low, high - summary.mean) if summary.n > 1 else (0.0, 0.0)
+    return (summary.mean - summary.low, summary.high - summary.mean) if summary.n > 1 else (0.0, 0.0)
