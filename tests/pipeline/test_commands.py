@@ -210,7 +210,7 @@ def test_doctor_finds_a_mirror_in_the_home_folder(ffrepro, fast_doctor, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FFREPRO_MIRROR", "~/mirror")
     _, out, _ = ffrepro("doctor")
-    assert "ok: mirror: ~/mirror: one" in " ".join(out.split())
+    assert "ok mirror ~/mirror: one" in " ".join(out.split())
 
 
 def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):
