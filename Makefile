@@ -16,11 +16,12 @@ help: ## show this list
 
 setup: $(VENV)/.installed ## make .venv with every package pinned (once; PYTHON=python3.12 chooses another Python)
 
+# A .venv without pip is half made: where Debian's python3-venv is missing, venv stops after the interpreter.
 # torch first and alone: whichever build its index gives (CPU or CUDA), nothing later asks for another.
 $(VENV)/.installed: requirements.txt requirements.lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; choose one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock.txt $(TORCH)
 	$(BIN)/python -m pip install --quiet --no-deps $(TORCHVISION)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint requirements.lock.txt

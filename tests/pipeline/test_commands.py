@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from ffrepro.cli.main import main
+from ffrepro.data.archives import Archive
 from ffrepro.pipeline import doctor
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -199,6 +200,17 @@ def test_doctor_on_a_broken_params_file_and_a_mirror_that_is_not_there(ffrepro, 
     assert code == 1
     assert "FAIL: params.yaml: Did you mean 'smoke'?" in out
     assert "/no/such/mirror: no archive of ours" in out
+
+
+def test_doctor_finds_a_mirror_in_the_home_folder(ffrepro, fast_doctor, monkeypatch, tmp_path):
+    archive = Archive("one", "one.tar.gz", (), None, "", (), "standin")
+    monkeypatch.setattr(doctor, "ARCHIVES", {"one": archive})
+    (tmp_path / "home/mirror").mkdir(parents=True)
+    (tmp_path / "home/mirror/one.tar.gz").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FFREPRO_MIRROR", "~/mirror")
+    _, out, _ = ffrepro("doctor")
+    assert "ok mirror ~/mirror: one" in " ".join(out.split())
 
 
 def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):

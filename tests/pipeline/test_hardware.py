@@ -7,7 +7,7 @@ import pytest
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.pipeline import hardware
-from ffrepro.pipeline.hardware import Machine, best, choose, present
+from ffrepro.pipeline.hardware import Machine, best, choose, listed, present
 
 PROFILES = {
     "cpu": {"device": "cpu", "match": None},
@@ -48,6 +48,14 @@ def test_an_unknown_profile_is_an_error():
     with pytest.raises(FfreproError, match="unknown hardware profile 'h20'") as caught:
         choose(["h20"], PROFILES, LAPTOP)
     assert "'h200'" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("cpu", ["cpu"]), ("cpu,cuda", ["cpu", "cuda"]), (["cpu", "cuda"], ["cpu", "cuda"]), (None, None), ("", None)],
+)
+def test_names_as_snakemake_gives_them(value, names):
+    assert listed(value) == names
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Mistakes in params.yaml: each names its key and line, what was meant, and nothing is hidden behind the first."""
 
 import pytest
+import yaml
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline import params
+from ffrepro.pipeline import params, schema
 
 
 def problem(project):
@@ -70,6 +71,7 @@ def test_a_misspelt_setting_names_its_path_line_and_neighbour(project, edit):
             "'method'",
         ),
         ("{method: backprop_rnn}", "{method: backprop_rnn, variant: ff_std}", "settings[1].when", "no variant has", ""),
+        ("hardware: [cpu]", "hardware: cpu", "hardware", "at least 1 entries; found 'cpu' (text)", "a list: [cpu]"),
         ("{value: 0.001", "{value: 1e-3", "set.lr.value", "found '1e-3' (text); YAML reads it as text", "training"),
         (
             "{value: 96",
@@ -202,3 +204,18 @@ def test_the_mirror_can_be_read_without_checking_the_rest(project, edit, tmp_pat
     edit("mirror: null", "mirror: /data/mirror\nnonsense: 1")
     assert params.mirror(project) == "/data/mirror"
     assert params.mirror(tmp_path / "elsewhere") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1e-5", 1e-5), ("1.25E-7", 1.25e-7), ("1e16", 1e16), ("96", 96), ("-3", -3), (".5", 0.5), ("7.0", 7.0)],
+)
+def test_a_number_in_words_comes_with_what_yaml_reads_as_that_number(text, number):
+    written = schema.found(text).removeprefix(f"found {text!r} (text); YAML reads it as text, write ")
+    read = yaml.safe_load(written.removesuffix(" without quotes"))
+    assert (read, type(read)) == (number, type(number))
+
+
+@pytest.mark.parametrize("text", ["cpu", "nan", "inf", ""])
+def test_a_word_is_no_number(text):
+    assert schema.found(text) == f"found {text!r} (text)"

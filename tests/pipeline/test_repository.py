@@ -1,6 +1,9 @@
 """The committed files themselves: params.yaml, plan files, dvc.yaml, pins."""
 
+import itertools
 import re
+import shutil
+import subprocess
 from importlib import import_module
 from pathlib import Path
 
@@ -73,3 +76,37 @@ def test_every_group_of_settings_is_what_the_code_behind_it_reads(group):
         }[part]
         settings = import_module(f"ffrepro.{module}").SETTINGS
     assert settings == set(VOCABULARY[group])
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_documented_commands_name_targets_before_config():
+    """`--config` takes every word up to the next option: a target after it ends Snakemake with an error."""
+    commands = [
+        match.group(1).split()
+        for path in DOCUMENTS
+        for match in re.finditer(r"(snakemake --[^\n`#]*--config[^\n`#]*)", path.read_text())
+    ]
+    assert len(commands) >= 4
+    for words in commands:
+        taken = itertools.takewhile(lambda word: not word.startswith("-"), words[words.index("--config") + 1 :])
+        assert [word for word in taken if "=" not in word] == [], " ".join(words)
+
+
+def test_a_half_made_environment_is_made_again(tmp_path):
+    """Without Debian's python3-venv the first call leaves .venv with an interpreter and no pip."""
+    for name in ("Makefile", "requirements.txt", "requirements.lock.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    log, broken = tmp_path / "log", tmp_path / ".venv/bin/python"
+    whole = tmp_path / "python"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    whole.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$2" != venv ] || cp "$0" "$3/bin/python"\n')
+    broken.chmod(0o755)
+    whole.chmod(0o755)
+    subprocess.run(["make", "setup", f"PYTHON={whole}"], cwd=tmp_path, check=True, capture_output=True)
+    calls = log.read_text().splitlines()
+    assert "-m venv .venv" in calls
+    assert "-m pip install --quiet --no-deps --editable ." in calls[calls.index("-m venv .venv") :]
+    assert (tmp_path / ".venv/.installed").is_file()

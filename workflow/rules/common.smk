@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
 from ffrepro.pipeline import estimates
+from ffrepro.pipeline.hardware import listed
 from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
 from ffrepro.pipeline.workspace import open_workspace
@@ -16,12 +17,11 @@ shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 
 def open_project():
-    hardware = config.get("hardware")
     try:
         project = open_workspace(
             Path.cwd(),
             config.get("scale"),
-            hardware.replace(",", " ").split() if hardware else None,
+            listed(config.get("hardware")),
             assume_hardware=bool(config.get("assume_hardware")),
         )
         refresh(project)

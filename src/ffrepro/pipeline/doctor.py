@@ -123,7 +123,7 @@ def _mirror(root: Path) -> Iterator[Finding]:
             reached == "", "mirror", f"{place} {reached}".strip(), "check FFREPRO_MIRROR or params.yaml: mirror"
         )
     else:
-        folder = Path(place)
+        folder = Path(place).expanduser()  # as `fetch` does
         fix = "FFREPRO_MIRROR or params.yaml's mirror must name a folder or URL that has the archives"
         held = [archive.name for archive in ARCHIVES.values() if (folder / archive.file).is_file()]
         yield _verdict(bool(held), "mirror", f"{place}: {', '.join(held) or 'no archive of ours'}", fix)

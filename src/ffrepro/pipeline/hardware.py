@@ -64,6 +64,13 @@ def choose(wanted: Iterable[str], profiles: dict[str, dict], machine: Machine) -
     return list(dict.fromkeys(chosen))
 
 
+def listed(value: str | list | None) -> list[str] | None:
+    """Profile names as ``snakemake --config hardware=...`` gives them: ``cpu,cuda`` or ``[cpu,cuda]``; else None."""
+    if not value:
+        return None
+    return value.replace(",", " ").split() if isinstance(value, str) else [str(name) for name in value]
+
+
 def best(profiles: dict[str, dict], machine: Machine) -> str:
     """The profile to prefer: CUDA before Apple's GPU before the processor, a machine's own name before a kind."""
     here = [name for name, profile in profiles.items() if present(profile, machine)]

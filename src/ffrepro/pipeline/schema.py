@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from ffrepro.base.names import nearest
 from ffrepro.pipeline.yamlfile import KeyPath, show
 
 SHOWN = 10
+_ANYTHING = "another value"
 _BOUNDS = {
     "minimum": "at least {}",
     "exclusiveMinimum": "above {}",
@@ -101,22 +103,17 @@ def describe(schema: dict) -> str:
         return " or ".join(describe(option) for option in schema["anyOf"])
     words = [_type_words(schema["type"])] if "type" in schema else []
     words += [phrase.format(schema[key]) for key, phrase in _BOUNDS.items() if key in schema]
-    if "items" in schema and words:
-        words.append(f"each of them {describe(schema['items'])}")
-    return ", ".join(words) or "another value"
+    if "items" in schema and words and (each := describe(schema["items"])) != _ANYTHING:
+        words.append(f"each of them {each}")
+    return ", ".join(words) or _ANYTHING
 
 
 def found(value: Any) -> str:
     """A wrong value in words, with the hint that YAML 1.1 reads ``1e-5`` as text."""
     kind = _type_words(_type_of(value))
     text = f"found {value!r} ({kind})"
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return text
-        return f"{text}; YAML reads it as text, write {number!r} or {number:.1e} without quotes"
-    return text
+    number = _yaml_number(value) if isinstance(value, str) else None
+    return text if number is None else f"{text}; YAML reads it as text, write {number} without quotes"
 
 
 def _line(path: KeyPath, lines: dict[KeyPath, int]) -> int:
@@ -146,7 +143,23 @@ def _problems(error: ValidationError, at: KeyPath) -> Iterator[Problem]:
     elif "propertyNames" in error.schema_path:
         yield Problem((*path, error.instance), f"{error.instance!r} is no name", "use a-z, 0-9 and _, a letter first")
     else:
-        yield Problem(path, f"expected {describe(error.schema)}; {found(error.instance)}", "change the value")
+        alone = error.validator_value == "array" and isinstance(error.instance, str | int | float)
+        fix = f"write it as a list: [{error.instance}]" if alone else "change the value"
+        yield Problem(path, f"expected {describe(error.schema)}; {found(error.instance)}", fix)
+
+
+def _yaml_number(text: str) -> str | None:
+    """What to write so that YAML 1.1 reads a number (a power of ten needs a point and a sign); None for no number."""
+    if re.fullmatch(r"[-+]?[0-9]+", text):
+        return str(int(text))
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    mantissa, power, exponent = repr(number).partition("e")
+    if not math.isfinite(number):
+        return None
+    return f"{mantissa}.0e{exponent}" if power and "." not in mantissa else repr(number)
 
 
 def _text(value: Any) -> str:
