@@ -53,6 +53,23 @@ def test_run_jobs(project):
     assert [path.rpartition("/")[2] for path in bench.outputs] == ["run.json", "result.json"]
 
 
+def test_threads_come_from_the_hardware_profile(project):
+    params = project / "params.yaml"
+    text = params.read_text()
+    assert text.count("  cpu: {device: cpu, precision: float32, threads: 1,") == 1
+    params.write_text(
+        text.replace(
+            "  cpu: {device: cpu, precision: float32, threads: 1,",
+            "  cpu: {device: cpu, precision: float32, threads: 3,",
+        )
+    )
+    runs = [job for job in jobs(project).values() if job.kind in ("train", "fit")]
+    assert runs and all(
+        job.command == f"ffrepro {job.kind} plan/{job.name.partition('/')[2]}.json --threads 3" for job in runs
+    )
+    assert all("--threads" not in job.command for job in jobs(project).values() if job.kind == "bench")
+
+
 def test_a_table_waits_for_its_own_runs_and_the_report_for_all(project):
     listed = jobs(project)
 

@@ -8,7 +8,7 @@ from helpers.method_cases import BP, FF
 from helpers.plans import make_plan
 from scipy.stats import binom
 
-from ffrepro.training import bench_parallel, bench_rnn, timing
+from ffrepro.training import bench_parallel, bench_rnn, memory, timing
 
 
 def test_interleaving_runs_every_step_each_round_and_starts_with_another_one():
@@ -82,3 +82,11 @@ def test_parallel_bench_counts_steps_of_real_processes():
     assert rows[0]["ratio"] == 1.0
     assert rows[0]["steps_per_s"] > 0.5
     assert rows[1]["ratio"] == pytest.approx(rows[1]["steps_per_s"] / rows[0]["steps_per_s"])
+
+
+def test_where_memory_cannot_be_measured_its_ratio_is_missing(place, monkeypatch):
+    monkeypatch.setattr(memory.Peak, "__exit__", lambda self, *error: self._profile.__exit__(*error))
+    result = bench_rnn.run(bench_plan(), place)
+    assert {(row["peak_bytes"], row["peak_ratio_to_bp"]) for row in result["rows"]} == {(None, None)}
+    assert all(row["name"] in bench_rnn.describe(result) for row in result["rows"])
+    assert memory.ratio(6, 4) == 1.5

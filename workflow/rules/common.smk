@@ -72,6 +72,18 @@ def gpus(wildcards):
     return 0 if PLANS[wildcards.run]["profile"]["device"] == "cpu" else 1
 
 
+def threads_of(wildcards):
+    """A run's threads, as its hardware profile says."""
+    profiles = PROJECT.params.raw["hardware_profiles"]
+    return profiles[PLANS[wildcards.run]["hardware"]]["threads"]
+
+
+def threads_option(wildcards):
+    """The same for the command line, which takes one thread unasked."""
+    threads = threads_of(wildcards)
+    return f" --threads {threads}" if threads > 1 else ""
+
+
 def outputs_of_table(paper, table):
     """What one published table needs, and the table."""
     job = JOBS[f"table/{PROJECT.scale}/{paper}/{table}"]

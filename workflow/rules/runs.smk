@@ -16,12 +16,14 @@ rule train:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
         run=rf"(?!.*/interleaved/|{IS_FITTED}).+",
-    threads: 1
+    threads: threads_of
     resources:
         gpu=gpus,
         mem_mb=MEMORY_MB,
+    params:
+        threads=threads_option,
     shell:
-        "ffrepro train plan/{wildcards.run}.json > {log} 2>&1"
+        "ffrepro train plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
 rule fit:
@@ -37,11 +39,13 @@ rule fit:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
         run=rf"(?={IS_FITTED}).+",
-    threads: 1
+    threads: threads_of
     resources:
         mem_mb=MEMORY_MB,
+    params:
+        threads=threads_option,
     shell:
-        "ffrepro fit plan/{wildcards.run}.json > {log} 2>&1"
+        "ffrepro fit plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
 rule bench:

@@ -71,7 +71,7 @@ def job_list(
     planned = list(dict.fromkeys(dataset for dataset, _ in made))
     jobs += [_plans(name, source, code) for name in planned]
     jobs += [_negatives(name, level, source, code) for name, level in made]
-    jobs += [run_job(plan) for plan in plans]
+    jobs += [run_job(plan, raw["hardware_profiles"][plan["hardware"]]["threads"]) for plan in plans]
     for paper, study in raw["papers"].items():
         for table in study["tables"]:
             tagged = [plan for plan in [*plans, *shown] if plan["paper"] == paper and table in plan["tags"]["tables"]]
@@ -82,10 +82,12 @@ def job_list(
     return jobs
 
 
-def run_job(plan: Plan) -> Job:
-    """The job of one run."""
+def run_job(plan: Plan, threads: int) -> Job:
+    """The job of one run. A bench takes one thread whatever its profile says: its rows are compared with each other."""
     run, kind = plan["run"], plan["kind"]
     command = f"ffrepro bench --plan {file_of(run)}" if kind == "bench" else f"ffrepro {kind} {file_of(run)}"
+    if kind != "bench" and threads > 1:
+        command += f" --threads {threads}"
     inputs = (file_of(run), *prepared(prepared_set(plan), plan["source"]))
     return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
 

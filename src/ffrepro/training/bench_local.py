@@ -62,10 +62,10 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
     built = {row: make() for row, make in makers.items()}
     seconds = timing.interleave(built, rounds)
     baseline, rows = timing.rows(seconds, baselines)
-    least = min(baselines, key=lambda row: peaks[row])
+    least = min(baselines, key=lambda row: peaks[row] or 0)
     for row in rows:
         row["activation_bytes"] = peaks[row["name"]]
-        row["activation_ratio_to_bp"] = peaks[row["name"]] / peaks[least]
+        row["activation_ratio_to_bp"] = memory.ratio(peaks[row["name"]], peaks[least])
     return {
         "bench": "local", "net": name, "baseline": baseline, "memory_baseline": least,
         "minimum_bytes": _minimum(name, x), "rows": rows,

@@ -49,7 +49,7 @@ def run(plan: dict, place: loop.Place) -> dict:
     baseline, rows = timing.rows(seconds, [f"BPTT, {adam} Adam" for adam in ADAMS])
     for row in rows:
         row["peak_bytes"] = peaks[row["name"]]
-        row["peak_ratio_to_bp"] = peaks[row["name"]] / peaks[baseline]
+        row["peak_ratio_to_bp"] = memory.ratio(peaks[row["name"]], peaks[baseline])
     steps_T, batch_B = batch["x"].shape[:2]
     result = {
         "schema": 1,

@@ -63,5 +63,10 @@ class Peak:
             self.bytes = torch.cuda.max_memory_allocated() - self._before
 
 
+def ratio(peak: int | None, base: int | None) -> float | None:
+    """Of two peaks; None where they cannot be measured."""
+    return None if peak is None or base is None else peak / base
+
+
 def _memory_events(profile: torch.profiler.profile) -> list:
     return [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
