@@ -17,7 +17,11 @@ KEPT = {
     "ff": (FF_IMAGES, None, "multi_pass"),
     "backprop": (BP_IMAGES, CNN, "one_pass"),
 }
-GREEDY = [case for case in LOCAL if is_image_case(case) and CASES[case][1]["update"] == "simultaneous"]
+GREEDY = [
+    case
+    for case in LOCAL
+    if is_image_case(case) and CASES[case][1]["update"] == "simultaneous" and CASES[case][1].get("negatives") != "hard"
+]
 
 
 def lines_of(place, plan):

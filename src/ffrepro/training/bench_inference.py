@@ -3,7 +3,7 @@
 For every net: one-pass (softmax on activities), multi-pass (goodness under every label; one forward pass for a net with
 channel groups), early exit, and backpropagation's forward pass, each over the same images, in batches and one by one,
 interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
-How many layers a trained net would use is measured where nets are trained (``training.evaluate.early_exit``); here the
+How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
 threshold is set so that about half of the layers are used, and ``layers_used`` says how many were.
 
 A row is named ``<net>, <scheme>`` or ``<net>, <scheme>, singly``. Its ratios are to the BP twin and to one-pass, of
@@ -123,8 +123,6 @@ def _measure(net: str, ways: dict, used: float, fed: list[dict], suffix: str, ro
         def all_of_it() -> None:
             for batch in fed:
                 way(batch)
-            if fed[0]["x"].is_cuda:
-                torch.cuda.synchronize()
 
         return all_of_it
 
