@@ -4,6 +4,8 @@ import pytest
 import torch
 from helpers.method_cases import build, make_images
 
+from ffrepro.base.errors import FfreproError
+
 
 @pytest.mark.parametrize("label", ["overlay", "fourier", "embedding"])
 def test_normalised_samples_have_one_length(label):
@@ -15,6 +17,12 @@ def test_normalised_samples_have_one_length(label):
         rms = raw.square().flatten(1).mean(1).sqrt().view(-1, 1, 1, 1)
         assert rms.std() > 1e-3
         torch.testing.assert_close(sample, raw / rms, rtol=1e-4, atol=1e-5)
+
+
+def test_hard_negatives_from_a_head_that_learns_afterwards_are_refused():
+    with pytest.raises(FfreproError, match="learns after the blocks") as error:
+        build("ff hard negatives", head="after")
+    assert "set `head` to concurrent" in str(error.value)
 
 
 def test_sgd_steps_along_the_gradient_with_momentum():

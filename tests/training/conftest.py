@@ -3,7 +3,7 @@
 import pytest
 from helpers.plans import prepare_standin
 
-from ffrepro.training.loop import Place
+from ffrepro.training.parts import Place
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import torch
 from helpers.method_cases import BP, FF
 from helpers.plans import make_plan
 from scipy.stats import binom
@@ -17,6 +18,14 @@ def test_interleaving_runs_every_step_each_round_and_starts_with_another_one():
     seconds = timing.interleave(steps, rounds=3, warmup=1)
     assert order == list("abc" + "bca" + "cab" + "abc")
     assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_a_step_on_a_gpu_is_over_when_all_that_it_started_is(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("end"))
+    timing.interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=1, warmup=1)
+    assert calls == ["a", "end", "b", "end", "b", "end", "a", "end"]
 
 
 def test_rows_by_hand():

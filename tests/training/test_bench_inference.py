@@ -9,7 +9,7 @@ from helpers.plans import MLP, make_image_plan
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import early_exit
-from ffrepro.training import bench_inference, loop
+from ffrepro.training import bench_inference, parts
 
 
 def bench_plan(**variants):
@@ -64,8 +64,8 @@ def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeyp
         return method
 
     monkeypatch.setattr(bench_inference, "_method", counting)
-    data = loop.load_data(plan, place.prepared)
-    task = loop.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
+    data = parts.load_data(plan, place.prepared)
+    task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
     batch = next(iter(task.in_order("val")))
     for net, method, passes in (("mlp", "ff", 10), ("tiny", "cwc", 1)):
         ways, _ = bench_inference._ways(plan, task, f"{net}_{method}", f"{net}_bp", batch)

@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli import main
 from ffrepro.data import prepared, trajectory_set
-from ffrepro.training import classifiers, fit, loop
+from ffrepro.training import classifiers, fit, loop, parts
 
 GBT = {"name": "gbt", "trees": 20, "learning_rate": 0.1, "leaves": 31, "leaf_samples": 5, "l2": 0.0}
 LOGREG = {"name": "logreg", "inverse_penalty": 1.0, "iterations": 1000}
@@ -30,7 +30,7 @@ def test_the_record_of_a_fit(place, settings):
     with np.load(at / "arrays.npz") as arrays:
         logit, label, index = (arrays[f"test_{name}"] for name in ("logit", "label", "index"))
     assert len(logit) == len(label) == len(set(index)) == counts["test"]
-    data = loop.load_data(plan, place.prepared)
+    data = parts.load_data(plan, place.prepared)
     assert (label == (data.label[index] == 1)).all()
     metrics = result["metrics"]
     assert metrics["test/accuracy"] == pytest.approx(((logit > 0) == label).mean())
@@ -96,7 +96,7 @@ def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
     data.x[data.offsets[128] :] *= 2.0  # other negatives
     data.manifest["fingerprint"] = prepared.fingerprint(trajectory_set.arrays_of(data))
     trajectory_set.save(data, made / "standin/dollar_close.npz")
-    fit.run(plan, loop.Place(tmp_path, tmp_path / "runs", made))
+    fit.run(plan, parts.Place(tmp_path, tmp_path / "runs", made))
     facts = json.loads((tmp_path / "runs" / plan["run"] / "run.json").read_text())["data"]
     assert (facts["dataset"], facts["set"]) == ("dollar", "dollar_close")
     assert facts["fingerprint"] == data.manifest["fingerprint"]

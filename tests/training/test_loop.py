@@ -17,6 +17,7 @@ from helpers.plans import make_plan
 from ffrepro.base.errors import FfreproError, explain_os_error
 from ffrepro.data.trajectories_task import Task
 from ffrepro.training import loop
+from ffrepro.training.parts import Place
 from ffrepro.training.record import Record
 
 
@@ -90,7 +91,7 @@ def test_finished_run_is_not_repeated(place, monkeypatch):
 def test_killed_run_resumes_to_the_same_bytes(place, prepared, tmp_path, method, hyperparameters, monkeypatch):
     """kill -9 in the middle, then the same command: metrics and arrays as if nothing had happened."""
     plan = make_plan(method, hyperparameters, max_epochs=40, early_stop_epochs=40)
-    straight = loop.Place(tmp_path, tmp_path / "straight", prepared)
+    straight = Place(tmp_path, tmp_path / "straight", prepared)
     loop.run(plan, straight)
     plan_file = tmp_path / "plan.json"
     plan_file.write_text(json.dumps(plan))
@@ -224,7 +225,7 @@ def test_plan_and_data_must_have_one_source(place, prepared, tmp_path):
     plan = make_plan("ff_rnn", FF)
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong/upstream").symlink_to(prepared / "standin")
-    wrong = loop.Place(tmp_path, tmp_path / "runs", tmp_path / "wrong")
+    wrong = Place(tmp_path, tmp_path / "runs", tmp_path / "wrong")
     with pytest.raises(FfreproError, match="asks for upstream data, these are standin"):
         loop.run({**plan, "source": "upstream"}, wrong)
 

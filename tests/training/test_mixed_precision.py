@@ -62,6 +62,13 @@ def test_float32_is_left_alone():
         assert layer(torch.ones(1, 3)).dtype == torch.bfloat16
 
 
+def test_float32_is_no_tf32():
+    """PyTorch's own default lets convolutions on a GPU round their inputs to ten bits."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    machine.use({**PROFILE, "precision": "float32"}, 1)
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_goodness_of_half_precision_is_summed_in_float32():
     """In bfloat16, 1 + 1/512 is 1; a sum of 512 squares of 1 and one of 1/16 shows the type of the sum."""
     h = torch.ones(513, dtype=torch.bfloat16)

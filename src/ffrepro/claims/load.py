@@ -72,6 +72,10 @@ class Claims:
         family = self._families.get(experiment)
         return Budget(**entry[family]) if family in entry else None
 
+    def speaks_of(self, experiment: str) -> bool:
+        """Whether claims are measured by an experiment, or stand beside it; by the name it has in run names."""
+        return experiment in self._families
+
     def capped_at(self, record: Record) -> int | None:
         """The number of epochs at which a run was cut short, None where it was not."""
         budget = self.budget(record.plan["experiment"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffrepro.base.files import dump_json, write_bytes, write_text
-from ffrepro.claims import difficulty, export, html, load, markdown, sections, table_files, tables
+from ffrepro.claims import beside, difficulty, export, html, load, markdown, sections, table_files, tables
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.blocks import Block, Picture
 from ffrepro.claims.compare import best_pick, scale_pick
@@ -94,6 +94,7 @@ def _content(store: Store, scale: str, hardware: list[str], studies: list[Study]
         content += sections.summary(study.claims, study.assessments)
         content += sections.paper_tables(study.claims, study.tables)
         content += sections.figures(study.claims, [(drawn, _picture(paper, drawn)) for drawn in study.figures])
+        content += beside.section(study.claims, store, scale)
         content += difficulty.section(study.claims, store, scale)
         content += sections.all_claims(study.claims, study.assessments)
         content += sections.deviations(study.claims)

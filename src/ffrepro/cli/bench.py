@@ -53,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "local":
         return _local(args.net, args.rounds, args.threads)
     from ffrepro.cli.train import read_plan
-    from ffrepro.training import loop
+    from ffrepro.training import parts
 
     plan = read_plan(args.plan, "bench") if args.plan else _find_plan(args)
     bench = import_module(f"ffrepro.training.bench_{plan['bench']['name']}")
-    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     print(bench.describe(bench.run(plan, place)))
     return 0
 

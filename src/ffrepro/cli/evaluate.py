@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print JSON."""
     from ffrepro.base.files import dump_json
     from ffrepro.cli.train import read_plan
-    from ffrepro.training import loop
+    from ffrepro.training import loop, parts
 
     plan = read_plan(args.plan, "train")
-    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     print(dump_json(loop.evaluate_again(plan, place, args.split)), end="")
     return 0

@@ -28,10 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit and print one line."""
     from ffrepro.cli.train import read_plan
-    from ffrepro.training import fit, loop
+    from ffrepro.training import fit, parts
 
     plan = read_plan(args.plan, "fit")
-    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     result = fit.run(plan, place, force=args.force)
     metrics = result["metrics"]
     print(

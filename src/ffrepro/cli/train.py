@@ -64,10 +64,10 @@ def _figures(metrics: dict[str, float]) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Train and print one line."""
-    from ffrepro.training import loop
+    from ffrepro.training import loop, parts
 
     plan = read_plan(args.plan, "train")
-    place = loop.Place(Path.cwd(), args.runs, args.prepared, args.threads)
+    place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
     metrics = result["metrics"]
     print(

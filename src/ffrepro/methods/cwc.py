@@ -31,9 +31,12 @@ LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schem
 
 
 class Method(LocalClassifier):
-    """CwC on a net of blocks with channel groups (``nets.cnn``, ``nets.mlp`` with ``groups``) and a head.
+    """CwC on a net of blocks with channel groups and a head (the grouped nets of ``nets.cnn``).
 
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
+
+    Raises:
+        FfreproError: the net has no groups or no head; or the closed form is asked for and cannot learn it.
     """
 
     HYPERPARAMETERS = local.HYPERPARAMETERS | {
@@ -41,6 +44,12 @@ class Method(LocalClassifier):
     }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        if getattr(net, "head", None) is None or any(block.groups is None for block in net.blocks):
+            raise FfreproError(
+                "cwc needs channel groups, one a class, and a head; this net lacks them",
+                where="net",
+                fix="use net cnn with a grouped model (ff_tiny to ff_deep)",
+            )
         super().__init__(net, hyperparameters, net.head, lr)
         self.steps = 0
         self.epoch = 0
@@ -106,6 +115,7 @@ class Method(LocalClassifier):
             # Nothing above needs the maps below the next group, but for those that the head reads.
             for index in range(min(min(later, default=self.layers), self.layers + 1 - self.head.layers)):
                 inputs[index] = None
+            del hs, h, loss
         return inputs[-self.head.layers :], layer_losses
 
     def _layer(self, block: ConvBlock) -> conv_block.Layer:

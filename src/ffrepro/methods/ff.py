@@ -10,7 +10,8 @@ samples drive the first layer alike. The blocks learn by Adam or, ``optimizer: s
 Hinton's own experiments).
 
 ``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from the
-nine others alike. The head reads the normalised activities of the second to the last layer under a neutral label.
+nine others alike; the head then has to learn beside the blocks. The head reads the normalised activities of the second
+to the last layer under a neutral label.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.data import label_negatives as labels
 from ffrepro.methods import pairs
 from ffrepro.methods.base import Batch
@@ -33,6 +35,9 @@ class Method(PairLearner):
     """FF on a net of blocks (``nets.mlp``, ``nets.cnn``).
 
     Batches: ``x`` (B, C, H, W) in [0, 1] or standardised, ``label`` (B,).
+
+    Raises:
+        FfreproError: hard negatives from a head that has learnt nothing while the blocks learn.
     """
 
     HYPERPARAMETERS = pairs.HYPERPARAMETERS | {
@@ -40,6 +45,12 @@ class Method(PairLearner):
     }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        if hyperparameters["negatives"] == "hard" and hyperparameters["head"] == "after":
+            raise FfreproError(
+                "hard negatives are drawn from the head's mistakes, and this head learns after the blocks",
+                where="method.negatives",
+                fix="set `head` to concurrent, or `negatives` to uniform",
+            )
         x = example["x"]
         self.table = None
         if hyperparameters["label"] == "embedding":

@@ -3,7 +3,7 @@
 For every net: one-pass (softmax on activities), multi-pass (goodness under every label; one forward pass for a net with
 channel groups), early exit, and backpropagation's forward pass, each over the same images, in batches and one by one,
 interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
-How many layers a trained net would use is measured where nets are trained (``training.evaluate.early_exit``); here the
+How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
 threshold is set so that about half of the layers are used, and ``layers_used`` says how many were.
 
 A row is named ``<net>, <scheme>`` or ``<net>, <scheme>, singly``. Its ratios are to the BP twin and to one-pass, of
@@ -19,7 +19,7 @@ import torch
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import early_exit, seeds
-from ffrepro.training import loop, machine, timing
+from ffrepro.training import machine, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rounds"})
@@ -28,7 +28,7 @@ BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 SCHEMES = {ONE_PASS: "one_pass", "multi-pass": "multi_pass"}
 
 
-def run(plan: dict, place: loop.Place) -> dict:
+def run(plan: dict, place: parts.Place) -> dict:
     """Measure what a bench plan declares and leave its record.
 
     The variants are named ``<net>_<method>``; a net's BP twin is ``<net>_bp``.
@@ -38,10 +38,10 @@ def run(plan: dict, place: loop.Place) -> dict:
     """
     record = Record(place.runs / plan["run"], plan)
     device, dtype = machine.use(plan["profile"], place.threads)
-    started = loop.now()
-    data = loop.load_data(plan, place.prepared)
+    started = parts.now()
+    data = parts.load_data(plan, place.prepared)
     bench = plan["bench"]
-    task = loop.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
+    task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
     batches = list(_take(task.in_order("val"), bench["bench_images"]))
     singles = list(_singly(batches, bench["bench_singles"]))
     rows = []
@@ -63,7 +63,7 @@ def run(plan: dict, place: loop.Place) -> dict:
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(loop.about(plan, record, data, place, device, started), result)
+    record.finish(parts.about(plan, record, data, place, device, started), result)
     return result
 
 
@@ -104,7 +104,7 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
 
 def _method(plan: dict, variant: str, task):
     asked = {**plan, **plan["variants"][variant], "training": {"lr": LR}}
-    return loop.make_method(asked, task, seeds.generator("bench", "init"))
+    return parts.make_method(asked, task, seeds.generator("bench", "init"))
 
 
 def _halving(scores_BLC: torch.Tensor) -> float:
@@ -123,8 +123,6 @@ def _measure(net: str, ways: dict, used: float, fed: list[dict], suffix: str, ro
         def all_of_it() -> None:
             for batch in fed:
                 way(batch)
-            if fed[0]["x"].is_cuda:
-                torch.cuda.synchronize()
 
         return all_of_it
 

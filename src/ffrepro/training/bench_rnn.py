@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ffrepro import methods
 from ffrepro.core import seeds
 from ffrepro.nets import build
-from ffrepro.training import loop, machine, memory, timing
+from ffrepro.training import machine, memory, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = frozenset({"hidden", "layers", "bench_batch", "bench_rounds"})
@@ -25,7 +25,7 @@ LR = 1e-3
 ADAMS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "single-tensor": {"foreach": False}}
 
 
-def run(plan: dict, place: loop.Place) -> dict:
+def run(plan: dict, place: parts.Place) -> dict:
     """Measure what a bench plan declares and leave its record.
 
     Returns:
@@ -33,8 +33,8 @@ def run(plan: dict, place: loop.Place) -> dict:
     """
     record = Record(place.runs / plan["run"], plan)
     device, dtype = machine.use(plan["profile"], place.threads)
-    started = loop.now()
-    data = loop.load_data(plan, place.prepared)
+    started = parts.now()
+    data = parts.load_data(plan, place.prepared)
     batch = _batch(plan, data, device, dtype)
     makers = _makers(plan, batch)
     peaks = {}
@@ -62,14 +62,14 @@ def run(plan: dict, place: loop.Place) -> dict:
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(loop.about(plan, record, data, place, device, started), result)
+    record.finish(parts.about(plan, record, data, place, device, started), result)
     return result
 
 
 def _batch(plan: dict, data, device: str, dtype: torch.dtype) -> dict[str, Tensor]:
     """A batch of training samples, drawn with replacement where the set is smaller than the batch."""
     size = plan["bench"]["bench_batch"]
-    task = loop.make_task({**plan, "training": {"batch_size": size}}, data, device, dtype)
+    task = parts.make_task({**plan, "training": {"batch_size": size}}, data, device, dtype)
     train = task.splits["train"]
     which = torch.randint(len(train), (size,), generator=seeds.generator("bench", plan["dataset"]))
     return train.batch(which.to(device))

@@ -13,13 +13,13 @@ import numpy as np
 from ffrepro import data as datasets
 from ffrepro.core import seeds
 from ffrepro.core.detection import auc
-from ffrepro.training import classifiers, loop, machine, memory
+from ffrepro.training import classifiers, machine, memory, parts
 from ffrepro.training.record import Record
 
 _SPLITS = ("val", "test")
 
 
-def run(plan: dict, place: loop.Place, *, force: bool = False) -> dict:
+def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
     """Fit, test, and leave the record.
 
     Args:
@@ -34,9 +34,9 @@ def run(plan: dict, place: loop.Place, *, force: bool = False) -> dict:
     if done is not None and not force:
         return done
     device, _ = machine.use(plan["profile"], place.threads)
-    started = loop.now()
-    data = loop.load_data(plan, place.prepared)
-    table = datasets.view(plan["data"]["name"]).Table(data, plan["data"], loop.split_seed(plan))
+    started = parts.now()
+    data = parts.load_data(plan, place.prepared)
+    table = datasets.view(plan["data"]["name"]).Table(data, plan["data"], parts.split_seed(plan))
     begin = time.perf_counter()
     seed = seeds.derive("fit", plan["dataset"], plan["seed"]) % 2**32  # what scikit-learn takes
     others = {name: table.features[name] for name in _SPLITS}
@@ -52,7 +52,7 @@ def run(plan: dict, place: loop.Place, *, force: bool = False) -> dict:
         "memory": memory.of_process("cpu"),
     }
     arrays = {"test_logit": logit["test"], "test_label": table.label["test"], "test_index": table.index["test"]}
-    facts = loop.about(plan, record, data, place, device, started)
+    facts = parts.about(plan, record, data, place, device, started)
     facts["data"]["counts"] = table.counts()
     record.finish(facts, result, arrays)
     return result

@@ -2,45 +2,29 @@
 
 A run is built from its plan file and nothing else. After each epoch the loop validates, decides on the learning
 rate and on stopping, appends a line to metrics.jsonl and, every few seconds, writes a checkpoint; a run that is
-killed goes on from there and ends with the same numbers. The test split is read once, at the end, with the
-weights of the best validation epoch.
+killed goes on from there and ends with the same numbers. The test split is read once, at the end, with the weights
+of the best validation epoch or, ``final_weights: last``, of the last one.
 """
 
 from __future__ import annotations
 
 import copy
-import datetime
 import math
 import statistics
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from ffrepro import data as datasets
-from ffrepro import methods
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.core import schedules, seeds
-from ffrepro.nets import build
 from ffrepro.training import evaluate, filters, machine, memory
+from ffrepro.training.parts import Place, about, load_data, make_method, make_task, now
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 
 SETTINGS = frozenset({"max_epochs", "batch_size", "lr"})
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run works: folders, and threads of the machine."""
-
-    root: Path
-    runs: Path
-    prepared: Path
-    threads: int = 1
 
 
 def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = False) -> dict:
@@ -95,84 +79,6 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
     facts["data"]["counts"] = task.counts()
     record.finish(facts, result, arrays, method.weights() if keep_weights else None)
     return result
-
-
-def about(plan: dict, record: Record, data, place: Place, device: str, started: str) -> dict:
-    """What run.json says of every run: plan, data, code, versions, machine, times."""
-    return {
-        "schema": 1,
-        "run": plan["run"],
-        "plan": plan,
-        "plan_sha256": record.plan_sha256,
-        "data": {
-            "dataset": plan["dataset"],
-            "set": prepared_set(plan),
-            "source": plan["source"],
-            "fingerprint": data.manifest["fingerprint"],
-            "provenance": data.manifest["archive"],
-        },
-        "git": machine.commit(place.root),
-        "versions": machine.versions(),
-        "machine": machine.describe(device, place.threads),
-        "started": started,
-        "finished": now(),
-    }
-
-
-def load_data(plan: dict, prepared: Path):
-    """The plan's prepared data set, as its family loads it: arrays, and a ``manifest``.
-
-    Raises:
-        FfreproError: it is not there, or was made from another source than the plan asks for.
-    """
-    name = prepared_set(plan)
-    path = prepared / plan["source"] / f"{name}.npz"
-    if name != plan["dataset"] and not path.is_file():
-        raise FfreproError(
-            f"no negatives of {plan['dataset']} at level {negatives_level(plan)}",
-            where=path,
-            fix=f"make them: ffrepro negatives {plan['dataset']} --level {negatives_level(plan)} "
-            f"--source {plan['source']} --prepared {prepared}",
-        )
-    data = datasets.family(plan["dataset"]).load(path)
-    if data.manifest["source"] != plan["source"]:
-        raise FfreproError(
-            f"the plan asks for {plan['source']} data, these are {data.manifest['source']}",
-            where=path,
-            fix=f"ffrepro prepare {plan['dataset']} --source {plan['source']}",
-        )
-    return data
-
-
-def make_task(plan: dict, data, device: str, dtype: torch.dtype):
-    """Splits and batches; every method of an experiment gets the same split for the same seed."""
-    task = datasets.view(plan["data"]["name"]).Task
-    return task(data, plan["data"], split_seed(plan), plan["training"]["batch_size"], device, dtype)
-
-
-def split_seed(plan: dict) -> int:
-    """The seed of a run's split: the same for every run of a data set and seed, whatever its method."""
-    return seeds.derive("split", plan["dataset"], plan["seed"])
-
-
-def make_method(plan: dict, task, generator: torch.Generator | None = None):
-    """Net and method of a plan, freshly initialised from the run's seed.
-
-    Raises:
-        FfreproError: the plan asks for mixed precision where the gradient is written by hand.
-    """
-    if plan["profile"]["precision"] == machine.MIXED and plan["method"].get("gradient") == "closed_form":
-        raise FfreproError(
-            f"a closed-form gradient is computed in float32 throughout, not in {machine.MIXED}",
-            where=plan["run"],
-            fix="choose a profile of precision float32, or set `gradient` to autograd",
-        )
-    generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
-    example = next(iter(task.in_order("val")))
-    net = build(plan["net"], task.inputs, generator).to(task.device, task.dtype)
-    hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
-    method = methods.module(plan["method"]["name"]).Method
-    return method(net, hyperparameters, example, generator, plan["training"]["lr"])
 
 
 def evaluate_again(plan: dict, place: Place, split: str) -> dict[str, float]:
@@ -315,8 +221,3 @@ class _Trainer:
         self.early.load_state_dict(state["early"])
         self.phase_epoch = state["phase_epoch"]
         self.method.set_lr(self.schedule.lr)
-
-
-def now() -> str:
-    """The time, as records state it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

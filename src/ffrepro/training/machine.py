@@ -35,6 +35,7 @@ def use(profile: dict, threads: int, *, mixed: bool = False) -> tuple[str, torch
     torch.set_num_threads(threads)
     # the same switch as use_deterministic_algorithms(warn_only=True), which would also load the compiler: two seconds
     torch.set_deterministic_debug_mode("warn")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what a profile says
     torch.utils.deterministic.fill_uninitialized_memory = False  # would slow down whatever allocates (autograd, mostly)
     device = profile["device"]
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -7,9 +7,13 @@ import statistics
 import time
 from collections.abc import Callable
 
+import torch
+
 
 def interleave(steps: dict[str, Callable[[], object]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Run every step once a round, in turn, each round starting with another one.
+
+    On a GPU a step is over when all that it started is.
 
     Returns:
         Seconds of every round, by name; warm-up rounds are not counted.
@@ -21,6 +25,8 @@ def interleave(steps: dict[str, Callable[[], object]], rounds: int, warmup: int 
         for name in names[first:] + names[:first]:
             begin = time.perf_counter()
             steps[name]()
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()
             took = time.perf_counter() - begin
             if number >= warmup:
                 seconds[name].append(took)
