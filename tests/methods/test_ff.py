@@ -39,3 +39,27 @@ def test_sgd_steps_along_the_gradient_with_momentum():
     assert not torch.equal(velocity, weight.grad)
     names = [type(optimizer).__name__ for optimizer in method.optimizers]
     assert names == ["SGD", "Adam"]  # the head's is Adam
+
+
+def test_readouts_see_their_blocks_and_learn_as_if_alone():
+    batch = make_images(20)
+    names = ["last_1", "all", "from_second", "last_2", "last_3"]
+    together, alone = build("ff", readouts=names), build("ff", readouts=["last_1"])
+    head = together.head
+    assert head.first == {"last_1": 2, "all": 0, "from_second": 1, "last_2": 1, "last_3": 0}  # of three blocks
+    assert sorted(head.layers) == ["0", "1", "2"]
+    assert [head.layers[first].in_features for first in ("0", "1", "2")] == [120, 80, 40]
+    others = ("extra.head.layers.0", "extra.head.layers.1")
+    alone.load_weights({name: value for name, value in together.weights().items() if not name.startswith(others)})
+    for method in (together, alone):
+        method.generator.manual_seed(1)
+        for _ in range(3):
+            method.step(batch)
+    mine, theirs = (method.observe(batch) for method in (together, alone))
+    torch.testing.assert_close(mine["scores_one_pass"], theirs["scores_one_pass"], rtol=0, atol=0)
+    assert {name for name in mine if name.startswith("scores_one_pass_")} == {f"scores_one_pass_{n}" for n in names[1:]}
+    activities = together.activities(together.put_neutral(together.images(batch)))
+    for name, first in (("all", 0), ("from_second", 1), ("last_2", 1), ("last_3", 0)):
+        readout = head.layers[str(first)]
+        expected = torch.cat(activities[first:], 1) @ readout.weight.T + readout.bias
+        torch.testing.assert_close(mine[f"scores_one_pass_{name}"], expected)

@@ -41,7 +41,7 @@ class Method(PairLearner):
     """
 
     HYPERPARAMETERS = pairs.HYPERPARAMETERS | {
-        "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum",
+        "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts",
     }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
@@ -60,7 +60,10 @@ class Method(PairLearner):
             self.table.to(x)
         beside = None if self.table is None else {0: self.table}
         momentum = hyperparameters["momentum"] if hyperparameters["optimizer"] == "sgd" else None
-        super().__init__(net, hyperparameters, example, generator, lr, beside=beside, momentum=momentum)
+        super().__init__(
+            net, hyperparameters, example, generator, lr,
+            readouts=hyperparameters["readouts"], beside=beside, momentum=momentum,
+        )  # fmt: skip
         if hyperparameters["label"] == "fourier":
             self.modes_JHW = labels.fourier_modes(CLASSES, *x.shape[2:]).to(x)
 
@@ -124,7 +127,8 @@ class Method(PairLearner):
 
         Returns:
             ``layer_scores`` (B, L, classes): goodness under each label. ``scores_multi_pass``: summed over all layers;
-            ``scores_from_second``: over all but the first. ``scores_one_pass``: the head's logits, once it counts.
+            ``scores_from_second``: over all but the first. Once the head counts, ``scores_one_pass``: its logits, and
+            ``scores_one_pass_<readout>`` those of its other readouts.
             ``loss`` (B, L) against one fixed wrong label for each sample, and the head's once it counts.
         """
         label_B = batch["label"]
@@ -142,20 +146,25 @@ class Method(PairLearner):
             "scores_from_second": g_BLJ[:, min(1, self.layers - 1) :].sum(1),
         }
         if self.head_counts:
-            out["scores_one_pass"] = self._one_pass(batch)
+            activities = self._neutral_activities(batch)
+            out["scores_one_pass"] = self.head(activities)
+            for name in self.hp["readouts"][1:]:
+                out[f"scores_one_pass_{name}"] = self.head(activities, name)
             loss.append(F.cross_entropy(out["scores_one_pass"], label_B, reduction="none"))
         return out | {"loss": torch.stack(loss, 1)}
 
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under one inference scheme, computing what that scheme needs."""
-        if inference == "one_pass":
-            return self._one_pass(inputs)
+        if inference.startswith("one_pass"):
+            return self.head(
+                self._neutral_activities(inputs), inference.removeprefix("one_pass").removeprefix("_") or None
+            )
         g_BLJ = self._all_labels(inputs)
         return (g_BLJ if inference == "multi_pass" else g_BLJ[:, min(1, self.layers - 1) :]).sum(1)
 
-    def _one_pass(self, inputs: Batch) -> Tensor:
-        return self.head(self.activities(self.put_neutral(self.images(inputs))))
+    def _neutral_activities(self, inputs: Batch) -> list[Tensor]:
+        return self.activities(self.put_neutral(self.images(inputs)))
 
     def _all_labels(self, inputs: Batch) -> Tensor:
         """Goodness (B, L, classes): a forward pass for each label."""

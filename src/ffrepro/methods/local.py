@@ -8,7 +8,7 @@ the record then shows apart (``head: after``).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,15 +89,19 @@ class LocalClassifier(BaseMethod):
         return images.take(batch, self.conv)
 
     def learn_head(self, activities: list[Tensor], label_B: Tensor) -> Tensor:
-        """One update of the head on activities without a graph; its mean cross-entropy."""
+        """One update of the head on activities without a graph; the mean cross-entropy of what counts in it."""
         self.head.train()
         optimizer = self.optimizers[-1]
         optimizer.zero_grad()
         with torch.enable_grad():
-            loss = F.cross_entropy(self.head(activities), label_B)
-            loss.backward()
+            losses = [F.cross_entropy(logits, label_B) for logits in self.readings(activities)]
+            torch.stack(losses).sum().backward()
         optimizer.step()
-        return loss.detach()
+        return losses[0].detach()
+
+    def readings(self, activities: list[Tensor]) -> list[Tensor]:
+        """(B, classes) logits of everything that is learnt in the head, the one that counts first."""
+        return [self.head(activities)]
 
     def modes(self, training: list[int]) -> Iterator[tuple[int, nn.Module]]:
         """(index, block) bottom up, those in ``training`` in training mode, the others in evaluation mode."""
@@ -124,11 +128,39 @@ class Readout(nn.Linear):
         return super().forward(torch.cat([h.flatten(1) for h in activities[self.first :]], dim=1))
 
 
-class NormalisedClassifier(LocalClassifier):
-    """Blocks that pass on their activities without their length, a readout on these, and a generator for samples.
+class Readouts(nn.Module):
+    """Softmax layers on the activities of different blocks, learnt side by side: none of them sees another.
 
     Args:
-        first: the first block that the readout sees.
+        shapes: of the blocks' activities.
+        names: ``all`` blocks, ``from_second`` on, or the last one, two, three (``last_1``, ...). The first one counts;
+            names that come to the same blocks in a net share one.
+    """
+
+    FIRST: Mapping[str, Callable[[int], int]] = {
+        "from_second": lambda blocks: 1,
+        "all": lambda blocks: 0,
+        **{f"last_{count}": lambda blocks, count=count: max(blocks - count, 0) for count in (1, 2, 3)},
+    }
+
+    def __init__(self, shapes: list[tuple[int, ...]], names: Sequence[str]):
+        super().__init__()
+        self.first = {name: min(self.FIRST[name](len(shapes)), len(shapes) - 1) for name in names}
+        self.counts = names[0]
+        self.layers = nn.ModuleDict(
+            {str(first): Readout(shapes, first) for first in dict.fromkeys(self.first.values())}
+        )
+
+    def forward(self, activities: list[Tensor], name: str | None = None) -> Tensor:
+        """(B, classes) logits of the one that counts, or of another one."""
+        return self.layers[str(self.first[name or self.counts])](activities)
+
+
+class NormalisedClassifier(LocalClassifier):
+    """Blocks that pass on their activities without their length, readouts on these, and a generator for samples.
+
+    Args:
+        readouts: see ``Readouts``.
         beside, momentum: see ``LocalClassifier``.
     """
 
@@ -140,14 +172,18 @@ class NormalisedClassifier(LocalClassifier):
         generator: torch.Generator,
         lr: float,
         *,
-        first: int = 1,
+        readouts: Sequence[str] = ("from_second",),
         beside: dict[int, nn.Module] | None = None,
         momentum: float | None = None,
     ):
-        head = Readout(net.shapes, first)
+        head = Readouts(net.shapes, readouts)
         initialise(head, "torch_default", generator)
         super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside, momentum)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+    def readings(self, activities: list[Tensor]) -> list[Tensor]:
+        """Of every readout."""
+        return [readout(activities) for readout in self.head.layers.values()]
 
     def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:
         """One update of every learning block, bottom up, each on what the block below passes on.

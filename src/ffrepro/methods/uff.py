@@ -57,7 +57,7 @@ class Method(Unlabelled):
             initialise(cell, "torch_default", generator)
             self.cells.append(cell.to(example["x"]))
         beside = dict(enumerate(self.cells))
-        super().__init__(net, hyperparameters, example, generator, lr, first=0, beside=beside)
+        super().__init__(net, hyperparameters, example, generator, lr, readouts=("all",), beside=beside)
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """Every learning cell's update."""
