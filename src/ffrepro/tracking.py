@@ -14,12 +14,14 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.claims import load
 from ffrepro.pipeline.dvcfiles import group_of
 from ffrepro.pipeline.jobs import RECORD
 from ffrepro.pipeline.lock import locked
@@ -42,6 +44,17 @@ class Mirrored:
     written: int
 
 
+def _claims(root: Path, plan: Plan) -> str:
+    """Short ids of the published numbers that a run is evidence for."""
+    found = _claims_of(root, plan["paper"])
+    return " ".join(found.measured_by(plan)) if found else ""
+
+
+@cache
+def _claims_of(root: Path, paper: str) -> load.Claims | None:
+    return load.load(root, paper) if paper in load.papers() else None
+
+
 def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     """Bring an MLflow store up to date with the finished records of planned runs.
 
@@ -59,7 +72,7 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     # and then finds everything there.
     with locked(root / "mlflow.db.lock"):
         try:
-            return _mirror(_client(uri), finished)
+            return _mirror(_client(uri), root, finished)
         except (OSError, FfreproError):
             raise
         except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
@@ -80,7 +93,7 @@ def _client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-def _mirror(client: MlflowClient, finished: list[tuple[Plan, Record]]) -> Mirrored:
+def _mirror(client: MlflowClient, root: Path, finished: list[tuple[Plan, Record]]) -> Mirrored:
     mirrored: dict[str, tuple[str, str]] = {}
     written = 0
     for name, members in groupby(sorted(finished, key=_order), key=lambda pair: _experiment_name(pair[0])):
@@ -95,7 +108,9 @@ def _mirror(client: MlflowClient, finished: list[tuple[Plan, Record]]) -> Mirror
                 kept = next((run for run in old if run.data.tags.get(CONTENT) == content), None)
                 if kept is None:
                     parent_id = parent_id or _parent(client, experiment_id, parent_key, there, plan)
-                    mirrored[plan["run"]] = (_write(client, experiment_id, parent_id, plan, record, content), content)
+                    claims = _claims(root, plan)
+                    written_as = _write(client, experiment_id, parent_id, plan, record, content, claims)
+                    mirrored[plan["run"]] = (written_as, content)
                     written += 1
                 else:
                     mirrored[plan["run"]] = (kept.info.run_id, content)
@@ -155,7 +170,9 @@ def _parent(client: MlflowClient, experiment_id: str, key: str, there: dict[str,
     return run.info.run_id
 
 
-def _write(client: MlflowClient, experiment_id: str, parent_id: str, plan: Plan, record: Record, content: str) -> str:
+def _write(
+    client: MlflowClient, experiment_id: str, parent_id: str, plan: Plan, record: Record, content: str, claims: str
+) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
     about, result = record.run, record.result
@@ -165,6 +182,7 @@ def _write(client: MlflowClient, experiment_id: str, parent_id: str, plan: Plan,
         KEY: plan["run"],
         "ffrepro.variant": plan["variant"],
         "ffrepro.seed": str(plan["seed"]),
+        "ffrepro.claims": claims,
         "ffrepro.plan_sha256": about["plan_sha256"],
         "ffrepro.fingerprint": str(about["data"]["fingerprint"]),
         "ffrepro.commit": str(about["git"]["commit"]),

@@ -94,6 +94,15 @@ def test_ratios_are_against_backpropagation_on_the_same_data(claims):
             assert pair[0]["dataset"] == pair[1]["dataset"] and pair[1]["variant"] == "bptt"
 
 
+def test_a_run_knows_the_claims_that_it_is_evidence_for(claims):
+    def of(experiment, variant, kind="train"):
+        return claims.measured_by({"experiment": experiment, "dataset": "mcyt", "variant": variant, "kind": kind})
+
+    assert of("rnn_mcyt_corrected", "ff_rms") == of("rnn_mcyt_as_published", "ff_rms") == ["033", "034", "053"]
+    assert of("bench_mcyt_corrected", "interleaved", "bench") == ["054", "062"]  # FF-Norm's and FF-Std's ratio
+    assert of("matched_mcyt_matched", "ff_rms") == []
+
+
 def test_margins(claims):
     assert claims.margin(claims.claim("025")) == 0.02
     assert claims.margin(claims.claim("049")) == 40  # 25 % of 160 epochs

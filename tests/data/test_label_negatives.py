@@ -67,12 +67,9 @@ def test_an_image_too_small_for_its_waves():
 def test_waves_over_images():
     x, modes = images(2), neg.fourier_modes(10, 8, 8)
     label = torch.tensor([4, 7])
-    added = neg.put_mode(x, label, modes, 0.3, "add")
+    added = neg.put_mode(x, label, modes, 0.3)
     torch.testing.assert_close(added[1, 2], x[1, 2] + 0.3 * modes[7])
-    multiplied = neg.put_mode(x, label, modes, 0.3, "multiply")
-    torch.testing.assert_close(multiplied[0, 1], x[0, 1] * (1 + 0.3 * modes[4]))
-    with pytest.raises(FfreproError, match="Did you mean 'add'"):
-        neg.put_mode(x, label, modes, 0.3, "ad")
+    torch.testing.assert_close(added[0, 1], x[0, 1] + 0.3 * modes[4])
 
 
 def test_embedding_is_added_and_learns():
@@ -154,10 +151,5 @@ def test_shuffled_patches_are_the_same_patches_elsewhere():
 def test_self_contrastive_pairs():
     x = images(4)
     other = x[neg.partners(4, generator())]
-    positive, negative = neg.self_contrastive(x, "concatenate", generator())
-    assert positive.shape == negative.shape == (4, 6, 8, 8)
-    assert torch.equal(positive, torch.cat([x, x], 1)) and torch.equal(negative, torch.cat([x, other], 1))
-    positive, negative = neg.self_contrastive(x.flatten(1), "add", generator())
-    assert torch.equal(positive, 2 * x.flatten(1)) and torch.equal(negative, (x + other).flatten(1))
-    with pytest.raises(FfreproError, match="Available: add, concatenate"):
-        neg.self_contrastive(x, "stack", generator())
+    positive, negative = neg.self_contrastive(x, generator())
+    assert torch.equal(positive, 2 * x) and torch.equal(negative, x + other)

@@ -44,6 +44,18 @@ def children(client, experiment):
     return {run.data.tags["ffrepro.run"]: run for run in runs}
 
 
+def test_a_run_carries_the_claims_that_it_is_evidence_for(project, plans, finish, store, monkeypatch):
+    uri, client = store
+    finish(plans[RUN])
+    tracking.mirror(project, uri, plans.values())
+    assert children(client(), "paper_a/smoke/rnn_mcyt")[RUN].data.tags["ffrepro.claims"] == ""  # none published
+    claims = type("Claims", (), {"measured_by": lambda self, plan: ["027", plan["variant"]]})()
+    monkeypatch.setattr(tracking, "_claims_of", lambda root, paper: claims)
+    finish(plans[RUN], accuracy=0.9)
+    tracking.mirror(project, uri, plans.values())
+    assert children(client(), "paper_a/smoke/rnn_mcyt")[RUN].data.tags["ffrepro.claims"] == "027 bptt"
+
+
 def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store):
     uri, client = store
     finish(plans[RUN])

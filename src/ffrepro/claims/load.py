@@ -76,6 +76,16 @@ class Claims:
         """Whether claims are measured by an experiment, or stand beside it; by the name it has in run names."""
         return experiment in self._families
 
+    def measured_by(self, plan: dict[str, Any]) -> list[str]:
+        """Short ids of the claims whose number a run gives, alone or with its other seeds."""
+        if not self.speaks_of(plan["experiment"]):
+            return []
+        wanted = {"experiment": self._families[plan["experiment"]], "dataset": plan["dataset"]}
+        if plan["kind"] != "bench":  # one record of a bench holds all variants
+            wanted["variant"] = plan["variant"]
+        measured = {name: claim["measure"] for name, claim in self.claims.items() if claim["kind"] == "measured"}
+        return [name.split("/")[1] for name, m in measured.items() if wanted.items() <= m.items()]
+
     def capped_at(self, record: Record) -> int | None:
         """The number of epochs at which a run was cut short, None where it was not."""
         budget = self.budget(record.plan["experiment"])

@@ -84,11 +84,6 @@ def symba(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
     return F.softplus(-alpha * (g_positive - g_negative))
 
 
-def symba_slope(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
-    """d symba / d g+; the slope in g- is its negative."""
-    return -alpha * torch.sigmoid(-alpha * (g_positive - g_negative))
-
-
 def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, share: float) -> Tensor:
     """Absolute and relative goodness distance mixed, elementwise over pairs.
 
@@ -98,14 +93,3 @@ def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float
     """
     absolute = pair_logistic(g_positive, g_negative, theta)
     return share * absolute + (1 - share) * F.softplus(margin - (g_positive - g_negative))
-
-
-def distance_slope(
-    g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, share: float
-) -> tuple[Tensor, Tensor]:
-    """(d distance / d g+, d distance / d g-)."""
-    relative = (1 - share) * torch.sigmoid(margin - (g_positive - g_negative))
-    return (
-        -share * torch.sigmoid(theta - g_positive) - relative,
-        share * torch.sigmoid(g_negative - theta) + relative,
-    )

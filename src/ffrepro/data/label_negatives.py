@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.names import unknown
 
 # -- labels ----------------------------------------------------------------------------------------------------------
 
@@ -74,22 +73,16 @@ def fourier_modes(classes: int, height: int, width: int) -> Tensor:
     return torch.cos(2 * math.pi * (ky_J * y_H1 + kx_J * x_W)).float()
 
 
-def put_mode(x_BCHW: Tensor, label_B: Tensor, modes_JHW: Tensor, strength: float, how: str) -> Tensor:
+def put_mode(x_BCHW: Tensor, label_B: Tensor, modes_JHW: Tensor, strength: float) -> Tensor:
     """The label's wave laid over every channel.
 
     Args:
         x_BCHW: images.
         label_B: labels, indices into the modes.
         modes_JHW: see ``fourier_modes``; on the device of ``x_BCHW``.
-        strength: the wave's amplitude, in units of the input (``add``) or as a share of it (``multiply``).
-        how: ``add``: x + strength * wave; ``multiply``: x * (1 + strength * wave).
+        strength: the wave's amplitude, in units of the input.
     """
-    wave_B1HW = strength * modes_JHW.to(x_BCHW.dtype)[label_B].unsqueeze(1)
-    if how == "add":
-        return x_BCHW + wave_B1HW
-    if how == "multiply":
-        return x_BCHW * (1 + wave_B1HW)
-    raise unknown("way to put a wave over an image", how, ["add", "multiply"])
+    return x_BCHW + strength * modes_JHW.to(x_BCHW.dtype)[label_B].unsqueeze(1)
 
 
 def put_embedding(x_BCHW: Tensor, label_B: Tensor, embedding_JP: Tensor) -> Tensor:
@@ -158,19 +151,14 @@ def shuffle_patches(x_BCHW: Tensor, side: int, generator: torch.Generator) -> Te
     return F.fold(patches.gather(2, order.expand_as(patches)), (height, width), side, stride=side)
 
 
-def self_contrastive(x: Tensor, how: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def self_contrastive(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A batch's positives and negatives of the self-contrastive algorithm: with itself, and with another image.
 
     Args:
-        x: samples (B, C, ...), joined along their first axis behind the batch, or summed.
-        how: ``concatenate``: (B, 2C, ...); ``add``: the shape of x.
+        x: samples (B, ...); two of them are summed.
         generator: draws the other images.
 
     Source: SCFF, Chen et al. 2024 (arXiv 2409.11593).
     """
     other = x[partners(len(x), generator).to(x.device)]
-    if how == "concatenate":
-        return torch.cat([x, x], dim=1), torch.cat([x, other], dim=1)
-    if how == "add":
-        return x + x, x + other
-    raise unknown("way to pair images", how, ["concatenate", "add"])
+    return x + x, x + other

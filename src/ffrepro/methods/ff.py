@@ -97,7 +97,7 @@ class Method(PairLearner):
         elif self.table is not None:
             put = labels.put_embedding(x, label_B, self.table.weight)
         else:
-            put = labels.put_mode(x, label_B, self.modes_JHW, self.hp["label_scale"], "add")
+            put = labels.put_mode(x, label_B, self.modes_JHW, self.hp["label_scale"])
         return self._sample(put)
 
     def put_neutral(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class Method(UnlabelledPairs):
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each image with itself, and each with another one."""
-        return label_negatives.self_contrastive(x, "add", generator)
+        return label_negatives.self_contrastive(x, generator)
 
     def as_seen(self, x: Tensor) -> Tensor:
         """Each image with itself."""

@@ -89,7 +89,7 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
     """For each scheme a function of a batch; and the mean number of layers that early exit uses of the example."""
     ours, theirs = (_method(plan, variant, task) for variant in (name, twin))
     with torch.no_grad():
-        scores_BLC = ours.observe(example)["layer_scores"]
+        scores_BLC = ours.observe(example)["layer_scores"].cpu()  # float64 below: not every device has it
     threshold = _halving(scores_BLC)
     used = float(early_exit.leave(scores_BLC, threshold)[1].double().mean())
 
