@@ -35,6 +35,18 @@ def test_every_committed_record_serves_the_report(project_root):
     assert set(reference.index(project_root)) <= set(store.records)
 
 
+@pytest.mark.parametrize(
+    ("variant", "least", "most"), [("bptt", 0.998, 0.998), ("ff_rms", 0.82, 0.84), ("ff_std", 0.82, 0.84)]
+)
+def test_as_published_is_near_the_released_code_at_equal_epochs(project_root, variant, least, most):
+    """AUC on $1 after 15 epochs: what the released code gives, against the mean of our five seeds."""
+    runs = project_root / reference.FOLDER / "paper/cpu/rnn_dollar_as_published" / variant
+    lines = [line for path in runs.glob("seed*/metrics.jsonl") for line in path.read_text().splitlines()]
+    found = [epoch["val/auc"] for epoch in map(json.loads, lines) if epoch["epoch"] == 15]
+    assert len(found) == 5
+    assert least - 0.03 <= sum(found) / len(found) <= most + 0.03
+
+
 @pytest.fixture
 def committed(world):
     """One seed of everything on one data set, committed; the theta sweep's twin is the main experiment's BPTT."""

@@ -33,6 +33,17 @@ def test_activation_memory(result):
     assert rows["BP, 4 micro-batches"] < 0.5 * rows[result["memory_baseline"]]
 
 
+@pytest.mark.parametrize("name", bench_local.DEFAULT)
+def test_activation_memory_of_the_closed_form_is_near_the_least_in_every_net(name):
+    """With the bench's batches; with smaller ones the copies of FF_deep's weights outweigh its maps."""
+    batch = bench_local.BATCH[name]
+    x = torch.randn(batch, *bench_local.NETS[name])
+    makers, _ = bench_local._makers(name, x, torch.randint(10, (batch,)))
+    peak = bench_local.activation_peak(name, makers["local, closed form"], "cpu")
+    least = bench_local._minimum(name, x)
+    assert least < peak <= 1.1 * least
+
+
 def test_sizes_left_out_are_not_counted():
     with memory.Peak("cpu", without=frozenset({4000})) as peak:
         torch.empty(1000), torch.empty(2000)

@@ -112,7 +112,8 @@ def learn(
     rows = _chunk(layer, x_NHWI, chunk_bytes)
     work = conv_gradient.workspace(x_NHWI, rows, kernel, layer.padding)
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
-    total_O = torch.zeros(outputs, dtype=torch.float64, device=x_NHWI.device)
+    exact = torch.float32 if x_NHWI.device.type == "mps" else torch.float64  # mps has no float64
+    total_O = torch.zeros(outputs, dtype=exact, device=x_NHWI.device)
     square_O = torch.zeros_like(total_O)
     goodness = x_NHWI.new_empty(len(x_NHWI), groups)
     positions = out_NHWO.shape[1] * out_NHWO.shape[2]

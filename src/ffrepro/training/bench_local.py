@@ -40,7 +40,7 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
     Returns:
         ``bench``, ``net``, ``config``, ``baseline`` and ``memory_baseline`` (names of rows), ``minimum_bytes``
         (activations that an exact layer-by-layer step must hold) and ``rows`` as ``timing.rows`` with
-        ``activation_bytes`` and ``activation_ratio_to_bp``.
+        ``activation_bytes``, ``activation_ratio_to_bp`` and ``activation_ratio_to_minimum``.
 
     Raises:
         FfreproError: no such net.
@@ -51,29 +51,34 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
     x = torch.randn(batch, *NETS[name], generator=generator).to(device)
     label = torch.randint(CLASSES, (batch,), generator=generator).to(device)
     makers, baselines = _makers(name, x, label)
-    sizes = frozenset(p.numel() * p.element_size() for p in _net(name, x).parameters())
-    peaks = {}
-    for row, make in makers.items():
-        with memory.Peak(device, without=sizes) as peak:
-            step = make()
-            step(), step()  # the second step has everything that stays: optimizer state, workspace
-            del step
-        peaks[row] = peak.bytes
+    peaks = {row: activation_peak(name, make, device) for row, make in makers.items()}
     built = {row: make() for row, make in makers.items()}
     seconds = timing.interleave(built, rounds)
     baseline, rows = timing.rows(seconds, baselines)
+    minimum = _minimum(name, x)
     least = min(baselines, key=lambda row: peaks[row] or 0)
     for row in rows:
         row["activation_bytes"] = peaks[row["name"]]
         row["activation_ratio_to_bp"] = memory.ratio(peaks[row["name"]], peaks[least])
+        row["activation_ratio_to_minimum"] = memory.ratio(peaks[row["name"]], minimum)
     return {
         "bench": "local", "net": name, "baseline": baseline, "memory_baseline": least,
-        "minimum_bytes": _minimum(name, x), "rows": rows,
+        "minimum_bytes": minimum, "rows": rows,
         "config": {
             "batch": batch, "rounds": rounds, "threads": torch.get_num_threads(), "memory": memory.Peak(device).how,
             "loss": "cross-entropy on a linear head (BP), on grouped goodness of each block (local)",
         },
     }  # fmt: skip
+
+
+def activation_peak(name: str, make: Callable[[], steps.Step], device: str) -> int | None:
+    """Bytes that a step holds at most, tensors of a parameter's size left out; None where it cannot be measured."""
+    sizes = frozenset(p.numel() * p.element_size() for p in _net(name, torch.empty(1, *NETS[name])).parameters())
+    with memory.Peak(device, without=sizes) as peak:
+        step = make()
+        step(), step()  # the second step has everything that stays: optimizer state, workspace
+        del step
+    return peak.bytes
 
 
 def _net(name: str, x: Tensor) -> nn.Module:
@@ -133,12 +138,12 @@ def describe(result: dict) -> str:
         f"{config['rounds']} interleaved rounds",
         f"time ratios to: {result['baseline']}; activation memory to: {result['memory_baseline']}",
         f"least activations of an exact layer-by-layer step: {result['minimum_bytes'] / 1e6:.1f} MB",
-        f"{'':34s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'act. MB':>10s}{'ratio':>8s}",
+        f"{'':34s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'act. MB':>10s}{'ratio':>8s}{'of least':>10s}",
     ]
     for row in result["rows"]:
         lines.append(
             f"{row['name']:34s}{row['ms_median']:9.1f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
             f"{row['ratio_high']:7.2f}{(row['activation_bytes'] or 0) / 1e6:10.1f}"
-            f"{row['activation_ratio_to_bp'] or 0:8.3f}"
+            f"{row['activation_ratio_to_bp'] or 0:8.3f}{row['activation_ratio_to_minimum'] or 0:10.2f}"
         )
     return "\n".join(lines)
