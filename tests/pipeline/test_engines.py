@@ -128,6 +128,9 @@ def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project
     run(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
     page = (project / "plots/index.html").read_text()
     assert BPTT in page and '"rev": "HEAD"' in page and '"rev": "workspace"' in page
+    run(project, "dvc", "plots", "show", "--out", "shown")
+    page = (project / "shown/index.html").read_text()
+    assert BPTT in page and FF in page and '"rev": "HEAD"' not in page
 
 
 def test_snakemake_sees_the_same_edit(project):
