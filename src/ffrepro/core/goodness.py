@@ -49,4 +49,4 @@ def grouped(square_NC: Tensor, groups: int, positions: int) -> Tensor:
 def grouped_scale(slope_NG: Tensor, channels: int, positions: int) -> Tensor:
     """``a`` in d loss / d h = a * h for each channel (N, C): the loss's slope in its group's goodness, times 2 / n."""
     per_group = channels // slope_NG.shape[-1]
-    return (slope_NG * (2.0 / (per_group * positions))).repeat_interleave(per_group, dim=-1)
+    return (slope_NG * (2.0 / (per_group * positions))).unsqueeze(-1).expand(-1, -1, per_group).flatten(1)

@@ -55,9 +55,8 @@ def cwc(g_NJ: Tensor, label_N: Tensor) -> Tensor:
 def cwc_slope(g_NJ: Tensor, label_N: Tensor) -> Tensor:
     """d cwc / d g, (N, J): softmax minus one-hot."""
     slope_NJ = torch.softmax(g_NJ, dim=-1)
-    rows_N = torch.arange(len(label_N), device=g_NJ.device)
-    slope_NJ[rows_N, label_N] -= 1
-    return slope_NJ
+    label_N1 = label_N.unsqueeze(1)
+    return slope_NJ.scatter_(1, label_N1, slope_NJ.gather(1, label_N1) - 1)
 
 
 def pair(g_positive: Tensor, g_negative: Tensor, theta: float, settings: Mapping) -> Tensor:
