@@ -42,9 +42,11 @@ UFF = {
 }  # fmt: skip
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
+MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
 SIDE = 10
 CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
+OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
 CASES = {
@@ -66,6 +68,11 @@ CASES = {
     "ff": ("ff", FF_IMAGES),
     "ff closed form": ("ff", {**FF_IMAGES, "gradient": "closed_form"}),
     "ff hard negatives": ("ff", {**FF_IMAGES, "negatives": "hard"}),
+    "ff convolutions": ("ff", {**FF_IMAGES, "label": "fourier", "goodness": "mean"}),
+    "ff convolutions closed form": (
+        "ff",
+        {**FF_IMAGES, "label": "fourier", "goodness": "mean", "gradient": "closed_form"},
+    ),
     "ff sgd": ("ff", {**FF_IMAGES, "normalise_samples": True, "optimizer": "sgd", "gradient": "closed_form"}),
     "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
     "ff learnt labels": ("ff", {**FF_IMAGES, "label": "embedding"}),
@@ -97,8 +104,9 @@ def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=H
     lr = lr or LR.get(case, LR.get(name, 1e-2))
     generator = torch.Generator().manual_seed(seed)
     if is_image_case(case):
-        if IMAGE_NETS[name] == CNN:
-            net = Cnn((3, SIDE, SIDE), "test", cfse=False, init="torch_default", generator=generator)
+        if IMAGE_NETS[name] == CNN or case in OTHER_NETS:
+            model = OTHER_NETS.get(case, "test")
+            net = Cnn((3, SIDE, SIDE), model, cfse=False, init="torch_default", generator=generator)
         else:
             shape = (3, SIDE, SIDE)
             net = Mlp(

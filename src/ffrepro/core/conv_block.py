@@ -1,14 +1,16 @@
 """One convolutional block and its local gradient in closed form, without autograd.
 
-BatchNorm on the convolution's input, convolution without bias, ReLU, optional 2x2 max pool, and then the goodness of
-each class's channel group. The goodness is taken after the pool: the DLR paper lists the parts in this order (Sec.
-III) and takes Eq. 2 over the layer's output; the code of The Trifecta, on which it builds, squares the pooled map.
+BatchNorm on the convolution's input (or none), convolution, ReLU, optional 2x2 max pool, and then the goodness of each
+class's channel group, or of the whole map. The goodness is taken after the pool: the DLR paper lists the parts in this
+order (Sec. III) and takes Eq. 2 over the layer's output; the code of The Trifecta, on which it builds, squares the
+pooled map.
 
 BatchNorm never runs as a pass of its own: ``gamma / std`` scales the weights, and what is left, a constant per input
 channel, is carried by a constant-one input channel, so that it is missing where padding is, exactly as in BatchNorm
 followed by zero padding. Maps are (N, H, W, C + 1), channels last, their last channel 1; the convolution writes that
 channel itself. With ``W'`` the weight of the normalised input, d gamma = sum over outputs and taps of W * dW' and
-d beta the same with the gradient of the constant-one channel, so that no input gradient is ever formed.
+d beta the same with the gradient of the constant-one channel, so that no input gradient is ever formed. A bias of the
+convolution is a weight of that channel, too: of the one tap that never lies on padding.
 
 The batch is worked on in chunks that stay in the cache: forward, loss, and the gradient's share of a chunk, then the
 next one. That is possible because the loss of a sample needs no other one; only the moments of the input do, and
@@ -23,31 +25,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ffrepro.core import conv_gradient
+from ffrepro.core.conv_layer import Gradients, Layer, Norm, output_shape
 from ffrepro.core.goodness import grouped, grouped_scale
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
 PEAK = 1.09  # of activations, as a multiple of the least: what is left beside the maps is workspace
 _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
-
-
-class Layer(NamedTuple):
-    """What a block is made of. ``weight`` (O, I, K, K), best in channels_last memory; ``gamma``, ``beta``,
-    ``running_mean`` and ``running_var`` (I,) as in ``nn.BatchNorm2d``. The kernel is larger than twice the padding."""
-
-    weight: Tensor
-    gamma: Tensor
-    beta: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-    padding: int
-    pool: bool
-    epsilon: float
-    momentum: float
 
 
 class Moments(NamedTuple):
@@ -60,22 +48,6 @@ class Moments(NamedTuple):
 
 Slope = Callable[[Tensor, slice], Tensor]
 """(goodness (n, groups) of some samples, their rows in the batch) -> d loss / d goodness (n, groups)."""
-
-
-def layer_of(conv: nn.Conv2d, bn: nn.BatchNorm2d, pool: bool) -> Layer:
-    """The tensors of modules as they are, not copies: BatchNorm on the input, a square kernel without bias."""
-    return Layer(
-        conv.weight.detach(), bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var,
-        conv.padding[0], pool, bn.eps, bn.momentum,
-    )  # fmt: skip
-
-
-def output_shape(layer: Layer, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Shape of the block's output map (N, H, W, O + 1) for an input map (N, H, W, I + 1)."""
-    outputs, _, kernel, _ = layer.weight.shape
-    sizes = (size + 2 * layer.padding - kernel + 1 for size in x_shape[1:3])
-    height, width = (size // 2 if layer.pool else size for size in sizes)
-    return x_shape[0], height, width, outputs + 1
 
 
 def load(x_NCHW: Tensor) -> tuple[Tensor, Moments]:
@@ -91,7 +63,7 @@ def load(x_NCHW: Tensor) -> tuple[Tensor, Moments]:
 
 def learn(
     layer: Layer, x_NHWI: Tensor, moments: Moments, groups: int, slope: Slope,
-    grads: tuple[Tensor, Tensor, Tensor], chunk_bytes: int,
+    grads: Gradients, chunk_bytes: int,
 ) -> tuple[Tensor, Tensor, Moments]:  # fmt: skip
     """Forward in training mode, and the gradient of a loss on the block's goodness.
 
@@ -100,14 +72,15 @@ def learn(
         groups: number of classes (1: one goodness for the whole map); must divide the outputs.
         slope: gives each sample's slope of the batch's loss; called chunk by chunk, on consecutive rows, an even
             number of them where the batch allows it (adjacent positive and negative samples stay together).
-        grads: (d weight, d gamma, d beta), overwritten; ``weight``'s one best in channels_last memory.
+        grads: overwritten; ``weight``'s one best in channels_last memory.
         chunk_bytes: most workspace that a chunk may take (``budgets``); one sample's is taken in any case.
 
     Returns:
         The output map (N, H, W, O + 1), goodness (N, groups), and the moments of the output's channels.
     """
-    _update_running(layer, moments)
-    scale_I, shift_I = _affine(layer, moments.mean, moments.var)
+    if layer.norm is not None:
+        _update_running(layer.norm, moments)
+    scale_I, shift_I = _affine(layer, moments)
     weight = _fold(layer, scale_I, shift_I)
     outputs, inputs, kernel, _ = layer.weight.shape
     grad_KOKI = x_NHWI.new_zeros(kernel, outputs, kernel, inputs + 1)
@@ -136,7 +109,7 @@ def learn(
 
 def forward(layer: Layer, x_NHWI: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """Evaluation with the running statistics: (output map (N, H, W, O + 1), goodness (N, groups))."""
-    weight = _fold(layer, *_affine(layer, layer.running_mean, layer.running_var))
+    weight = _fold(layer, *_affine(layer, layer.norm and Moments(layer.norm.running_mean, layer.norm.running_var, 0)))
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
     _, scratch_NHWO, _ = _activate(x_NHWI, weight, layer, out_NHWO)
     _, square_NO = _sums(out_NHWO, scratch_NHWO)
@@ -200,20 +173,26 @@ def _moments(sum_PC: Tensor, square_PC: Tensor, count: int) -> Moments:
     return Moments(mean_C.to(sum_PC.dtype), var_C.to(sum_PC.dtype), count)
 
 
-def _affine(layer: Layer, mean_I: Tensor, var_I: Tensor) -> tuple[Tensor, Tensor]:
-    """BatchNorm as ``x * scale + shift``."""
-    scale_I = layer.gamma * (var_I + layer.epsilon).rsqrt()
-    return scale_I, layer.beta - mean_I * scale_I
+def _affine(layer: Layer, moments: Moments | None) -> tuple[Tensor, Tensor]:
+    """BatchNorm as ``x * scale + shift``; without one, x as it is."""
+    norm, inputs = layer.norm, layer.weight.shape[1]
+    if norm is None:
+        return layer.weight.new_ones(inputs), layer.weight.new_zeros(inputs)
+    scale_I = norm.gamma * (moments.var + norm.epsilon).rsqrt()
+    return scale_I, norm.beta - moments.mean * scale_I
 
 
 def _fold(layer: Layer, scale_I: Tensor, shift_I: Tensor) -> Tensor:
-    """The weight of the map as it lies in memory (O + 1, K, K, I + 1): BatchNorm within it."""
+    """The weight of the map as it lies in memory (O + 1, K, K, I + 1): BatchNorm and bias within it."""
     outputs, inputs, kernel, _ = layer.weight.shape
     weight_OKKI = layer.weight.permute(0, 2, 3, 1)
     folded = weight_OKKI.new_zeros(outputs + 1, kernel, kernel, inputs + 1)
     torch.mul(weight_OKKI, scale_I, out=folded[:-1, ..., :-1])
     folded[:-1, ..., -1] = (weight_OKKI.reshape(-1, inputs) @ shift_I).view(outputs, kernel, kernel)
-    folded[-1, layer.padding, layer.padding, -1] = 1  # a tap that is never on the border: the next map's ones
+    on_map = folded[:, layer.padding, layer.padding, -1]  # a tap that is never on the border
+    if layer.bias is not None:
+        on_map[:-1] += layer.bias
+    on_map[-1] = 1  # the next map's ones
     return folded
 
 
@@ -247,25 +226,28 @@ def _sums(h_NHWO: Tensor, scratch_NHWO: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unfold(
     layer: Layer, moments: Moments, scale_I: Tensor, shift_I: Tensor,
-    grad_KOKI: Tensor, scratch_OKKI: Tensor, grads: tuple[Tensor, Tensor, Tensor],
+    grad_KOKI: Tensor, scratch_OKKI: Tensor, grads: Gradients,
 ) -> None:  # fmt: skip
-    """From the gradient of the folded weight to those of weight, gamma and beta."""
-    d_weight, d_gamma, d_beta = grads
-    inputs = layer.weight.shape[1]
+    """From the gradient of the folded weight to those of its parts."""
+    inputs, norm = layer.weight.shape[1], layer.norm
     raw_OKKI = grad_KOKI.permute(1, 0, 2, 3)
     per_input, per_one = raw_OKKI[..., :-1], raw_OKKI[..., -1]
     weight_OKKI = layer.weight.permute(0, 2, 3, 1)
-    torch.mv(weight_OKKI.reshape(-1, inputs).t(), per_one.flatten(), out=d_beta)
-    product = torch.mul(weight_OKKI, per_input, out=scratch_OKKI[:-1, ..., :-1])
-    std_I = (moments.var + layer.epsilon).sqrt()
-    torch.div(product.sum((0, 1, 2)) - moments.mean * d_beta, std_I, out=d_gamma)
-    d_weight_OKKI = d_weight.permute(0, 2, 3, 1)
+    if layer.bias is not None:
+        grads.bias.copy_(per_one[:, layer.padding, layer.padding])
+    d_weight_OKKI = grads.weight.permute(0, 2, 3, 1)
     torch.mul(per_input, scale_I, out=d_weight_OKKI)
+    if norm is None:
+        return
     d_weight_OKKI.addcmul_(per_one.unsqueeze(-1), shift_I)
+    torch.mv(weight_OKKI.reshape(-1, inputs).t(), per_one.flatten(), out=grads.beta)
+    product = torch.mul(weight_OKKI, per_input, out=scratch_OKKI[:-1, ..., :-1])
+    std_I = (moments.var + norm.epsilon).sqrt()
+    torch.div(product.sum((0, 1, 2)) - moments.mean * grads.beta, std_I, out=grads.gamma)
 
 
-def _update_running(layer: Layer, moments: Moments) -> None:
+def _update_running(norm: Norm, moments: Moments) -> None:
     """As ``nn.BatchNorm2d`` does: the running variance is the unbiased one."""
     unbiased = moments.var * (moments.count / (moments.count - 1))
-    layer.running_mean.lerp_(moments.mean, layer.momentum)
-    layer.running_var.lerp_(unbiased, layer.momentum)
+    norm.running_mean.lerp_(moments.mean, norm.momentum)
+    norm.running_var.lerp_(unbiased, norm.momentum)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import conv_block, losses, updates
+from ffrepro.core import conv_block, conv_layer, losses, updates
 from ffrepro.core.goodness import grouped, wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
@@ -118,8 +118,8 @@ class Method(LocalClassifier):
             del hs, h, loss
         return inputs[-self.head.layers :], layer_losses
 
-    def _layer(self, block: ConvBlock) -> conv_block.Layer:
-        """A block's tensors as the closed form takes them; its gradients get a place of their own.
+    def _layer(self, block: ConvBlock) -> conv_layer.Layer:
+        """A block's tensors as the closed form takes them.
 
         Raises:
             FfreproError: the closed form cannot learn this block, or not with these settings.
@@ -131,9 +131,7 @@ class Method(LocalClassifier):
                 where="method.gradient",
                 fix="set `gradient` to autograd, or `update` to simultaneous, `loss` to cwc and `cfse` to false",
             )
-        for parameter in block.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        return conv_block.layer_of(block.conv, block.bn, block.pool)
+        return conv_layer.layer_of(block.conv, block.bn, block.pool)
 
     @torch.no_grad()
     def _learn_closed_form(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
@@ -152,7 +150,7 @@ class Method(LocalClassifier):
 
         for index, (layer, block, budget) in enumerate(zip(self._layers, self.net.blocks, budgets, strict=True)):
             if index in learning:
-                grads = (block.conv.weight.grad, block.bn.weight.grad, block.bn.bias.grad)
+                grads = conv_layer.gradients_of(block.conv, block.bn)
                 h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, budget)
                 block.bn.num_batches_tracked += 1
                 self.optimizers[index].step()

@@ -8,16 +8,19 @@ fits layers of any width; the paper does not state its value.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import linear_block, losses
+from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import NormalisedClassifier
+from ffrepro.nets.layers import ConvBlock
 
 HYPERPARAMETERS = local.HYPERPARAMETERS | {
     "goodness", "theta", "loss", "alpha", "margin", "share", "norm", "norm_epsilon",
@@ -30,12 +33,18 @@ class PairLearner(NormalisedClassifier):
     def __init__(self, net, hyperparameters, example: Batch, generator, lr: float, **more):
         super().__init__(net, hyperparameters, example, generator, lr, **more)
         self._buffers = Buffers()  # of the closed form
-        if hyperparameters["gradient"] == "closed_form" and self.conv:
+        if hyperparameters["gradient"] == "closed_form" and not all(map(self._has_closed_form, net.blocks)):
             raise FfreproError(
-                "the closed form of this method is for fully connected layers, this net has convolutions",
+                "the closed form of this method is for linear maps with a bias and without BatchNorm, and for "
+                "convolutions without groups that learn from the logistic loss and from no learnt label",
                 where="method.gradient",
                 fix="set `gradient` to autograd for its variants",
             )
+
+    def _has_closed_form(self, block: nn.Module) -> bool:
+        if isinstance(block, ConvBlock):
+            return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "beside0" not in self.extra
+        return block.bn is None and block.linear.bias is not None
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
         """``learn_blocks`` on positive samples followed by their negatives."""
@@ -51,6 +60,8 @@ class PairLearner(NormalisedClassifier):
 
     @torch.no_grad()
     def _closed_form(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(block, ConvBlock):
+            return self._convolution(index, block, x)
         linear, x_BI = block.linear, x.flatten(1)
         units = linear.out_features
         h_BO = self._buffers.get(("h", index), (len(x), units), x)
@@ -67,6 +78,26 @@ class PairLearner(NormalisedClassifier):
         if x.requires_grad:  # a learnt label in the input
             x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss.detach()
+
+    def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
+        h_BHWO, moments = conv_block.load(x)
+        layer, grads = (
+            conv_layer.layer_of(block.conv, block.bn, block.pool),
+            conv_layer.gradients_of(block.conv, block.bn),
+        )
+        units, pairs = math.prod(self.net.shapes[index]), len(x) // 2
+        scale = units if self.hp["goodness"] == "sum" else 1
+        sign_B1 = (torch.arange(len(x), device=x.device) < pairs).to(x.dtype).mul_(2).sub_(1).unsqueeze(1)
+
+        def slope(mean_n1: Tensor, some: slice) -> Tensor:
+            theta = self.hp["theta"] * scale
+            return losses.logistic_slope(mean_n1 * scale, sign_B1[some], theta).mul_(scale / pairs)
+
+        h_BHWO, mean_B1, _ = conv_block.learn(layer, h_BHWO, moments, 1, slope, grads, conv_block.CHUNK_BYTES)
+        if block.bn is not None:
+            block.bn.num_batches_tracked += 1
+        return h_BHWO[..., :-1].permute(0, 3, 1, 2), self.pair_loss(mean_B1.squeeze(1) * scale, units).mean()
 
     def goodness(self, h: Tensor) -> Tensor:
         """(B,): sum or mean of squares over all units."""

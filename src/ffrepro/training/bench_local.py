@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.names import unknown
-from ffrepro.core import conv_block, seeds
+from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
 from ffrepro.nets.layers import CLASSES
 from ffrepro.training import bench_local_steps as steps
@@ -125,7 +125,7 @@ def _minimum(name: str, x: Tensor) -> int:
     """Bytes of the largest pair of neighbouring maps, the first of which is not the batch itself for an MLP."""
     if name == MLP:
         return len(x) * 2 * 2000 * x.element_size()
-    layers = [conv_block.layer_of(block.conv, block.bn, block.pool) for block in _net(name, x).blocks]
+    layers = [conv_layer.layer_of(block.conv, block.bn, block.pool) for block in _net(name, x).blocks]
     shape = (len(x), *x.shape[2:], x.shape[1] + 1)
     return conv_block.least(layers, shape) * x.element_size()
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ffrepro.core import conv_block, linear_block, losses
+from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
 from ffrepro.nets.layers import CLASSES
 
@@ -75,10 +75,9 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
     """Class competition block by block in closed form, convolutional net."""
     layers, grads, optimizers = [], [], []
     for block in net.blocks:
-        parameters = (block.conv.weight, block.bn.weight, block.bn.bias)
-        layers.append(conv_block.layer_of(block.conv, block.bn, block.pool))
-        grads.append(_set_gradients(parameters, [torch.empty_like(p) for p in parameters]))
-        optimizers.append(torch.optim.Adam(parameters, lr=LR, fused=True))
+        layers.append(conv_layer.layer_of(block.conv, block.bn, block.pool))
+        grads.append(conv_layer.gradients_of(block.conv, block.bn))
+        optimizers.append(torch.optim.Adam(block.parameters(), lr=LR, fused=True))
     shape = (x.shape[0], *x.shape[2:], x.shape[1] + 1)
     budgets = conv_block.budgets(layers, shape, x.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
 

@@ -1,0 +1,66 @@
+"""What a convolutional block of the closed form is made of, and where its gradients go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Norm(NamedTuple):
+    """``nn.BatchNorm2d``: all tensors (I,)."""
+
+    gamma: Tensor
+    beta: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    epsilon: float
+    momentum: float
+
+
+class Layer(NamedTuple):
+    """What a block is made of. ``weight`` (O, I, K, K), best in channels_last memory; ``bias`` (O,) or None; ``norm``
+    of the input or None. The kernel is larger than twice the padding."""
+
+    weight: Tensor
+    norm: Norm | None
+    bias: Tensor | None
+    padding: int
+    pool: bool
+
+
+class Gradients(NamedTuple):
+    """Places for a layer's gradients; None for what it does not have."""
+
+    weight: Tensor
+    gamma: Tensor | None = None
+    beta: Tensor | None = None
+    bias: Tensor | None = None
+
+
+def layer_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None, pool: bool) -> Layer:
+    """The tensors of modules as they are, not copies; a square kernel."""
+    norm = None
+    if bn is not None:
+        norm = Norm(bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var, bn.eps, bn.momentum)
+    bias = None if conv.bias is None else conv.bias.detach()
+    return Layer(conv.weight.detach(), norm, bias, conv.padding[0], pool)
+
+
+def gradients_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None) -> Gradients:
+    """The modules' gradients, made where there are none yet."""
+    modules = [conv] if bn is None else [conv, bn]
+    for parameter in (p for module in modules for p in module.parameters()):
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    norm = (None, None) if bn is None else (bn.weight.grad, bn.bias.grad)
+    return Gradients(conv.weight.grad, *norm, None if conv.bias is None else conv.bias.grad)
+
+
+def output_shape(layer: Layer, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Shape of the block's output map (N, H, W, O + 1) for an input map (N, H, W, I + 1)."""
+    outputs, _, kernel, _ = layer.weight.shape
+    sizes = (size + 2 * layer.padding - kernel + 1 for size in x_shape[1:3])
+    height, width = (size // 2 if layer.pool else size for size in sizes)
+    return x_shape[0], height, width, outputs + 1
