@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from helpers import method_cases
 from helpers.method_cases import build, make_images
+
+from ffrepro.base.errors import FfreproError
 
 from ffrepro.base.errors import FfreproError
 
@@ -63,3 +66,23 @@ def test_readouts_see_their_blocks_and_learn_as_if_alone():
         readout = head.layers[str(first)]
         expected = torch.cat(activities[first:], 1) @ readout.weight.T + readout.bias
         torch.testing.assert_close(mine[f"scores_one_pass_{name}"], expected)
+
+
+@pytest.mark.parametrize(
+    ("case", "change"),
+    [
+        ("ff convolutions closed form", {"loss": "symba"}),
+        ("ff convolutions closed form", {"label": "embedding"}),
+        ("ff closed form", {"net": {"bias": False}}),
+        ("ff closed form", {"net": {"input_norm": "batch"}}),
+    ],
+)
+def test_what_has_no_closed_form_is_refused(case, change, monkeypatch):
+    net = {"input_norm": "none", "bias": True} | change.get("net", {})
+    change = {name: value for name, value in change.items() if name != "net"}
+    real = method_cases.Mlp
+    monkeypatch.setattr(method_cases, "Mlp", lambda *args, **settings: real(*args, **(settings | net)))
+    with pytest.raises(FfreproError, match="closed form") as error:
+        build(case, **change)
+    assert "set `gradient` to autograd" in str(error.value)
+    build(case, gradient="autograd", **change)

@@ -82,10 +82,8 @@ class PairLearner(NormalisedClassifier):
     def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
         h_BHWO, moments = conv_block.load(x)
-        layer, grads = (
-            conv_layer.layer_of(block.conv, block.bn, block.pool),
-            conv_layer.gradients_of(block.conv, block.bn),
-        )
+        layer = conv_layer.layer_of(block.conv, block.bn, block.pool)
+        grads = conv_layer.gradients_of(block.conv, block.bn)
         units, pairs = math.prod(self.net.shapes[index]), len(x) // 2
         scale = units if self.hp["goodness"] == "sum" else 1
         sign_B1 = (torch.arange(len(x), device=x.device) < pairs).to(x.dtype).mul_(2).sub_(1).unsqueeze(1)
