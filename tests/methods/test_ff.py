@@ -7,8 +7,6 @@ from helpers.method_cases import build, make_images
 
 from ffrepro.base.errors import FfreproError
 
-from ffrepro.base.errors import FfreproError
-
 
 @pytest.mark.parametrize("label", ["overlay", "fourier", "embedding"])
 def test_normalised_samples_have_one_length(label):
