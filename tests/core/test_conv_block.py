@@ -177,7 +177,7 @@ def test_least_memory_by_hand():
     layers = [Oracle(3, 8, 3, 1, True).layer(), Oracle(8, 4, 4, 1, False).layer()]
     assert conv_block.least(layers, (2, 8, 8, 4)) == 2 * (3 * 64 + 8 * 16)
     weights = [26 * 4 * 9, 14 * 9 * 16]  # folded weight twice and its gradient: (3 * outputs + 2) * (inputs + 1) * taps
-    maps = [2 * (4 * 64 + 9 * 16), 2 * (9 * 16 + 5 * 9)]
+    maps = [2 * (4 * 64 + 9 * 16) + 2 * 2 * 8, 2 * (9 * 16 + 5 * 9) + 2 * 2 * 4]  # and sums by sample and channel
     expected = [4 * 640 * 8 - 8 * (w + m) for w, m in zip(weights, maps, strict=True)]
     assert conv_block.budgets(layers, (2, 8, 8, 4), 8, 4.0, 2**30) == expected
     assert conv_block.budgets(layers, (2, 8, 8, 4), 8, 4.0, 1000) == [1000, 1000]

@@ -33,7 +33,7 @@ from ffrepro.core.conv_layer import Gradients, Layer, Norm, output_shape
 from ffrepro.core.goodness import grouped, grouped_scale
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
-PEAK = 1.09  # of activations, as a multiple of the least: what is left beside the maps is workspace
+PEAK = 1.085  # of activations, as a multiple of the least: what is left beside the maps is workspace
 _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
 
@@ -130,7 +130,8 @@ def budgets(layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share:
         outputs, inputs, kernel, _ = layer.weight.shape
         # the folded weight, oneDNN's copy of it in its own layout, and its gradient
         weights = (3 * outputs + 2) * (inputs + 1) * kernel**2
-        kept = math.prod(x_shape) + math.prod(out_shape) + weights
+        sums = 2 * out_shape[0] * outputs  # of each sample's channels, and of their squares
+        kept = math.prod(x_shape) + math.prod(out_shape) + weights + sums
         left.append(max(0, min(most, int(peak - kept * itemsize))))
         x_shape = out_shape
     return left
