@@ -1,6 +1,8 @@
 """Snakemake and DVC on the real commands: one finished project, and what each engine makes of a copy of it."""
 
+import base64
 import hashlib
+import json
 import re
 import shutil
 
@@ -209,6 +211,18 @@ def test_the_workflow_is_well_formed(finished, tmp_path):
     complaints = re.findall(r"^    \* (.*)", run(finished, "snakemake", "--lint", code=1), re.MULTILINE)
     assert set(complaints) == {"Specify a conda environment or container for each rule.:"}  # one pinned .venv for all
     run(finished, "snakefmt", "--check", "Snakefile", "workflow/rules")
+
+
+def test_snakemakes_report_holds_the_tables_and_the_report_with_their_captions(finished, tmp_path):
     run(finished, "snakemake", "--report", str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text()
-    assert all(re.search(rf"\b{rule}\b", page) for rule in ("fetch", "prepare", "train", "table", "report"))
+    rules, results = (
+        json.loads(re.search(rf"var {name} = (.*?);?\s*</script>", page, re.DOTALL)[1]) for name in ("rules", "results")
+    )
+    jobs = {rule: entry["n_jobs"] for rule, entry in rules.items()}
+    assert jobs == {"fetch_trajectories": 1, "prepare": 1, "train": 2, "table": 3, "report": 1, "track": 1}
+    files = [f"reports/smoke/tables/{PAPER}/table{number}.md" for number in (1, 2, 3)] + ["reports/smoke/report.html"]
+    assert sorted(results) == sorted(files)
+    for file, entry in results.items():
+        assert base64.b64decode(entry["data_uri"].split("base64,")[1]) == (finished / file).read_bytes()
+        assert "at scale <em>smoke</em>" in entry["caption"]

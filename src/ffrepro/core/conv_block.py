@@ -109,7 +109,8 @@ def learn(
 
 def forward(layer: Layer, x_NHWI: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """Evaluation with the running statistics: (output map (N, H, W, O + 1), goodness (N, groups))."""
-    weight = _fold(layer, *_affine(layer, layer.norm and Moments(layer.norm.running_mean, layer.norm.running_var, 0)))
+    running = None if layer.norm is None else Moments(layer.norm.running_mean, layer.norm.running_var, 0)
+    weight = _fold(layer, *_affine(layer, running))
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
     _, scratch_NHWO, _ = _activate(x_NHWI, weight, layer, out_NHWO)
     _, square_NO = _sums(out_NHWO, scratch_NHWO)

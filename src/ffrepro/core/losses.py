@@ -1,4 +1,4 @@
-"""The losses of Forward-Forward learning and its relatives on goodness, and their slopes in closed form."""
+"""The losses of Forward-Forward learning and its relatives on goodness, some with their slopes in closed form."""
 
 from __future__ import annotations
 

@@ -156,10 +156,10 @@ class Method(PairLearner):
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under one inference scheme, computing what that scheme needs."""
-        if inference.startswith("one_pass"):
-            return self.head(
-                self._neutral_activities(inputs), inference.removeprefix("one_pass").removeprefix("_") or None
-            )
+        if inference == "one_pass":
+            return self.head(self._neutral_activities(inputs))
+        if inference.startswith("one_pass_"):
+            return self.head(self._neutral_activities(inputs), inference.removeprefix("one_pass_"))
         g_BLJ = self._all_labels(inputs)
         return (g_BLJ if inference == "multi_pass" else g_BLJ[:, min(1, self.layers - 1) :]).sum(1)
 

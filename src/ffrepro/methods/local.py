@@ -114,13 +114,13 @@ class LocalClassifier(BaseMethod):
 
 
 class Readout(nn.Linear):
-    """Softmax layer on the activities of all blocks from ``first`` on (of a net of fewer blocks: on the last one's).
+    """Softmax layer on the activities of all blocks from ``first`` on.
 
     Without the first block, one-pass inference does better (the DLR paper, Sec. II-A).
     """
 
     def __init__(self, shapes: list[tuple[int, ...]], first: int):
-        self.first = min(first, len(shapes) - 1)
+        self.first = first
         super().__init__(sum(math.prod(shape) for shape in shapes[self.first :]), CLASSES)
 
     def forward(self, activities: list[Tensor]) -> Tensor:
@@ -134,18 +134,19 @@ class Readouts(nn.Module):
     Args:
         shapes: of the blocks' activities.
         names: ``all`` blocks, ``from_second`` on, or the last one, two, three (``last_1``, ...). The first one counts;
-            names that come to the same blocks in a net share one.
+            names that come to the same blocks in a net share one; of a net of one block, all read that one.
     """
 
-    FIRST: Mapping[str, Callable[[int], int]] = {
-        "from_second": lambda blocks: 1,
-        "all": lambda blocks: 0,
-        **{f"last_{count}": lambda blocks, count=count: max(blocks - count, 0) for count in (1, 2, 3)},
+    PARTS: Mapping[str, slice] = {
+        "from_second": slice(1, None),
+        "all": slice(None),
+        **{f"last_{count}": slice(-count, None) for count in (1, 2, 3)},
     }
 
     def __init__(self, shapes: list[tuple[int, ...]], names: Sequence[str]):
         super().__init__()
-        self.first = {name: min(self.FIRST[name](len(shapes)), len(shapes) - 1) for name in names}
+        blocks = range(len(shapes))
+        self.first = {name: (blocks[self.PARTS[name]] or blocks)[0] for name in names}
         self.counts = names[0]
         self.layers = nn.ModuleDict(
             {str(first): Readout(shapes, first) for first in dict.fromkeys(self.first.values())}

@@ -68,8 +68,7 @@ class PairLearner(NormalisedClassifier):
         mean_B1 = linear_block.forward(x_BI, linear.weight, linear.bias, 1, h_BO)
         with torch.enable_grad():
             mean_B1.requires_grad_()
-            g_B1 = mean_B1 * units if self.hp["goodness"] == "sum" else mean_B1
-            loss = self.pair_loss(g_B1.squeeze(1), units).mean()
+            loss = self.pair_loss(mean_B1.squeeze(1) * self._scale(units), units).mean()
             (slope_B1,) = torch.autograd.grad(loss, mean_B1)
         for name, parameter in linear.named_parameters():
             parameter.grad = self._buffers.get((name, index), parameter.shape, x)
@@ -81,18 +80,17 @@ class PairLearner(NormalisedClassifier):
 
     def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
-        h_BHWO, moments = conv_block.load(x)
+        x_BHWI, moments = conv_block.load(x)
         layer = conv_layer.layer_of(block.conv, block.bn, block.pool)
         grads = conv_layer.gradients_of(block.conv, block.bn)
         units, pairs = math.prod(self.net.shapes[index]), len(x) // 2
-        scale = units if self.hp["goodness"] == "sum" else 1
+        scale, theta = self._scale(units), self._theta(units)
         sign_B1 = (torch.arange(len(x), device=x.device) < pairs).to(x.dtype).mul_(2).sub_(1).unsqueeze(1)
 
         def slope(mean_n1: Tensor, some: slice) -> Tensor:
-            theta = self.hp["theta"] * scale
             return losses.logistic_slope(mean_n1 * scale, sign_B1[some], theta).mul_(scale / pairs)
 
-        h_BHWO, mean_B1, _ = conv_block.learn(layer, h_BHWO, moments, 1, slope, grads, conv_block.CHUNK_BYTES)
+        h_BHWO, mean_B1, _ = conv_block.learn(layer, x_BHWI, moments, 1, slope, grads, conv_block.CHUNK_BYTES)
         if block.bn is not None:
             block.bn.num_batches_tracked += 1
         return h_BHWO[..., :-1].permute(0, 3, 1, 2), self.pair_loss(mean_B1.squeeze(1) * scale, units).mean()
@@ -104,6 +102,13 @@ class PairLearner(NormalisedClassifier):
 
     def pair_loss(self, g_B: Tensor, units: int) -> Tensor:
         """Each pair's loss (B / 2,), from the goodness of the positive samples followed by their negatives'."""
-        theta = self.hp["theta"] * (units if self.hp["goodness"] == "sum" else 1)
         positive_B, negative_B = g_B.chunk(2)
-        return losses.pair(positive_B, negative_B, theta, self.hp)
+        return losses.pair(positive_B, negative_B, self._theta(units), self.hp)
+
+    def _scale(self, units: int) -> int:
+        """Of a layer's goodness, as a multiple of the mean of squares."""
+        return units if self.hp["goodness"] == "sum" else 1
+
+    def _theta(self, units: int) -> float:
+        """The threshold in the units of the goodness."""
+        return self.hp["theta"] * self._scale(units)

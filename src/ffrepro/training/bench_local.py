@@ -51,7 +51,7 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
     x = torch.randn(batch, *NETS[name], generator=generator).to(device)
     label = torch.randint(CLASSES, (batch,), generator=generator).to(device)
     makers, baselines = _makers(name, x, label)
-    peaks = {row: activation_peak(name, make, device) for row, make in makers.items()}
+    peaks = activation_peaks(name, makers, device)
     built = {row: make() for row, make in makers.items()}
     seconds = timing.interleave(built, rounds)
     baseline, rows = timing.rows(seconds, baselines)
@@ -71,14 +71,17 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
     }  # fmt: skip
 
 
-def activation_peak(name: str, make: Callable[[], steps.Step], device: str) -> int | None:
-    """Bytes that a step holds at most, tensors of a parameter's size left out; None where it cannot be measured."""
+def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], device: str) -> dict[str, int | None]:
+    """Bytes that each row's step holds at most, tensors of a parameter's size left out; None: cannot be measured."""
     sizes = frozenset(p.numel() * p.element_size() for p in _net(name, torch.empty(1, *NETS[name])).parameters())
-    with memory.Peak(device, without=sizes) as peak:
-        step = make()
-        step(), step()  # the second step has everything that stays: optimizer state, workspace
-        del step
-    return peak.bytes
+    peaks = {}
+    for row, make in makers.items():
+        with memory.Peak(device, without=sizes) as peak:
+            step = make()
+            step(), step()  # the second step has everything that stays: optimizer state, workspace
+            del step
+        peaks[row] = peak.bytes
+    return peaks
 
 
 def _net(name: str, x: Tensor) -> nn.Module:
