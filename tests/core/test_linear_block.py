@@ -15,15 +15,15 @@ def case():
     return nn.Linear(INPUTS, OUTPUTS).double(), torch.randn(N, INPUTS, dtype=torch.float64)
 
 
-def check(layer, x, groups, slope, loss, width):
+def check(layer, x, groups, slope, loss, work):
     h = layer(x).relu()
     g = h.view(N, groups, -1).square().mean(-1)
     loss(g).backward()
     with torch.no_grad():
         out = torch.empty(N, OUTPUTS, dtype=torch.float64)
         goodness = linear_block.forward(x, layer.weight, layer.bias, groups, out)
-        grads = tuple(torch.full_like(p, 7.0) for p in (layer.weight, layer.bias))
-        linear_block.gradient(x, out, slope(goodness), grads, torch.empty(N, width, dtype=torch.float64))
+        grads = tuple(torch.full_like(p, torch.nan) for p in (layer.weight, layer.bias))
+        linear_block.gradient(x, out, slope(goodness), grads, torch.empty(work, dtype=torch.float64))
     torch.testing.assert_close(out, h.detach(), rtol=0, atol=1e-13)
     torch.testing.assert_close(goodness, g.detach(), rtol=0, atol=1e-13)
     for found, parameter in zip(grads, (layer.weight, layer.bias), strict=True):
@@ -31,21 +31,21 @@ def check(layer, x, groups, slope, loss, width):
         torch.testing.assert_close(found, parameter.grad, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("width", [12, 5, 1])
-def test_class_competition(case, width):
+@pytest.mark.parametrize("work", [(N, 12), (N, 5), (3, 12), (2, 7), (1, 1)])
+def test_class_competition(case, work):
     layer, x = case
     label = torch.randint(4, (N,))
-    check(layer, x, 4, lambda g: losses.cwc_slope(g, label) / N, lambda g: losses.cwc(g, label).mean(), width)
+    check(layer, x, 4, lambda g: losses.cwc_slope(g, label) / N, lambda g: losses.cwc(g, label).mean(), work)
 
 
-@pytest.mark.parametrize("width", [12, 7])
-def test_positive_and_negative_samples(case, width):
+@pytest.mark.parametrize("work", [(N, 12), (N, 7), (4, 5)])
+def test_positive_and_negative_samples(case, work):
     layer, x = case
     sign = torch.tensor([1.0, -1, 1, -1, -1, 1, 1], dtype=torch.float64).unsqueeze(1)
     check(
         layer, x, 1,
         lambda g: losses.logistic_slope(g * OUTPUTS, sign, 2.0) * OUTPUTS / N,  # the sum of squares
-        lambda g: losses.logistic(g * OUTPUTS, sign, 2.0).mean(), width,
+        lambda g: losses.logistic(g * OUTPUTS, sign, 2.0).mean(), work,
     )  # fmt: skip
 
 
@@ -56,3 +56,9 @@ def test_pass_on_is_the_rms_normalisation(case):
         goodness = linear_block.forward(x, layer.weight, layer.bias, 4, out)
         expected = normalisation.rms(out, 1e-5, "inside_root")
         torch.testing.assert_close(linear_block.pass_on(out, goodness, 1e-5), expected, rtol=1e-13, atol=0)
+
+
+def test_workspace_is_a_part_of_a_batch_in_pieces_of_about_one_size():
+    assert linear_block.workspace_shape(512, 2000) == (128, 1000)
+    assert linear_block.workspace_shape(200, 1000) == (100, 1000)
+    assert linear_block.workspace_shape(7, 30) == (7, 30)

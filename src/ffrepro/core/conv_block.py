@@ -38,6 +38,13 @@ _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
 
 
+class Chunk(NamedTuple):
+    """How many samples are worked on at a time, and for how many of them at a time the gradient's rows are unfolded."""
+
+    samples: int
+    unfolded: int
+
+
 class Moments(NamedTuple):
     """Mean and biased variance of each channel of a map (C,), and the number of values behind each."""
 
@@ -63,17 +70,16 @@ def load(x_NCHW: Tensor) -> tuple[Tensor, Moments]:
 
 def learn(
     layer: Layer, x_NHWI: Tensor, moments: Moments, groups: int, slope: Slope,
-    grads: Gradients, chunk_bytes: int,
+    grads: Gradients, chunk: Chunk,
 ) -> tuple[Tensor, Tensor, Moments]:  # fmt: skip
     """Forward in training mode, and the gradient of a loss on the block's goodness.
 
     Args:
         x_NHWI: input map; unchanged. moments: of its channels; the running statistics are updated with them.
         groups: number of classes (1: one goodness for the whole map); must divide the outputs.
-        slope: gives each sample's slope of the batch's loss; called chunk by chunk, on consecutive rows, an even
-            number of them where the batch allows it (adjacent positive and negative samples stay together).
+        slope: gives each sample's slope of the batch's loss; called chunk by chunk, on consecutive rows.
         grads: overwritten; ``weight``'s one best in channels_last memory.
-        chunk_bytes: most workspace that a chunk may take (``budgets``); one sample's is taken in any case.
+        chunk: see ``chunk_of`` and ``chunks``.
 
     Returns:
         The output map (N, H, W, O + 1), goodness (N, groups), and the moments of the output's channels.
@@ -84,8 +90,8 @@ def learn(
     weight = _fold(layer, scale_I, shift_I)
     outputs, inputs, kernel, _ = layer.weight.shape
     grad_KOKI = x_NHWI.new_zeros(kernel, outputs, kernel, inputs + 1)
-    rows = _chunk(layer, x_NHWI, chunk_bytes)
-    work = conv_gradient.workspace(x_NHWI, rows, kernel, layer.padding)
+    rows = chunk.samples
+    work = conv_gradient.workspace(x_NHWI, chunk.unfolded, kernel, layer.padding)
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
     sum_NO, square_NO = (x_NHWI.new_empty(len(x_NHWI), outputs) for _ in range(2))
     goodness = x_NHWI.new_empty(len(x_NHWI), groups)
@@ -117,15 +123,16 @@ def forward(layer: Layer, x_NHWI: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     return out_NHWO, grouped(square_NO, groups, out_NHWO.shape[1] * out_NHWO.shape[2])
 
 
-def budgets(layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share: float, most: int) -> list[int]:
-    """``chunk_bytes`` of each block of a stack, so that all of them together keep to one peak of memory.
+def chunks(
+    layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share: float = PEAK, most: int = CHUNK_BYTES
+) -> list[Chunk]:
+    """For each block of a stack, so that all of them together keep to one peak of memory.
 
     Args:
         x_shape: the input map's (N, H, W, I + 1).
-        share: the peak, as a multiple of ``least`` (``PEAK``).
-        most: limit of a chunk (``CHUNK_BYTES``).
+        share: the peak, as a multiple of ``least``. most: bytes of a chunk's workspace, where the peak allows them.
     """
-    peak, left = share * least(layers, x_shape) * itemsize, []
+    peak, found = share * least(layers, x_shape) * itemsize, []
     for layer in layers:
         out_shape = output_shape(layer, x_shape)
         outputs, inputs, kernel, _ = layer.weight.shape
@@ -133,9 +140,32 @@ def budgets(layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share:
         weights = (3 * outputs + 2) * (inputs + 1) * kernel**2
         sums = 2 * out_shape[0] * outputs  # of each sample's channels, and of their squares
         kept = math.prod(x_shape) + math.prod(out_shape) + weights + sums
-        left.append(max(0, min(most, int(peak - kept * itemsize))))
+        found.append(chunk_of(layer, x_shape, itemsize, min(most, int(peak - kept * itemsize))))
         x_shape = out_shape
-    return left
+    return found
+
+
+def chunk_of(layer: Layer, x_shape: tuple[int, ...], itemsize: int, most: int = CHUNK_BYTES) -> Chunk:
+    """As many samples as ``most`` bytes of workspace are enough for; one in any case.
+
+    Chunks come out at about the same size, an even number of samples where two fit. The gradient's rows may take half
+    of the bytes.
+    """
+    batch, (outputs, _, kernel, _), padding = x_shape[0], layer.weight.shape, layer.padding
+    unfolded = conv_gradient.sample_elements(x_shape, kernel, padding) * itemsize
+    piece = conv_gradient.piece(x_shape, outputs, kernel, padding, itemsize)
+    if unfolded:
+        piece = max(min(piece, most // 2 // unfolded), 1)
+    fit = max((most - piece * unfolded) // sample_bytes(layer, x_shape, itemsize), 1)
+    samples = _evenly(batch, fit)
+    if batch > fit:
+        samples = samples + samples % 2 if samples + samples % 2 <= fit else max(samples - samples % 2, 1)
+    return Chunk(samples, _evenly(samples, piece))
+
+
+def _evenly(count: int, most: int) -> int:
+    """Size of the parts, about the same for all, that a number of samples is divided into."""
+    return -(-count // -(-count // most))
 
 
 def least(layers: list[Layer], x_shape: tuple[int, ...]) -> int:
@@ -150,21 +180,11 @@ def least(layers: list[Layer], x_shape: tuple[int, ...]) -> int:
 
 
 def sample_bytes(layer: Layer, x_shape: tuple[int, ...], itemsize: int) -> int:
-    """Workspace that a chunk takes for each sample."""
+    """Workspace of each sample of a chunk, without the gradient's rows."""
     outputs, _, kernel, _ = layer.weight.shape
     height, width = (size + 2 * layer.padding - kernel + 1 for size in x_shape[1:3])
-    gradient = conv_gradient.workspace_per_sample(x_shape, kernel, layer.padding)
     pooled = (height // 2) * (width // 2) * (outputs + 1) if layer.pool else 0
-    return itemsize * (gradient + height * width * (outputs + 1)) + (itemsize + 8) * pooled  # 8: a maximum's place
-
-
-def _chunk(layer: Layer, x_NHWI: Tensor, chunk_bytes: int) -> int:
-    """Samples whose workspace fits: pieces of about the same size, of an even number of samples where one fits."""
-    fit = max(chunk_bytes // sample_bytes(layer, x_NHWI.shape, x_NHWI.element_size()), 1)
-    if fit >= len(x_NHWI):
-        return len(x_NHWI)
-    rows = -(-len(x_NHWI) // -(-len(x_NHWI) // fit))
-    return rows + rows % 2 if rows + rows % 2 <= fit else max(rows - rows % 2, 1)
+    return itemsize * height * width * (outputs + 1) + (itemsize + 8) * pooled  # 8: a maximum's place
 
 
 def _moments(sum_PC: Tensor, square_PC: Tensor, count: int) -> Moments:

@@ -9,8 +9,14 @@ NARROW = 16
 """Input channels below which unfolding does not pay."""
 
 
-def workspace_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int) -> int:
-    """Elements of workspace that ``accumulate`` needs for each sample: one padded map and one row of taps unfolded."""
+UNFOLDED_BYTES = 2**20
+"""Of what is unfolded at a time: about what stays in a core's own cache until the product has read it."""
+LARGE_BYTES, TIMES = 2**19, 8
+"""A gradient above this leaves that cache anyway: then this many times its size, so that it is gone over less often."""
+
+
+def sample_elements(x_shape: tuple[int, ...], kernel: int, padding: int) -> int:
+    """Elements of workspace for each sample that is unfolded: its padded map and one row of taps."""
     _, height, width, channels = x_shape
     if channels < NARROW:
         return 0
@@ -18,8 +24,16 @@ def workspace_per_sample(x_shape: tuple[int, ...], kernel: int, padding: int) ->
     return ((height + 2 * padding) * (width + 2 * padding) + out * kernel) * channels
 
 
+def piece(x_shape: tuple[int, ...], outputs: int, kernel: int, padding: int, itemsize: int) -> int:
+    """How many samples are best unfolded at a time."""
+    _, height, width, channels = x_shape
+    row = (height + 2 * padding - kernel + 1) * (width + 2 * padding - kernel + 1) * kernel * channels * itemsize
+    gradient = outputs * kernel * channels * itemsize  # of one row of the kernel
+    return max((UNFOLDED_BYTES if gradient <= LARGE_BYTES else TIMES * gradient) // row, 1)
+
+
 def workspace(x_NHWI: Tensor, samples: int, kernel: int, padding: int) -> tuple[Tensor, Tensor] | None:
-    """(padded map, unfolded rows) for ``accumulate`` on up to a number of samples; None where it needs none."""
+    """(padded map, unfolded rows) for ``accumulate``, of as many samples at a time; None where it needs none."""
     _, height, width, channels = x_NHWI.shape
     if channels < NARROW:
         return None
@@ -41,9 +55,9 @@ def accumulate(
         x_NHWI: input of the convolution (without padding), channels last.
         d_NHWO: gradient of its output, channels last; channels beyond the gradient's outputs are left out.
         grad_KOKI: (kernel rows, outputs, kernel columns, inputs).
-        work: ``workspace`` for at least N samples; the padded map's border is 0 and stays so.
+        work: ``workspace``; the padded map's border is 0 and stays so.
     """
-    count, height, width, channels = x_NHWI.shape
+    channels = x_NHWI.shape[-1]
     kernel, outputs = grad_KOKI.shape[:2]
     if channels < NARROW:
         like = x_NHWI.new_empty(()).expand(d_NHWO.shape[-1], channels, kernel, kernel)  # only its shape is looked at
@@ -53,7 +67,15 @@ def accumulate(
         )[1]  # fmt: skip
         grad_KOKI += d_weight[:outputs].permute(2, 0, 3, 1)
         return
-    padded, rows = (w[:count] for w in work)
+    for x_nHWI, d_nHWO in zip(x_NHWI.split(len(work[0])), d_NHWO.split(len(work[0])), strict=True):
+        _accumulate(x_nHWI, d_nHWO, padding, grad_KOKI, [part[: len(x_nHWI)] for part in work])
+
+
+def _accumulate(x_NHWI: Tensor, d_NHWO: Tensor, padding: int, grad_KOKI: Tensor, work: list[Tensor]) -> None:
+    """The same for as many samples as the workspace is for."""
+    count, height, width, channels = x_NHWI.shape
+    kernel, outputs = grad_KOKI.shape[:2]
+    padded, rows = work
     padded[:, padding : padding + height, padding : padding + width].copy_(x_NHWI)
     out_h, out_w = d_NHWO.shape[1:3]
     image, line, pixel, _ = padded.stride()

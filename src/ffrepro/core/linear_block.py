@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SLAB = 200
-"""Units whose gradient ``gradient`` forms at a time: enough for a fast product, few beside a layer's activities."""
+SAMPLES, UNITS = 128, 1000
+"""What ``gradient`` works on at a time: enough for a fast product, little beside a layer's activities."""
 
 
 def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO: Tensor) -> Tensor:
@@ -27,24 +27,40 @@ def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO
     return torch.linalg.vector_norm(out_NO.unflatten(1, (groups, units)), dim=-1).square_() / units
 
 
-def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, Tensor], scratch_NS: Tensor) -> None:
+def workspace_shape(samples: int, outputs: int) -> tuple[int, int]:
+    """Shape of ``gradient``'s workspace for a layer: pieces of a batch of about the same size, and units."""
+    pieces = -(-samples // SAMPLES)
+    return -(-samples // pieces), min(outputs, UNITS)
+
+
+def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, Tensor], work_PS: Tensor) -> None:
     """Gradient of a loss on the layer's goodness.
 
     Args:
         x_NI: input. h_NO: activities, as ``forward`` left them (not normalised yet).
         slope_NG: d loss / d goodness of ``forward``.
         grads: (d weight, d bias), overwritten.
-        scratch_NS: workspace; S units of a group are worked on at a time.
+        work_PS: workspace; P samples and S units are worked on at a time.
     """
     d_weight, d_bias = grads
-    outputs, width = h_NO.shape[1], scratch_NS.shape[1]
+    (samples, outputs), (piece, width) = h_NO.shape, work_PS.shape
     units = outputs // slope_NG.shape[1]
-    for group, slope_N1 in enumerate(slope_NG.mul(2.0 / units).split(1, dim=1)):
-        for start in range(group * units, (group + 1) * units, width):
-            some = slice(start, min(start + width, (group + 1) * units))
-            d_NS = torch.mul(h_NO[:, some], slope_N1, out=scratch_NS[:, : some.stop - start])
-            torch.mm(d_NS.t(), x_NI, out=d_weight[some])
-            torch.sum(d_NS, 0, out=d_bias[some])
+    slope_NG = slope_NG * (2.0 / units)
+    for start in range(0, outputs, width):
+        end = min(start + width, outputs)
+        for first in range(0, samples, piece):
+            rows = slice(first, min(first + piece, samples))
+            d_PS = work_PS[: rows.stop - first, : end - start]
+            for group in range(start // units, -(-end // units)):
+                begin, stop = max(start, group * units), min(end, (group + 1) * units)
+                out = d_PS[:, begin - start : stop - start]
+                torch.mul(h_NO[rows, begin:stop], slope_NG[rows, group : group + 1], out=out)
+            # beta 0 overwrites, whatever is there
+            torch.addmm(d_weight[start:end], d_PS.t(), x_NI[rows], beta=min(first, 1), out=d_weight[start:end])
+            if first == 0:
+                torch.sum(d_PS, 0, out=d_bias[start:end])
+            else:
+                d_bias[start:end] += d_PS.sum(0)
 
 
 def pass_on(h_NO: Tensor, goodness_NG: Tensor, epsilon: float) -> Tensor:

@@ -140,7 +140,7 @@ class Method(LocalClassifier):
         Where all layers learn, their maps and workspace keep to ``conv_block.PEAK``: no other map is held meanwhile.
         """
         h, moments = conv_block.load(self.images(batch))
-        budgets = conv_block.budgets(self._layers, h.shape, h.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
+        chunks = conv_block.chunks(self._layers, h.shape, h.element_size())
         activities: list[Tensor] = []
         layer_losses: list[Tensor] = []
         label_B = batch["label"]
@@ -148,10 +148,10 @@ class Method(LocalClassifier):
         def slope(g_nJ: Tensor, some: slice) -> Tensor:
             return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
 
-        for index, (layer, block, budget) in enumerate(zip(self._layers, self.net.blocks, budgets, strict=True)):
+        for index, (layer, block, chunk) in enumerate(zip(self._layers, self.net.blocks, chunks, strict=True)):
             if index in learning:
                 grads = conv_layer.gradients_of(block.conv, block.bn)
-                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, budget)
+                h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, chunk)
                 block.bn.num_batches_tracked += 1
                 self.optimizers[index].step()
             else:

@@ -72,8 +72,8 @@ class PairLearner(NormalisedClassifier):
             (slope_B1,) = torch.autograd.grad(loss, mean_B1)
         for name, parameter in linear.named_parameters():
             parameter.grad = self._buffers.get((name, index), parameter.shape, x)
-        slab = self._buffers.get("slab", (len(x), min(linear_block.SLAB, units)), x)
-        linear_block.gradient(x_BI, h_BO, slope_B1, (linear.weight.grad, linear.bias.grad), slab)
+        work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape), x)
+        linear_block.gradient(x_BI, h_BO, slope_B1, (linear.weight.grad, linear.bias.grad), work)
         if x.requires_grad:  # a learnt label in the input
             x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss.detach()
@@ -90,7 +90,8 @@ class PairLearner(NormalisedClassifier):
         def slope(mean_n1: Tensor, some: slice) -> Tensor:
             return losses.logistic_slope(mean_n1 * scale, sign_B1[some], theta).mul_(scale / pairs)
 
-        h_BHWO, mean_B1, _ = conv_block.learn(layer, x_BHWI, moments, 1, slope, grads, conv_block.CHUNK_BYTES)
+        chunk = conv_block.chunk_of(layer, x_BHWI.shape, x.element_size())
+        h_BHWO, mean_B1, _ = conv_block.learn(layer, x_BHWI, moments, 1, slope, grads, chunk)
         if block.bn is not None:
             block.bn.num_batches_tracked += 1
         return h_BHWO[..., :-1].permute(0, 3, 1, 2), self.pair_loss(mean_B1.squeeze(1) * scale, units).mean()

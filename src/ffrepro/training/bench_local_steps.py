@@ -79,15 +79,15 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
         grads.append(conv_layer.gradients_of(block.conv, block.bn))
         optimizers.append(torch.optim.Adam(block.parameters(), lr=LR, fused=True))
     shape = (x.shape[0], *x.shape[2:], x.shape[1] + 1)
-    budgets = conv_block.budgets(layers, shape, x.element_size(), conv_block.PEAK, conv_block.CHUNK_BYTES)
+    chunks = conv_block.chunks(layers, shape, x.element_size())
 
     def slope(g: Tensor, some: slice) -> Tensor:
         return losses.cwc_slope(g, label[some]).div_(len(label))
 
     def step() -> None:
         h, moments = conv_block.load(x)
-        for layer, grad, optimizer, budget in zip(layers, grads, optimizers, budgets, strict=True):
-            h, _, moments = conv_block.learn(layer, h, moments, CLASSES, slope, grad, budget)
+        for layer, grad, optimizer, chunk in zip(layers, grads, optimizers, chunks, strict=True):
+            h, _, moments = conv_block.learn(layer, h, moments, CLASSES, slope, grad, chunk)
             optimizer.step()
 
     return step
@@ -112,7 +112,8 @@ def local_linear(net: nn.Module, x: Tensor, label: Tensor) -> Step:
             out = buffers.get(number % 2, (len(x), block.out_features), x)
             g = linear_block.forward(h, block.weight, block.bias, CLASSES, out)
             slope = losses.cwc_slope(g, label).div_(len(label))
-            linear_block.gradient(h, out, slope, grad, buffers.get("slab", (len(x), linear_block.SLAB), x))
+            work = buffers.get("work", linear_block.workspace_shape(*out.shape), x)
+            linear_block.gradient(h, out, slope, grad, work)
             optimizer.step()
             h = linear_block.pass_on(out, g, EPSILON)
 
