@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ffrepro.core import conv_block, conv_gradient, conv_layer, losses
+from ffrepro.core import conv_block, conv_layer, losses
 
 GROUPS = 4
 
@@ -53,27 +53,26 @@ def learn(layer, x, slope, chunk):
     x_map, moments = conv_block.load(x)
     before = x_map.clone()
     grads = places(layer)
-    found = conv_block.learn(layer, x_map, moments, GROUPS, slope, grads, conv_block.Chunk(*chunk))
+    found = conv_block.learn(layer, x_map, moments, GROUPS, slope, grads, chunk)
     assert torch.equal(x_map, before)
     return grads, *found
 
 
 CASES = [
-    # inputs, outputs, kernel, padding, pool, height, width, batch, samples in a chunk, unfolded at a time
-    (3, 8, 3, 1, False, 8, 8, 6, 6, 6),
-    (3, 8, 3, 1, True, 8, 6, 6, 2, 1),
-    (5, 4, 3, 1, True, 7, 9, 5, 2, 2),
-    (5, 12, 4, 1, False, 8, 8, 7, 4, 2),
-    (4, 8, 4, 1, True, 8, 7, 3, 1, 1),
-    (2, 8, 5, 1, False, 8, 8, 5, 5, 5),
-    (3, 4, 5, 1, True, 9, 11, 4, 3, 2),
-    (3, 4, 5, 2, False, 6, 6, 4, 3, 3),
-    (17, 8, 3, 1, True, 7, 6, 7, 2, 1),
-    (17, 8, 3, 1, True, 7, 6, 7, 7, 3),
-    (17, 4, 4, 1, False, 6, 8, 5, 2, 2),
-    (16, 4, 5, 1, True, 9, 7, 5, 1, 1),
-    (20, 8, 5, 2, False, 6, 6, 6, 4, 3),
-    (1, 4, 3, 0, True, 6, 6, 1, 1, 1),
+    # inputs, outputs, kernel, padding, pool, height, width, batch, samples in a chunk
+    (3, 8, 3, 1, False, 8, 8, 6, 6),
+    (3, 8, 3, 1, True, 8, 6, 6, 2),
+    (5, 4, 3, 1, True, 7, 9, 5, 2),
+    (5, 12, 4, 1, False, 8, 8, 7, 4),
+    (4, 8, 4, 1, True, 8, 7, 3, 1),
+    (2, 8, 5, 1, False, 8, 8, 5, 5),
+    (3, 4, 5, 1, True, 9, 11, 4, 3),
+    (3, 4, 5, 2, False, 6, 6, 4, 3),
+    (17, 8, 3, 1, True, 7, 6, 7, 2),
+    (17, 4, 4, 1, False, 6, 8, 5, 2),
+    (16, 4, 5, 1, True, 9, 7, 5, 1),
+    (20, 8, 5, 2, False, 6, 6, 6, 4),
+    (1, 4, 3, 0, True, 6, 6, 1, 1),
 ]
 
 
@@ -84,7 +83,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES)
 def test_forward_and_gradient_equal_autograd(case, channels_last, norm, bias):
     torch.manual_seed(0)
-    inputs, outputs, kernel, padding, pool, height, width, batch, *chunk = case
+    inputs, outputs, kernel, padding, pool, height, width, batch, chunk = case
     oracle = Oracle(inputs, outputs, kernel, padding, pool, norm=norm, bias=bias)
     layer = oracle.layer()
     if channels_last:
@@ -101,7 +100,7 @@ def test_forward_and_gradient_equal_autograd(case, channels_last, norm, bias):
         return losses.cwc_slope(g, label[some]) / batch
 
     grads, out, goodness, moments = learn(layer, x, slope, chunk)
-    assert sum(pieces) == batch and max(pieces) == chunk[0]
+    assert sum(pieces) == batch and max(pieces) == chunk
     close = {"rtol": 0, "atol": 1e-12}
     torch.testing.assert_close(out[..., :-1], h.detach().permute(0, 2, 3, 1), **close)
     assert (out[..., -1] == 1).all()
@@ -131,7 +130,7 @@ def test_equal_values_in_a_pool_window_pass_the_gradient_as_autograd_does():
     _, g = oracle(x)
     label = torch.tensor([0, 1])
     losses.cwc(g, label).sum().backward()
-    grads, *_ = learn(oracle.layer(), x, lambda g, some: losses.cwc_slope(g, label[some]), (2, 2))
+    grads, *_ = learn(oracle.layer(), x, lambda g, some: losses.cwc_slope(g, label[some]), 2)
     torch.testing.assert_close(grads[0], oracle.conv.weight.grad, rtol=0, atol=1e-12)
 
 
@@ -177,29 +176,22 @@ def test_least_memory_by_hand():
 
 
 def test_a_stacks_chunks_leave_room_for_what_else_is_held():
-    """First layer, beside weights (folded twice, and a gradient), maps and sums: 6336 bytes at a share of 4, 14,016 at
-    5.5; a sample takes 6912: 64 positions of 9 channels, and 16 of 9 with a place of 8 bytes each."""
+    """First layer: maps, sums and oneDNN's copy of the weight, rounded up to 16 and 16 channels, are held; a sample
+    takes 6912 bytes: 64 positions of 9 channels, and 16 of 9 with a place of 8 bytes each."""
     layers = [Oracle(3, 8, 3, 1, True).layer(), Oracle(8, 4, 4, 1, False).layer()]
-    held = 8 * (26 * 4 * 9 + 2 * (4 * 64 + 9 * 16) + 2 * 2 * 8)
-    assert 8 * 4 * 640 - held == 6336 < 2 * 6912 < 8 * 5.5 * 640 - held
+    held = 8 * (2 * (4 * 64 + 9 * 16) + 16 * 16 * 9 + 2 * 2 * 8)
     assert conv_block.sample_bytes(layers[0], (2, 8, 8, 4), 8) == 6912
-    assert [chunk.samples for chunk in conv_block.chunks(layers, (2, 8, 8, 4), 8, 4.0)] == [1, 2]
-    assert [chunk.samples for chunk in conv_block.chunks(layers, (2, 8, 8, 4), 8, 5.5)] == [2, 2]
-    assert [chunk.samples for chunk in conv_block.chunks(layers, (2, 8, 8, 4), 8, 5.5, most=6912)] == [1, 2]
+    assert 8 * 640 * 7 - held < 2 * 6912 < 8 * 640 * 8 - held
+    assert conv_block.chunks(layers, (2, 8, 8, 4), 8, 7.0)[0] == 1
+    assert conv_block.chunks(layers, (2, 8, 8, 4), 8, 8.0)[0] == 2
+    assert conv_block.chunks(layers, (2, 8, 8, 4), 8, 8.0, most=6912)[0] == 1
 
 
 @pytest.mark.parametrize(
-    ("most", "expected"), [(2**30, (10, 10)), (4 * 32256, (10, 2)), (80_000, (6, 1)), (10, (1, 1)), (-10, (1, 1))]
+    ("most", "expected"),
+    [(2**30, 10), (10 * 5184, 10), (9 * 5184, 5), (4 * 5184 + 1, 4), (2 * 5184, 2), (10, 1), (-10, 1)],
 )
-def test_the_gradients_rows_take_half_of_a_chunks_bytes(most, expected):
-    """Of one sample: 10 x 8 padded positions and 48 x 3 taps of 18 channels, 32,256 bytes; maps 5184 bytes."""
+def test_samples_of_a_chunk(most, expected):
+    """A sample takes 48 positions of 9 channels, and 12 of 9 with a place each: 5184 bytes. If nine fit: five."""
     layer = Oracle(17, 8, 3, 1, True).layer()
     assert conv_block.chunk_of(layer, (10, 8, 6, 18), 8, most) == expected
-
-
-def test_rows_to_unfold_fit_a_cache_unless_the_gradient_does_not():
-    """Of FF_medium's second layer: 256 positions, 3 x 51 values of 4 bytes. A large gradient wants 8 times its size."""
-    assert conv_gradient.piece((256, 16, 16, 51), 50, 3, 1, 4) == 2**20 // (256 * 3 * 51 * 4) == 6
-    large = 260 * 5 * 261 * 4
-    assert conv_gradient.piece((128, 7, 7, 261), 260, 5, 1, 4) == 8 * large // (25 * 5 * 261 * 4)
-    assert conv_gradient.piece((4, 64, 64, 500), 10, 3, 1, 4) == 1

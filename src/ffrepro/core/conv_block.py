@@ -28,21 +28,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ffrepro.core import conv_gradient
 from ffrepro.core.conv_layer import Gradients, Layer, Norm, output_shape
 from ffrepro.core.goodness import grouped, grouped_scale
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
 PEAK = 1.085  # of activations, as a multiple of the least: what is left beside the maps is workspace
+BLOCK = 16  # channels to which oneDNN rounds a weight up in a layout of its own
 _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
-
-
-class Chunk(NamedTuple):
-    """How many samples are worked on at a time, and for how many of them at a time the gradient's rows are unfolded."""
-
-    samples: int
-    unfolded: int
 
 
 class Moments(NamedTuple):
@@ -70,7 +63,7 @@ def load(x_NCHW: Tensor) -> tuple[Tensor, Moments]:
 
 def learn(
     layer: Layer, x_NHWI: Tensor, moments: Moments, groups: int, slope: Slope,
-    grads: Gradients, chunk: Chunk,
+    grads: Gradients, chunk: int,
 ) -> tuple[Tensor, Tensor, Moments]:  # fmt: skip
     """Forward in training mode, and the gradient of a loss on the block's goodness.
 
@@ -79,7 +72,7 @@ def learn(
         groups: number of classes (1: one goodness for the whole map); must divide the outputs.
         slope: gives each sample's slope of the batch's loss; called chunk by chunk, on consecutive rows.
         grads: overwritten; ``weight``'s one best in channels_last memory.
-        chunk: see ``chunk_of`` and ``chunks``.
+        chunk: samples of a chunk; see ``chunk_of`` and ``chunks``.
 
     Returns:
         The output map (N, H, W, O + 1), goodness (N, groups), and the moments of the output's channels.
@@ -88,16 +81,13 @@ def learn(
         _update_running(layer.norm, moments)
     scale_I, shift_I = _affine(layer, moments)
     weight = _fold(layer, scale_I, shift_I)
-    outputs, inputs, kernel, _ = layer.weight.shape
-    grad_KOKI = x_NHWI.new_zeros(kernel, outputs, kernel, inputs + 1)
-    rows = chunk.samples
-    work = conv_gradient.workspace(x_NHWI, chunk.unfolded, kernel, layer.padding)
+    outputs, grad_OIKK = len(layer.weight), None
     out_NHWO = x_NHWI.new_empty(output_shape(layer, x_NHWI.shape))
     sum_NO, square_NO = (x_NHWI.new_empty(len(x_NHWI), outputs) for _ in range(2))
     goodness = x_NHWI.new_empty(len(x_NHWI), groups)
     positions = out_NHWO.shape[1] * out_NHWO.shape[2]
-    for start in range(0, len(x_NHWI), rows):
-        some = slice(start, min(start + rows, len(x_NHWI)))
+    for start in range(0, len(x_NHWI), chunk):
+        some = slice(start, min(start + chunk, len(x_NHWI)))
         h_nHWO = out_NHWO[some]
         z_nHWO, scratch_nHWO, index = _activate(x_NHWI[some], weight, layer, h_nHWO)
         sum_NO[some], square_NO[some] = _sums(h_nHWO, scratch_nHWO)
@@ -107,9 +97,10 @@ def learn(
         torch.mul(h_nHWO, scale_nO[:, None, None, :], out=scratch_nHWO)
         if index is not None:
             _unpool_into(z_nHWO, scratch_nHWO, index)
-        conv_gradient.accumulate(x_NHWI[some], z_nHWO, layer.padding, grad_KOKI, work)
-        del z_nHWO, scratch_nHWO, index  # before the next chunk asks for as much
-    _unfold(layer, moments, scale_I, shift_I, grad_KOKI, weight, grads)
+        part_OIKK = _weight_gradient(x_NHWI[some], z_nHWO, weight, layer.padding)
+        grad_OIKK = part_OIKK if grad_OIKK is None else grad_OIKK.add_(part_OIKK)
+        del z_nHWO, scratch_nHWO, index, part_OIKK  # before the next chunk asks for as much
+    _unfold(layer, moments, scale_I, shift_I, grad_OIKK[:-1], weight, grads)
     return out_NHWO, goodness, _moments(sum_NO, square_NO, len(x_NHWI) * positions)
 
 
@@ -125,47 +116,30 @@ def forward(layer: Layer, x_NHWI: Tensor, groups: int) -> tuple[Tensor, Tensor]:
 
 def chunks(
     layers: list[Layer], x_shape: tuple[int, ...], itemsize: int, share: float = PEAK, most: int = CHUNK_BYTES
-) -> list[Chunk]:
-    """For each block of a stack, so that all of them together keep to one peak of memory.
+) -> list[int]:
+    """Samples of a chunk for each block of a stack, so that all of them together keep to one peak of memory.
 
     Args:
         x_shape: the input map's (N, H, W, I + 1).
-        share: the peak, as a multiple of ``least``. most: bytes of a chunk's workspace, where the peak allows them.
+        share: the peak, as a multiple of ``least``; weights in any form are not counted in it, but for the copies that
+            oneDNN makes. most: bytes of a chunk's workspace, where the peak allows them.
     """
     peak, found = share * least(layers, x_shape) * itemsize, []
     for layer in layers:
         out_shape = output_shape(layer, x_shape)
         outputs, inputs, kernel, _ = layer.weight.shape
-        # the folded weight, oneDNN's copy of it in its own layout, and its gradient
-        weights = (3 * outputs + 2) * (inputs + 1) * kernel**2
+        copy = math.prod(-(-(channels + 1) // BLOCK) * BLOCK for channels in (outputs, inputs)) * kernel**2
         sums = 2 * out_shape[0] * outputs  # of each sample's channels, and of their squares
-        kept = math.prod(x_shape) + math.prod(out_shape) + weights + sums
+        kept = math.prod(x_shape) + math.prod(out_shape) + copy + sums
         found.append(chunk_of(layer, x_shape, itemsize, min(most, int(peak - kept * itemsize))))
         x_shape = out_shape
     return found
 
 
-def chunk_of(layer: Layer, x_shape: tuple[int, ...], itemsize: int, most: int = CHUNK_BYTES) -> Chunk:
-    """As many samples as ``most`` bytes of workspace are enough for; one in any case.
-
-    Chunks come out at about the same size, an even number of samples where two fit. The gradient's rows may take half
-    of the bytes.
-    """
-    batch, (outputs, _, kernel, _), padding = x_shape[0], layer.weight.shape, layer.padding
-    unfolded = conv_gradient.sample_elements(x_shape, kernel, padding) * itemsize
-    piece = conv_gradient.piece(x_shape, outputs, kernel, padding, itemsize)
-    if unfolded:
-        piece = max(min(piece, most // 2 // unfolded), 1)
-    fit = max((most - piece * unfolded) // sample_bytes(layer, x_shape, itemsize), 1)
-    samples = _evenly(batch, fit)
-    if batch > fit:
-        samples = samples + samples % 2 if samples + samples % 2 <= fit else max(samples - samples % 2, 1)
-    return Chunk(samples, _evenly(samples, piece))
-
-
-def _evenly(count: int, most: int) -> int:
-    """Size of the parts, about the same for all, that a number of samples is divided into."""
-    return -(-count // -(-count // most))
+def chunk_of(layer: Layer, x_shape: tuple[int, ...], itemsize: int, most: int = CHUNK_BYTES) -> int:
+    """As many samples as ``most`` bytes of workspace are enough for, one in any case, in chunks of about one size."""
+    batch, fit = x_shape[0], max(most // sample_bytes(layer, x_shape, itemsize), 1)
+    return -(-batch // -(-batch // fit))
 
 
 def least(layers: list[Layer], x_shape: tuple[int, ...]) -> int:
@@ -180,7 +154,7 @@ def least(layers: list[Layer], x_shape: tuple[int, ...]) -> int:
 
 
 def sample_bytes(layer: Layer, x_shape: tuple[int, ...], itemsize: int) -> int:
-    """Workspace of each sample of a chunk, without the gradient's rows."""
+    """Workspace of each sample of a chunk."""
     outputs, _, kernel, _ = layer.weight.shape
     height, width = (size + 2 * layer.padding - kernel + 1 for size in x_shape[1:3])
     pooled = (height // 2) * (width // 2) * (outputs + 1) if layer.pool else 0
@@ -240,6 +214,14 @@ def _unpool_into(z_NHWO: Tensor, d_NHWO: Tensor, index: Tensor) -> None:
     _unpool(d_NHWO.permute(0, 3, 1, 2), z_NOHW, [2, 2], [2, 2], [0, 0], [1, 1], False, index, grad_input=z_NOHW)
 
 
+def _weight_gradient(x_NHWI: Tensor, d_NHWO: Tensor, weight_OKKI: Tensor, padding: int) -> Tensor:
+    """d loss / d weight (O + 1, I + 1, K, K) of a chunk."""
+    x_NIHW, d_NOHW, weight_OIKK = (part.permute(0, 3, 1, 2) for part in (x_NHWI, d_NHWO, weight_OKKI))
+    return torch.ops.aten.convolution_backward(
+        d_NOHW, x_NIHW, weight_OIKK, None, [1, 1], [padding, padding], [1, 1], False, [0, 0], 1, [False, True, False]
+    )[1]
+
+
 def _sums(h_NHWO: Tensor, scratch_NHWO: Tensor) -> tuple[Tensor, Tensor]:
     """Sum over positions of each channel (N, O), and of its squares; without the constant-one channel."""
     torch.mul(h_NHWO, h_NHWO, out=scratch_NHWO)  # faster by far than a norm over a dimension that is not the last
@@ -248,11 +230,11 @@ def _sums(h_NHWO: Tensor, scratch_NHWO: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unfold(
     layer: Layer, moments: Moments, scale_I: Tensor, shift_I: Tensor,
-    grad_KOKI: Tensor, scratch_OKKI: Tensor, grads: Gradients,
+    grad_OIKK: Tensor, scratch_OKKI: Tensor, grads: Gradients,
 ) -> None:  # fmt: skip
     """From the gradient of the folded weight to those of its parts."""
     inputs, norm = layer.weight.shape[1], layer.norm
-    raw_OKKI = grad_KOKI.permute(1, 0, 2, 3)
+    raw_OKKI = grad_OIKK.permute(0, 2, 3, 1)
     per_input, per_one = raw_OKKI[..., :-1], raw_OKKI[..., -1]
     weight_OKKI = layer.weight.permute(0, 2, 3, 1)
     if layer.bias is not None:

@@ -3,12 +3,13 @@
 Everything runs in this process on one batch, interleaved. The baseline of all time ratios is the fastest of
 backpropagation with contiguous or channels_last memory and PyTorch's three Adams, on blocks that rectify in place and
 behind the pool, as the closed form does. Activation memory is the peak of what a step allocates, tensors of a
-parameter's size (weights, gradients, moments) left out, against the least of the baselines; beside it stands the least
-that an exact layer-by-layer step can hold.
+weight's size (parameters, the closed form's weights with BatchNorm in them, gradients, moments) left out, against the
+least of the baselines; beside it stands the least that an exact layer-by-layer step can hold.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -72,8 +73,8 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
 
 
 def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], device: str) -> dict[str, int | None]:
-    """Bytes that each row's step holds at most, tensors of a parameter's size left out; None: cannot be measured."""
-    sizes = frozenset(p.numel() * p.element_size() for p in _net(name, torch.empty(1, *NETS[name])).parameters())
+    """Bytes that each row's step holds at most, tensors of a weight's size left out; None: cannot be measured."""
+    sizes = _weight_sizes(name)
     peaks = {}
     for row, make in makers.items():
         with memory.Peak(device, without=sizes) as peak:
@@ -82,6 +83,13 @@ def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], dev
             del step
         peaks[row] = peak.bytes
     return peaks
+
+
+def _weight_sizes(name: str) -> frozenset[int]:
+    """Bytes of every parameter, and of a convolution's weight with one more input and output (``core.conv_block``)."""
+    shapes = [tuple(parameter.shape) for parameter in _net(name, torch.empty(1, *NETS[name])).parameters()]
+    shapes += [(shape[0] + 1, shape[1] + 1, *shape[2:]) for shape in shapes if len(shape) == 4]
+    return frozenset(torch.finfo(torch.float32).bits // 8 * math.prod(shape) for shape in shapes)
 
 
 def _net(name: str, x: Tensor) -> nn.Module:
