@@ -1,5 +1,7 @@
 """The bench of local learning: its steps train, equal each other where they must, and its numbers are what they say."""
 
+import json
+
 import pytest
 import torch
 
@@ -43,6 +45,18 @@ def test_activation_memory_of_the_closed_form_is_near_the_least_in_every_net(nam
     peak = bench_local.activation_peaks(name, {row: makers[row]}, "cpu")[row]
     least = bench_local._minimum(name, x)
     assert least < peak <= 1.1 * least
+
+
+def test_the_record_keeps_its_targets_and_the_documented_table_is_its_own(project_root):
+    """Time and activation memory against the fastest backpropagation, and memory against the least."""
+    record = json.loads((project_root / "docs/local_bench.json").read_text())
+    page = (project_root / "docs/ortiz2025_advancements.md").read_text()
+    assert [result["net"] for result in record["nets"]] == list(bench_local.DEFAULT)
+    for result, most in zip(record["nets"], (0.70, 0.70, 0.72), strict=True):
+        assert bench_local.describe(result) in page
+        row = {row["name"]: row for row in result["rows"]}["local, closed form"]
+        assert row["ratio_to_bp"] <= most and row["activation_ratio_to_minimum"] <= 1.1
+        assert row["activation_ratio_to_bp"] <= 0.65
 
 
 def test_sizes_left_out_are_not_counted():

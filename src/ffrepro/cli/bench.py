@@ -20,7 +20,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "strokes (kinematics). Give the machine nothing else to do meanwhile.",
         epilog="examples:\n  ffrepro bench rnn --scale lite --dataset dollar\n"
         "  ffrepro bench inference --scale lite --dataset mnist --treatment as_published\n"
-        "  ffrepro bench local --net ff_medium --rounds 15\n  ffrepro bench parallel\n"
+        "  ffrepro bench local --net ff_medium --rounds 15\n  ffrepro bench local --out docs/local_bench.json\n"
+        "  ffrepro bench parallel\n"
         "  ffrepro bench kinematics --out reports/bench_kinematics.json\n"
         "  ffrepro bench --plan plan/smoke/cpu/bench_dollar_corrected/interleaved/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -37,7 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--source", choices=["upstream", "standin"], default="upstream", help="kinematics: data (default upstream)"
     )
-    parser.add_argument("--out", type=Path, help="kinematics: JSON to write (default reports/bench_kinematics.json)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="local, kinematics: JSON to write (kinematics: reports/bench_kinematics.json if not said)",
+    )
     parser.add_argument("--net", help="local: one net (default: FF_medium, FF_deep and the MLP)")
     parser.add_argument("--rounds", type=int, default=15, help="local: interleaved rounds (default 15)")
     add_folders(parser)
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "kinematics":
         return _kinematics(args)
     if args.what == "local":
-        return _local(args.net, args.rounds, args.threads)
+        return _local(args)
     from ffrepro.cli.train import read_plan
     from ffrepro.training import parts
 
@@ -81,14 +86,20 @@ def _find_plan(args: argparse.Namespace) -> dict:
     raise unknown(f"{args.what} bench", f"{args.dataset}/{args.treatment}", available, where="params.yaml")
 
 
-def _local(net: str | None, rounds: int, threads: int) -> int:
-    import torch
+def _local(args: argparse.Namespace) -> int:
+    from ffrepro.base import files
+    from ffrepro.training import bench_local as bench
+    from ffrepro.training import machine
 
-    from ffrepro.training import bench_local
-
-    torch.set_num_threads(threads)
-    for name in [net] if net else bench_local.DEFAULT:
-        print(bench_local.describe(bench_local.measure(name, bench_local.BATCH.get(name, 1), rounds)), flush=True)
+    machine.use({"device": "cpu", "precision": "float32"}, args.threads)
+    results = []
+    for name in [args.net] if args.net else bench.DEFAULT:
+        results.append(bench.measure(name, bench.BATCH.get(name, 1), args.rounds))
+        print(bench.describe(results[-1]), flush=True)
+    if args.out:
+        made = {"machine": machine.describe("cpu", args.threads), "versions": machine.versions()}
+        files.write_json(args.out, made | {"nets": results})
+        print(args.out)
     return 0
 
 
