@@ -129,3 +129,16 @@ def test_fetch_knows_the_mirror_of_params_yaml_and_the_environment_wins(
     monkeypatch.setattr(cli, "import_module", lambda name: module)
     assert cli.main(["fetch"]) == 0 and seen == [used]
     monkeypatch.setenv("FFREPRO_MIRROR", "")  # main sets the variable for its own process: undo it afterwards
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["bench", "local", "--rounds", "0"], "--rounds"),
+        (["train", "plan.json", "--threads", "-1"], "--threads"),
+        (["kinematics", "plan", "dollar", "--workers", "two"], "--workers"),
+    ],
+)
+def test_how_many_is_at_least_one(arguments, option, capsys):
+    assert cli.main(arguments) == 2
+    assert f"argument {option}: '{arguments[-1]}' is no whole number from 1 on" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from pathlib import Path
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
+    from ffrepro.cli.common import positive
     from ffrepro.cli.train import add_folders
 
     parser = subparsers.add_parser(
@@ -33,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", default="dollar", help="default dollar")
     parser.add_argument("--treatment", default="corrected", help="default corrected")
-    parser.add_argument("--threads", type=int, default=1, help="default 1")
+    parser.add_argument("--threads", type=positive, default=1, help="default 1")
     parser.add_argument("--seconds", type=float, default=5.0, help="parallel: how long each count runs (default 5)")
     parser.add_argument(
         "--source", choices=["upstream", "standin"], default="upstream", help="kinematics: data (default upstream)"
@@ -44,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="local, kinematics: JSON to write (kinematics: reports/bench_kinematics.json if not said)",
     )
     parser.add_argument("--net", help="local: one net (default: FF_medium, FF_deep and the MLP)")
-    parser.add_argument("--rounds", type=int, default=15, help="local: interleaved rounds (default 15)")
+    parser.add_argument("--rounds", type=positive, default=15, help="local: interleaved rounds (default 15)")
     add_folders(parser)
     parser.set_defaults(run=run)
 

@@ -36,6 +36,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """An option's whole number, 1 or more (an argparse ``type``)."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 def columns(rows: list[Iterable[str]]) -> list[str]:
     """Rows of cells as lines with aligned columns."""
     table = [list(row) for row in rows]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
+    from ffrepro.cli.common import positive
     from ffrepro.cli.train import add_folders
 
     parser = subparsers.add_parser(
@@ -21,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("plan", type=Path, help="the run's plan file")
     parser.add_argument("--split", choices=["train", "val", "test"], default="test", help="default test")
-    parser.add_argument("--threads", type=int, default=1, help="default 1")
+    parser.add_argument("--threads", type=positive, default=1, help="default 1")
     add_folders(parser)
     parser.set_defaults(run=run)
 

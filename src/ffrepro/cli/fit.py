@@ -8,6 +8,7 @@ from pathlib import Path
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
+    from ffrepro.cli.common import positive
     from ffrepro.cli.train import add_folders
 
     parser = subparsers.add_parser(
@@ -19,7 +20,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this run (default 1: run several at once)")
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="threads of this run (default 1: run several at once)"
+    )
     parser.add_argument("--force", action="store_true", help="run again even if this plan's record is there")
     add_folders(parser)
     parser.set_defaults(run=run)

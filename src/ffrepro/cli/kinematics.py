@@ -63,9 +63,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def add_plan_options(parser: argparse.ArgumentParser) -> None:
     """A data set, and where its stroke plans are."""
+    from ffrepro.cli.common import positive
+
     parser.add_argument("dataset", metavar="DATASET", help="the data set")
     parser.add_argument("--source", choices=["upstream", "standin"], default="upstream", help="default upstream")
-    parser.add_argument("--workers", type=int, default=1, help="processes; the plans do not depend on it (default 1)")
+    parser.add_argument(
+        "--workers", type=positive, default=1, help="processes; the plans do not depend on it (default 1)"
+    )
     parser.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
     parser.add_argument("--plans", type=Path, default=Path("data/plans"), help="folder of the plans (%(default)s)")
 

@@ -45,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     paper, _, table = args.table.partition("/")
     if not table:
-        raise FfreproError(f"no table {args.table!r}", fix="name paper and table: --table chikhachev2025_rnn/table1")
+        papers = workspace.params.raw["papers"]
+        names = [f"{name}/{table}" for name, study in papers.items() for table in study["tables"]]
+        raise FfreproError(f"no table {args.table!r}", fix=f"name paper and table: {', '.join(names)}")
     for path in build_table(*place, paper, table, plans):
         print(path.relative_to(root))
     return 0

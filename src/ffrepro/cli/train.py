@@ -8,6 +8,8 @@ from pathlib import Path
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
+    from ffrepro.cli.common import positive
+
     parser = subparsers.add_parser(
         "train",
         help="train one run of the plan",
@@ -17,7 +19,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of this run (default 1: run several at once)")
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="threads of this run (default 1: run several at once)"
+    )
     parser.add_argument("--force", action="store_true", help="run again even if this plan's record is there")
     parser.add_argument("--keep-weights", action="store_true", help="leave weights.pt in the record")
     add_folders(parser)
