@@ -203,6 +203,25 @@ def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
     assert reference.problems(world.root) == {}
 
 
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [("net", {"layers": [500, 500]}), ("training", {"max_epochs": 30}), ("data", {"train_samples": 10000})],
+)
+def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_samples(world, section, changed):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    bptt, plan = (world.find("rnn_mcyt_corrected", variant)[0] for variant in ("bptt", "ff_std"))
+    for own in (bptt, plan):
+        own["net"], own["method"] = MLP, {"name": "backprop" if own is bptt else "ff"}
+    world.commit_records([bptt, plan])
+    assert reference.problems(world.root) == {}
+    bptt[section] = bptt[section] | changed
+    world.commit_records([bptt, plan])
+    ((run, reasons),) = reference.problems(world.root).items()
+    assert run == plan["run"] and reasons == [
+        "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
+    ]
+
+
 MLP = {"name": "mlp", "layers": [500, 400, 300]}
 
 
@@ -246,6 +265,7 @@ def greedy(world):
     bptt, plan = (world.find("rnn_mcyt_corrected", variant)[0] for variant in ("bptt", "ff_std"))
     del plan["training"]["early_stop_epochs"]
     plan |= {"net": MLP, "method": {"name": "ff", "update": "greedy", "head": "after", "head_epochs": 5}}
+    bptt["net"] = MLP
     world.commit_records([bptt, plan])
     folder = world.root / reference.FOLDER / FF
 

@@ -132,11 +132,16 @@ def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: b
 
 
 def _is_twin(plan: dict, other: dict) -> bool:
-    """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin."""
+    """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin.
+
+    Of image classifiers it also has the same layers and epochs: nets of every size stand beside each other there.
+    """
 
     def place(p: dict) -> tuple:
         data = (prepared_set(p), p["data"].get("control"))
-        return data, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
+        net = (p["net"].get("model"), p["net"].get("layers")) if p["net"]["name"] in ("cnn", "mlp") else ()
+        size = (net, p["training"]["max_epochs"], p["data"].get("train_samples")) if net else ()
+        return data, size, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
 
     return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
 

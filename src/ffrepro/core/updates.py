@@ -13,8 +13,8 @@ def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
 
     Args:
         schedule: ``simultaneous`` (every layer on its own; ``greedy`` is the same with one layer at a time, which is
-            the caller's business), ``overlapping`` (every ``size`` neighbours, each group sharing all but one layer
-            with the next), ``chunked`` (groups of ``size`` without overlap, the last may be smaller), ``alternating``
+            the caller's business), ``overlapping`` (groups of ``size``, each starting with the last layer of the one
+            before), ``chunked`` (groups of ``size`` without overlap, the last may be smaller), ``alternating``
             (chunked at even steps; at odd steps the cuts are shifted by one layer, so that with ``size`` 2 every layer
             is the last of a group at least every second step). The paper says "chunked local updates that alternate
             in between iterations" and no more: this is our reading.
@@ -23,7 +23,8 @@ def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
     if schedule in ("greedy", "simultaneous"):
         return [[layer] for layer in range(layers)]
     if schedule == "overlapping":
-        return [list(range(first, min(first + size, layers))) for first in range(max(layers - size, 0) + 1)]
+        starts = range(0, max(layers - 1, 1), max(size - 1, 1))
+        return [list(range(first, min(first + size, layers))) for first in starts]
     first = 1 if schedule == "alternating" and step % 2 else 0
     cuts = [0, *range(first, layers, size), layers] if first else [*range(0, layers, size), layers]
     return [list(range(begin, end)) for begin, end in pairwise(cuts) if end > begin]

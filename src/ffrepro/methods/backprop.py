@@ -1,11 +1,15 @@
 """Backpropagation on the same blocks and the same head: the twin that every local image classifier is measured against.
 
-``checkpoint`` and ``micro_batches`` are what one would use to save memory without leaving backpropagation.
+``checkpoint`` and ``micro_batches`` are what one would use to save memory without leaving backpropagation. The former
+changes no number; the latter has BatchNorm see the statistics of each micro-batch.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -69,10 +73,29 @@ class Method(BaseMethod):
         activities = []
         for block in self.net.blocks:
             if self.hp["checkpoint"] and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
+                x = checkpoint(block, x, use_reentrant=False, context_fn=partial(_contexts, block))
             else:
                 x = block(x)
             activities.append(x)
         if "readout" in self.extra:
             return self.extra["readout"](x.flatten(1))
         return self.net.head(activities)
+
+
+def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Of a checkpointed block's forward pass and of its repetition."""
+    return nullcontext(), _statistics_as_they_are(block)
+
+
+@contextmanager
+def _statistics_as_they_are(block: nn.Module) -> Iterator[None]:
+    """A batch that is computed again does not count a second time in BatchNorm's running statistics."""
+    norms = {m: m.momentum for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
+    for norm in norms:
+        norm.momentum = 0.0  # of what is new
+        norm.num_batches_tracked -= 1
+    try:
+        yield
+    finally:
+        for norm, momentum in norms.items():
+            norm.momentum = momentum

@@ -36,7 +36,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups or no head; or the closed form is asked for and cannot learn it.
+        FfreproError: the net has no groups or no head; ``learns`` is for another number of layers; or the closed form
+            is asked for and cannot learn the net.
     """
 
     HYPERPARAMETERS = local.HYPERPARAMETERS | {
@@ -51,6 +52,13 @@ class Method(LocalClassifier):
                 fix="use net cnn with a grouped model (ff_tiny to ff_deep)",
             )
         super().__init__(net, hyperparameters, net.head, lr)
+        learns = hyperparameters["learns"]
+        if learns and len(learns) != self.layers:
+            raise FfreproError(
+                f"the net has {self.layers} layers, and epochs to learn in are given for {len(learns)}",
+                where="method.learns",
+                fix="give a range for each layer, bottom up, or [] for all epochs",
+            )
         self.steps = 0
         self.epoch = 0
         self.classes = net.blocks[0].groups
@@ -98,6 +106,8 @@ class Method(LocalClassifier):
         blocks = [block for _, block in self.modes(learning)]
         groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
         for number, group in enumerate(groups):
+            if group[0] > self._top(learning):
+                break
             last = group[-1]
             later = {layer for other in groups[number + 1 :] for layer in other}
             hs = self._run(blocks, group, inputs[group[0]], learning)
@@ -117,6 +127,10 @@ class Method(LocalClassifier):
                 inputs[index] = None
             del hs, h, loss
         return inputs[-self.head.layers :], layer_losses
+
+    def _top(self, learning: list[int]) -> int:
+        """The highest layer that has to run: nobody needs those above a phase's last one but the head."""
+        return self.layers - 1 if self.head_learns or not learning else max(learning)
 
     def _layer(self, block: ConvBlock) -> conv_layer.Layer:
         """A block's tensors as the closed form takes them.
@@ -149,6 +163,8 @@ class Method(LocalClassifier):
             return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
 
         for index, (layer, block, chunk) in enumerate(zip(self._layers, self.net.blocks, chunks, strict=True)):
+            if index > self._top(learning):
+                break
             if index in learning:
                 grads = conv_layer.gradients_of(block.conv, block.bn)
                 h, g_BJ, moments = conv_block.learn(layer, h, moments, self.classes, slope, grads, chunk)

@@ -64,7 +64,7 @@ class PairLearner(NormalisedClassifier):
             return self._convolution(index, block, x)
         linear, x_BI = block.linear, x.flatten(1)
         units = linear.out_features
-        h_BO = self._buffers.get(("h", index), (len(x), units), x)
+        h_BO = self._buffers.get("h", (len(x), units), x)  # one for all: the next block gets a normalised copy
         mean_B1 = linear_block.forward(x_BI, linear.weight, linear.bias, 1, h_BO)
         with torch.enable_grad():
             mean_B1.requires_grad_()
