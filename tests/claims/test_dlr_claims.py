@@ -2,7 +2,7 @@
 
 import pytest
 
-from ffrepro.claims import expressions, load
+from ffrepro.claims import expressions, load, reference
 from ffrepro.claims.facts import meets
 from ffrepro.pipeline.workspace import open_workspace
 from ffrepro.training import bench_inference
@@ -107,6 +107,15 @@ def test_the_twins_are_the_same_nets_in_params(claims, planned):
             assert found[experiment, twin]["net"] == plan["net"]
             assert found[experiment, twin]["method"]["name"] == "backprop"
             assert found[experiment, twin]["data"] == plan["data"]
+
+
+@pytest.mark.parametrize("scale", ["lite", "paper"])
+def test_every_planned_run_has_a_twin_of_its_size_beside_it(project_root, scale):
+    """Ablations, variants and recipes, too: without one their records would be refused as evidence."""
+    plans = [p for p in open_workspace(project_root, scale, ["cpu"]).plans if p["paper"] == PAPER and p["seed"] == 0]
+    trained = [plan for plan in plans if plan["kind"] == "train"]
+    alone = [plan["run"] for plan in trained if not any(reference.is_twin(plan, other) for other in trained)]
+    assert len(trained) > 20 and alone == []
 
 
 def test_every_run_that_a_claim_names_is_planned_with_three_seeds(claims, planned):

@@ -63,6 +63,12 @@ CASES = {
     "cwc closed form": ("cwc", {**CWC, "gradient": "closed_form"}),
     "cwc alternating": ("cwc", {**CWC, "update": "alternating"}),
     "cwc overlapping": ("cwc", {**CWC, "update": "overlapping"}),
+    "cwc chunked": ("cwc", {**CWC, "update": "chunked"}),
+    "cwc greedy": ("cwc", {**CWC, "update": "greedy"}),
+    "cwc interleaved": ("cwc", {**CWC, "update": "alternating", "learns": [[0, 1], [0, 2], [0, 9]]}),
+    "cwc cfse": ("cwc", {**CWC, "update": "alternating"}),
+    "cwc logistic": ("cwc", {**CWC, "loss": "logistic"}),
+    "cwc symba": ("cwc", {**CWC, "loss": "symba"}),
     "cwc random feedback": ("cwc", {**CWC, "update": "chunked", "feedback": "random"}),
     "cwc distance": ("cwc", {**CWC, "loss": "distance", "theta": 2.0, "margin": 2.0}),
     "ff": ("ff", FF_IMAGES),
@@ -75,6 +81,7 @@ CASES = {
     ),
     "ff sgd": ("ff", {**FF_IMAGES, "normalise_samples": True, "optimizer": "sgd", "gradient": "closed_form"}),
     "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
+    "ff distance": ("ff", {**FF_IMAGES, "loss": "distance", "goodness": "mean", "theta": 2.0, "margin": 2.0}),
     "ff learnt labels": ("ff", {**FF_IMAGES, "label": "embedding"}),
     "ff learnt labels closed form": ("ff", {**FF_IMAGES, "label": "embedding", "gradient": "closed_form"}),
     "ff_unsupervised hybrid": ("ff_unsupervised", UNSUPERVISED),
@@ -87,10 +94,8 @@ CASES = {
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
-LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3}
+LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
-# Layers of one group of these learn from each other; groups do not.
-BLOCKWISE = [case for case in LOCAL if "alternating" in case or "overlapping" in case]
 
 
 def is_image_case(case):
@@ -106,7 +111,7 @@ def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=H
     if is_image_case(case):
         if IMAGE_NETS[name] == CNN or case in OTHER_NETS:
             model = OTHER_NETS.get(case, "test")
-            net = Cnn((3, SIDE, SIDE), model, cfse=False, init="torch_default", generator=generator)
+            net = Cnn((3, SIDE, SIDE), model, cfse=case == "cwc cfse", init="torch_default", generator=generator)
         else:
             shape = (3, SIDE, SIDE)
             net = Mlp(

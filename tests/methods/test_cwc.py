@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.method_cases import CWC, build
+from helpers.method_cases import CWC, build, make_images
 
 from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
@@ -60,3 +60,37 @@ def test_a_chunks_inner_maps_are_gone_before_the_next_chunk_runs(monkeypatch):
     monkeypatch.setattr(method, "_run", watched)
     method.step({"x": torch.randn(20, 3, 10, 10), "label": torch.arange(20) % 10})
     assert alive == [[], [False, False]]
+
+
+def test_epochs_to_learn_in_are_given_for_every_layer():
+    with pytest.raises(FfreproError, match="3 layers, and epochs to learn in are given for 2"):
+        build("cwc simultaneous", learns=[[0, 5], [0, 5]])
+
+
+@pytest.mark.parametrize(("epoch", "resting"), [(0, []), (1, [0]), (5, [0, 1])])
+@pytest.mark.parametrize("gradient", ["autograd", "closed_form"])
+def test_layers_learn_in_their_epochs_alone(epoch, resting, gradient):
+    """A resting layer keeps its weights, and BatchNorm's running statistics with them, within a group and outside."""
+    update = "simultaneous" if gradient == "closed_form" else "alternating"
+    method = build("cwc interleaved", update=update, gradient=gradient)
+    method.begin_epoch(epoch)
+    for number in range(2):  # both ways of cutting into groups
+        before = {name: value.clone() for name, value in method.weights().items()}
+        method.step(make_images())
+        for name, value in method.weights().items():
+            if name.startswith("blocks.") and name.endswith(("weight", "bias", "running_mean")):
+                rests = int(name.split(".")[1]) in resting
+                assert torch.equal(value, before[name]) == rests, (name, number)
+
+
+def test_layers_above_the_learning_one_do_not_run():
+    """Greedy phases; the head comes after them."""
+    method, ran = build("cwc greedy", head="after"), []
+    for index, block in enumerate(method.net.blocks):
+        block.register_forward_hook(lambda *_, index=index: ran.append(index))
+    for phase, expected in zip(method.phases(), ([0], [0, 1], [0, 1, 2], [0, 1, 2]), strict=True):
+        method.begin_phase(phase)
+        ran.clear()
+        out = method.step(make_images())
+        assert ran == expected
+        assert [key for key in out if key.startswith("loss_layer")] == [f"loss_layer{layer}" for layer in expected]

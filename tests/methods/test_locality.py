@@ -6,7 +6,10 @@ from helpers.method_cases import LOCAL, build
 
 # Cases whose layers learn in groups: (blocks that the last one must not matter for, steps after which that holds:
 # where groups overlap or alternate, news from above reaches a layer one step later).
-GROUPED = {"cwc random feedback": (2, 3), "cwc alternating": (2, 1), "cwc overlapping": (1, 1)}
+GROUPED = {
+    "cwc random feedback": (2, 3), "cwc chunked": (2, 3), "cwc overlapping": (1, 1),
+    "cwc alternating": (2, 1), "cwc interleaved": (2, 1), "cwc cfse": (2, 1),
+}  # fmt: skip
 # The head of this one, which reads every layer, chooses the negatives: samples, not gradients, come from above.
 CHOOSES = "ff hard negatives"
 

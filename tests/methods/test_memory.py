@@ -1,10 +1,12 @@
 """A local method's memory does not grow with depth: a block's activations are gone before the next block runs."""
 
+import pytest
 import torch
-from helpers.method_cases import CWC, build, make_batch
+from helpers.method_cases import CWC, build, make_batch, make_images
 
 from ffrepro import methods
 from ffrepro.nets.cnn import Cnn
+from ffrepro.training import bench_local
 from ffrepro.training.memory import Peak
 
 STEPS, HIDDEN, BATCH = 40, 64, 64
@@ -32,6 +34,21 @@ def test_backpropagation_holds_all_of_them():
     assert peak("backprop_rnn", 8) - peak("backprop_rnn", 3) > 5 * states
 
 
+@pytest.mark.parametrize("case", ["ff", "ff closed form", "scff"])
+def test_pairs_hold_one_layer_whatever_the_depth(case):
+    """What five more layers cost is their weights, gradients and optimizers' state: no activities."""
+    batch, peaks = make_images(500), {}
+    for layers in (3, 8):
+        method = build(case, layers=layers, head="after")  # beside the blocks, it needs all activities
+        method.begin_phase(method.phases()[0])
+        with Peak("cpu") as measured:
+            method.step(batch)
+            method.step(batch)
+        peaks[layers] = measured.bytes
+    activities = 2 * 500 * 40 * 4
+    assert peaks[8] - peaks[3] < activities
+
+
 def test_class_competition_in_closed_form_trains_in_the_memory_that_its_bench_states():
     """Least: the first two maps of 50 channels, 16 x 16, of 128 samples. The head learns in a phase of its own."""
     generator = torch.Generator().manual_seed(0)
@@ -41,7 +58,7 @@ def test_class_competition_in_closed_form_trains_in_the_memory_that_its_bench_st
     method = methods.module("cwc").Method(net, settings, batch, generator, 1e-3)
     method.begin_phase(method.phases()[0])
     method.step(batch)  # what stays, the optimizers' state, is there now
-    with Peak("cpu", without=frozenset(p.numel() * p.element_size() for p in net.parameters())) as measured:
+    with Peak("cpu", without=bench_local.weight_sizes("ff_tiny")) as measured:
         method.step(batch)
     least = 128 * 2 * 50 * 16 * 16 * 4
     assert least < measured.bytes <= 1.1 * least

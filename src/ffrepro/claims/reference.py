@@ -52,7 +52,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         except (OSError, ValueError, KeyError, TypeError, FfreproError) as error:
             found[run] = [f"the record cannot be read ({type(error).__name__}: {error})"]
     for run, plan in plans.items():
-        if plan["kind"] == "train" and not any(_is_twin(plan, plans[other]) for other in plans if not found[other]):
+        if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
             found[run].append("no backpropagation run of the same data, treatment, scale, hardware and seed beside it")
     for path in sorted(folder.rglob("result.json")):
         run = path.parent.relative_to(folder).as_posix()
@@ -131,7 +131,7 @@ def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: b
     return reasons
 
 
-def _is_twin(plan: dict, other: dict) -> bool:
+def is_twin(plan: dict, other: dict) -> bool:
     """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin.
 
     Of image classifiers it also has the same layers and epochs: nets of every size stand beside each other there.

@@ -74,7 +74,7 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
 
 def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], device: str) -> dict[str, int | None]:
     """Bytes that each row's step holds at most, tensors of a weight's size left out; None: cannot be measured."""
-    sizes = _weight_sizes(name)
+    sizes = weight_sizes(name)
     peaks = {}
     for row, make in makers.items():
         with memory.Peak(device, without=sizes) as peak:
@@ -85,7 +85,7 @@ def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], dev
     return peaks
 
 
-def _weight_sizes(name: str) -> frozenset[int]:
+def weight_sizes(name: str) -> frozenset[int]:
     """Bytes of every parameter, and of a convolution's weight with one more input and output (``core.conv_block``)."""
     shapes = [tuple(parameter.shape) for parameter in _net(name, torch.empty(1, *NETS[name])).parameters()]
     shapes += [(shape[0] + 1, shape[1] + 1, *shape[2:]) for shape in shapes if len(shape) == 4]
