@@ -38,7 +38,7 @@ def test_bench_record(place):
     schemes = ["BP", "one-pass", "multi-pass", "early exit"]
     assert set(rows) == {
         f"{net}, {scheme}{fed}" for net in ("mlp", "tiny") for scheme in schemes for fed in ("", ", singly")
-    }
+    } | {"mlp, softmax layer's training", "tiny, softmax layer's training"}
     assert (result["config"]["images"], result["config"]["singles"], result["config"]["weights"]) == (7, 3, "untrained")
     for name, row in rows.items():
         assert row["images"] == (3 if "singly" in name else 7)
@@ -55,12 +55,13 @@ def test_bench_record(place):
 
 def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeypatch):
     """Counted, not timed: calls of the first block."""
-    plan, calls = bench_plan(), []
+    plan, calls, methods = bench_plan(), [], []
     built = bench_inference._method
 
     def counting(plan, variant, task):
         method = built(plan, variant, task)
         method.net.blocks[0].register_forward_hook(lambda module, x, y: calls.append(len(y)))
+        methods.append(method)
         return method
 
     monkeypatch.setattr(bench_inference, "_method", counting)
@@ -73,6 +74,11 @@ def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeyp
             calls.clear()
             ways[scheme](batch)
             assert calls == [5] * expected, (net, scheme)
+        before = {name: value.clone() for name, value in methods[-2].weights().items()}
+        calls.clear()
+        ways["softmax layer's training"](batch)
+        changed = {name for name, value in methods[-2].weights().items() if not torch.equal(value, before[name])}
+        assert calls == [5] and changed and all("head." in name for name in changed)
 
 
 def test_half_of_the_layers_are_used():

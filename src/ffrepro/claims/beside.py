@@ -29,7 +29,8 @@ _RUNS = (
 )
 _TIMES = (
     "Untrained nets, warm, all schemes interleaved in one process; time of an image: median (least to most) over "
-    "rounds. Ratios: median over rounds with its 95 % interval, to the BP twin and to one-pass inference of the net."
+    "rounds. Ratios: median over rounds with its 95 % interval, to the BP twin and to one-pass inference of the net. "
+    "The softmax layer's training: an epoch of it on frozen blocks, which one-pass inference needs before."
 )
 
 

@@ -4,7 +4,9 @@ For every net: one-pass (softmax on activities), multi-pass (goodness under ever
 channel groups), early exit, and backpropagation's forward pass, each over the same images, in batches and one by one,
 interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
 How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
-threshold is set so that about half of the layers are used, and ``layers_used`` says how many were.
+threshold is set so that about half of the layers are used, and ``layers_used`` says how many were. Beside them stands
+what one-pass inference costs before it can be used: the softmax layer's training on frozen blocks, an epoch of the same
+images.
 
 A row is named ``<net>, <scheme>`` or ``<net>, <scheme>, singly``. Its ratios are to the BP twin and to one-pass, of
 the same net in the same way of feeding: "multi-pass time over one-pass time" is ``ratio_to_one_pass`` of the row
@@ -18,13 +20,15 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import early_exit, seeds
+from ffrepro.core import early_exit, seeds, updates
+from ffrepro.methods.base import Phase
 from ffrepro.training import machine, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rounds"})
 LR = 1e-3  # no step is made
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
+HEAD_TRAINING = "softmax layer's training"
 SCHEMES = {ONE_PASS: "one_pass", "multi-pass": "multi_pass"}
 
 
@@ -50,8 +54,9 @@ def run(plan: dict, place: parts.Place) -> dict:
         if f"{net}_bp" not in plan["variants"]:
             raise FfreproError(f"{name} has no twin", where=plan["run"], fix=f"add {net}_bp to the bench's variants")
         ways, used = _ways(plan, task, name, f"{net}_bp", batches[0])
-        for fed, suffix in ((batches, ""), (singles, SINGLY)):
-            rows += _measure(net, ways, used, fed, suffix, bench["bench_rounds"])
+        rows += _measure(net, ways, used, batches, "", bench["bench_rounds"])
+        singly = {scheme: way for scheme, way in ways.items() if scheme != HEAD_TRAINING}
+        rows += _measure(net, singly, used, singles, SINGLY, bench["bench_rounds"])
     result = {
         "schema": 1,
         "run": plan["run"],
@@ -99,7 +104,8 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
 
     ways: dict[str, Callable[[dict], object]] = {BP: lambda batch: theirs.scores(batch, "one_pass")}
     ways |= {scheme: (lambda batch, inference=i: ours.scores(batch, inference)) for scheme, i in SCHEMES.items()}
-    return ways | {"early exit": leave}, used
+    ours.begin_phase(Phase(updates.HEAD))
+    return ways | {"early exit": leave, HEAD_TRAINING: ours.step}, used
 
 
 def _method(plan: dict, variant: str, task):
@@ -143,12 +149,12 @@ def describe(result: dict) -> str:
     lines = [
         f"inference of untrained nets over {config['images']} images in batches of {config['batch']} and over "
         f"{config['singles']} one by one, {config['threads']} thread(s), {config['rounds']} interleaved rounds",
-        f"{'':34s}{'ms/image':>10s}{'to BP':>8s}{'from':>7s}{'to':>7s}{'to one-pass':>13s}{'layers':>8s}",
+        f"{'':40s}{'ms/image':>10s}{'to BP':>8s}{'from':>7s}{'to':>7s}{'to one-pass':>13s}{'layers':>8s}",
     ]
     for row in result["rows"]:
         layers = "" if row["layers_used"] is None else f"{row['layers_used']:.2f}"
         lines.append(
-            f"{row['name']:34s}{row['ms_per_image']:10.4f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
+            f"{row['name']:40s}{row['ms_per_image']:10.4f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
             f"{row['ratio_high']:7.2f}{row['ratio_to_one_pass']:13.3f}{layers:>8s}"
         )
     return "\n".join(lines)
