@@ -217,7 +217,8 @@ def test_snakemakes_report_holds_the_tables_and_the_report_with_their_captions(f
     run(finished, "snakemake", "--report", str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text()
     rules, results = (
-        json.loads(re.search(rf"var {name} = (.*?);?\s*</script>", page, re.DOTALL)[1]) for name in ("rules", "results")
+        json.loads(re.search(rf'<script id="{name}">\s*var {name} = (.*?);?\s*</script>', page, re.DOTALL)[1])
+        for name in ("rules", "results")
     )
     jobs = {rule: entry["n_jobs"] for rule, entry in rules.items()}
     assert jobs == {"fetch_trajectories": 1, "prepare": 1, "train": 2, "table": 3, "report": 1, "track": 1}
