@@ -219,6 +219,7 @@ def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_samples(world
     ((run, reasons),) = reference.problems(world.root).items()
     assert run == plan["run"] and reasons == [
         "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
+        " (images: of the same layers, epochs and samples, too)"
     ]
 
 

@@ -53,7 +53,10 @@ def problems(root: str | Path) -> dict[str, list[str]]:
             found[run] = [f"the record cannot be read ({type(error).__name__}: {error})"]
     for run, plan in plans.items():
         if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
-            found[run].append("no backpropagation run of the same data, treatment, scale, hardware and seed beside it")
+            found[run].append(
+                "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
+                " (images: of the same layers, epochs and samples, too)"
+            )
     for path in sorted(folder.rglob("result.json")):
         run = path.parent.relative_to(folder).as_posix()
         if run not in listed:

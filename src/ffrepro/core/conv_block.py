@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ffrepro.core.conv_layer import Gradients, Layer, Norm, output_shape
-from ffrepro.core.goodness import grouped, grouped_scale
+from ffrepro.core.goodness import exact, grouped, grouped_scale
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
 PEAK = 1.085  # of activations, as a multiple of the least: what is left beside the maps is workspace
@@ -163,8 +163,7 @@ def sample_bytes(layer: Layer, x_shape: tuple[int, ...], itemsize: int) -> int:
 
 def _moments(sum_PC: Tensor, square_PC: Tensor, count: int) -> Moments:
     """From sums and sums of squares of parts of a map; the difference of two large numbers is taken in float64."""
-    exact = torch.float32 if sum_PC.device.type == "mps" else torch.float64  # which mps does not have
-    mean_C, square_C = (part.sum(0, dtype=exact) / count for part in (sum_PC, square_PC))
+    mean_C, square_C = (part.sum(0, dtype=exact(part)) / count for part in (sum_PC, square_PC))
     var_C = (square_C - mean_C.square()).clamp_min_(0)
     return Moments(mean_C.to(sum_PC.dtype), var_C.to(sum_PC.dtype), count)
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ffrepro.core.goodness import exact
+
 CANDIDATES = 101  # thresholds that are tried
 
 
@@ -79,7 +81,7 @@ def run(
     left_b, total_bC = torch.arange(len(x), device=x.device), 0.0
     for number, layer in enumerate(layers, start=1):
         x, scores_bC = layer(x)
-        total_bC = total_bC + (scores_bC if scores_bC.device.type == "mps" else scores_bC.double())  # mps has none
+        total_bC = total_bC + scores_bC.to(exact(scores_bC))
         sure_b = confidence(total_bC) >= threshold
         if number == len(layers):
             sure_b = torch.ones_like(sure_b)

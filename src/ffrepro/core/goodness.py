@@ -19,6 +19,11 @@ def wide(h: Tensor) -> torch.dtype:
     return torch.promote_types(h.dtype, torch.float32)
 
 
+def exact(h: Tensor) -> torch.dtype:
+    """Type in which sums that must be exact are taken: float64, where ``h``'s device has it (mps has not)."""
+    return torch.float32 if h.device.type == "mps" else torch.float64
+
+
 def slope(kind: str, units: int) -> float:
     """``a`` in d goodness / d h = a * h: 2 for the sum of squares, 2 / units for their mean."""
     return 2.0 / units if kind == "mean" else 2.0

@@ -105,8 +105,9 @@ class Method(LocalClassifier):
         label_B = batch["label"]
         blocks = [block for _, block in self.modes(learning)]
         groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
+        top = self._top(learning)
         for number, group in enumerate(groups):
-            if group[0] > self._top(learning):
+            if group[0] > top:
                 break
             last = group[-1]
             later = {layer for other in groups[number + 1 :] for layer in other}
@@ -155,6 +156,7 @@ class Method(LocalClassifier):
         """
         h, moments = conv_block.load(self.images(batch))
         chunks = conv_block.chunks(self._layers, h.shape, h.element_size())
+        top = self._top(learning)
         activities: list[Tensor] = []
         layer_losses: list[Tensor] = []
         label_B = batch["label"]
@@ -163,7 +165,7 @@ class Method(LocalClassifier):
             return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
 
         for index, (layer, block, chunk) in enumerate(zip(self._layers, self.net.blocks, chunks, strict=True)):
-            if index > self._top(learning):
+            if index > top:
                 break
             if index in learning:
                 grads = conv_layer.gradients_of(block.conv, block.bn)

@@ -26,7 +26,7 @@ from ffrepro.training import machine, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rounds"})
-LR = 1e-3  # no step is made
+LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"
 SCHEMES = {ONE_PASS: "one_pass", "multi-pass": "multi_pass"}

@@ -89,7 +89,7 @@ def weight_sizes(name: str) -> frozenset[int]:
     """Bytes of every parameter, and of a convolution's weight with one more input and output (``core.conv_block``)."""
     shapes = [tuple(parameter.shape) for parameter in _net(name, torch.empty(1, *NETS[name])).parameters()]
     shapes += [(shape[0] + 1, shape[1] + 1, *shape[2:]) for shape in shapes if len(shape) == 4]
-    return frozenset(torch.finfo(torch.float32).bits // 8 * math.prod(shape) for shape in shapes)
+    return frozenset(torch.float32.itemsize * math.prod(shape) for shape in shapes)
 
 
 def _net(name: str, x: Tensor) -> nn.Module:
