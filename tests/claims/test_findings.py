@@ -1,0 +1,80 @@
+"""The numbers in docs/ortiz2025_advancements.md's "What came out", against the committed records."""
+
+import json
+import statistics
+
+import pytest
+
+from ffrepro.claims import reference
+
+PAGE = "docs/ortiz2025_advancements.md"
+
+
+@pytest.fixture(scope="module")
+def tables(project_root):
+    """Rows of the section's tables, by the first words of their heads."""
+    section = (project_root / PAGE).read_text().split("\n## What came out\n")[1].split("\n## ")[0]
+    found, head = {}, None
+    for line in section.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            head = None
+        elif head is None:
+            head = cells[0]
+            found[head] = []
+        elif not set(line) <= set("|- :"):
+            found[head].append(cells)
+    return found
+
+
+@pytest.fixture(scope="module")
+def records(project_root):
+    """A function from `hardware/experiment/variant` to the runs' folders at scale paper."""
+
+    def find(name):
+        return sorted((project_root / reference.FOLDER / "paper" / name.strip("`")).glob("seed*"))
+
+    return find
+
+
+def percent(folders, metric):
+    """Mean ± std over runs, as the page prints them."""
+    values = [100 * json.loads((folder / "result.json").read_text())["metrics"][metric] for folder in folders]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
+
+
+def test_test_errors(tables, records):
+    """Every committed variant of scale paper has a row, and its cells are what the records say."""
+    for name, n, multi, one, bp, _ in tables["run"]:
+        folders, net = records(name), name.strip("`").rsplit("_", 1)[0]
+        assert int(n) == len(folders) == len(records(f"{net}_bp")), name
+        assert multi == percent(folders, "test/error_multi_pass"), name
+        assert one == percent(folders, "test/error_one_pass"), name
+        assert bp == percent(records(f"{net}_bp"), "test/error"), name
+
+
+def test_no_variant_is_passed_over(project_root, tables):
+    root = project_root / reference.FOLDER / "paper"
+    folders = {path.parents[1].relative_to(root).as_posix() for path in root.glob("*/*mnist*/*/seed*/result.json")}
+    folders |= {path.parents[1].relative_to(root).as_posix() for path in root.glob("*/*cifar*/*/seed*/result.json")}
+    trained = {name for name in folders if not name.endswith(("_bp", "interleaved"))}
+    assert trained == {row[0].strip("`") for row in tables["run"]}
+
+
+def test_errors_of_the_mlp_by_epoch(tables, records):
+    """Validation errors of Table I's MLP, mean over seeds."""
+    folders = records("cpu/original_mnist_as_published/mlp_ff")
+    for epoch, *cells in tables["epoch"]:
+        lines = [json.loads((folder / "metrics.jsonl").read_text().splitlines()[int(epoch) - 1]) for folder in folders]
+        assert {line["epoch"] for line in lines} == {int(epoch)}
+        errors = [
+            [
+                line["val/error_multi_pass"],
+                1 - line["val/accuracy_layer1"],
+                line["val/error_one_pass"],
+                line["val/error_one_pass_all"],
+            ]
+            for line in lines
+        ]
+        assert cells == [f"{100 * statistics.fmean(column):.1f}" for column in zip(*errors, strict=True)], epoch
