@@ -36,7 +36,7 @@ ALLOWED = {
 }
 ALSO = {
     "core/statistics.py": {"scipy"},
-    "data/vision.py": {"torchvision"},  # the one door to it; only image sets go through
+    "data/vision.py": {"torchvision"},  # the one door to it
 }
 ENGINES = {"mlflow", "snakemake", "dvc"}
 

@@ -205,9 +205,15 @@ def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
 
 @pytest.mark.parametrize(
     ("section", "changed"),
-    [("net", {"layers": [500, 500]}), ("training", {"max_epochs": 30}), ("data", {"train_samples": 10000})],
+    [
+        ("net", {"layers": [500, 500]}),
+        ("training", {"max_epochs": 30}),
+        ("data", {"train_samples": 10000}),
+        ("data", {"augmentation": "crop_flip"}),
+        ("data", {"normalisation": "channel"}),
+    ],
 )
-def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_samples(world, section, changed):
+def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_images(world, section, changed):
     world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
     bptt, plan = (world.find("rnn_mcyt_corrected", variant)[0] for variant in ("bptt", "ff_std"))
     for own in (bptt, plan):
@@ -219,7 +225,7 @@ def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_samples(world
     ((run, reasons),) = reference.problems(world.root).items()
     assert run == plan["run"] and reasons == [
         "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
-        " (images: of the same layers, epochs and samples, too)"
+        " (images: of the same layers, epochs, samples and augmentation, too)"
     ]
 
 

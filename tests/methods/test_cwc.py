@@ -1,8 +1,11 @@
-"""CwC: the nets that it refuses, and what it holds of the layers below a group."""
+"""CwC: the nets that it refuses, its gradients by hand, and what it holds of the layers below a group."""
+
+import copy
 
 import pytest
 import torch
 from helpers.method_cases import CWC, build, make_images
+from torch.nn import functional as F
 
 from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
@@ -50,10 +53,10 @@ def test_a_chunks_inner_maps_are_gone_before_the_next_chunk_runs(monkeypatch):
     method.begin_phase(method.phases()[0])
     run = method._run
 
-    def watched(blocks, group, x, learning):
+    def watched(*args, **more):
         gc.collect()
         alive.append([ref() is not None for ref in made])
-        hs = run(blocks, group, x, learning)
+        hs = run(*args, **more)
         made.extend(weakref.ref(h) for h in hs)
         return hs
 
@@ -93,4 +96,127 @@ def test_layers_above_the_learning_one_do_not_run():
         ran.clear()
         out = method.step(make_images())
         assert ran == expected
-        assert [key for key in out if key.startswith("loss_layer")] == [f"loss_layer{layer}" for layer in expected]
+        losses = [] if phase.name == "head" else [f"loss_layer{layer}" for layer in expected]
+        assert [key for key in out if key.startswith("loss_layer")] == losses
+
+
+def by_hand(h):
+    """Goodness (B, 10): mean of squares of every class's channels and positions."""
+    return h.square().unflatten(1, (10, -1)).mean((2, 3, 4))
+
+
+def gradients_of_step(method, batch):
+    """Each block's gradients at the moment of its optimizer's step."""
+    found = {}
+    for index, (block, optimizer) in enumerate(zip(method.net.blocks, method.optimizers, strict=False)):
+        step = optimizer.step
+
+        def noting(index=index, block=block, step=step):
+            assert index not in found, "a layer made two steps"
+            found[index] = {name: p.grad.clone() for name, p in block.named_parameters()}
+            step()
+
+        optimizer.step = noting
+    method.step(batch)
+    return [found[index] for index in range(len(found))]
+
+
+def assert_gradients(found, net):
+    assert len(found) == len(net.blocks)
+    for grads, block in zip(found, net.blocks, strict=True):
+        for name, parameter in block.named_parameters():
+            assert parameter.grad.abs().max() > 0
+            torch.testing.assert_close(grads[name], parameter.grad, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("update", "steps", "losses"),
+    [  # losses: (layer that a group's input comes out of, layer of its loss), -1: the images
+        ("simultaneous", 0, [(-1, 0), (0, 1), (1, 2)]),
+        ("chunked", 0, [(-1, 1), (1, 2)]),
+        ("alternating", 0, [(-1, 1), (1, 2)]),
+        ("alternating", 1, [(-1, 0), (0, 2)]),
+        ("overlapping", 0, [(-1, 1), (0, 2)]),  # layer 1 learns from both
+    ],
+)
+def test_gradients_of_groups(update, steps, losses):
+    """What autograd gives for the losses at the groups' last layers, cut off where a group starts."""
+    batch = make_images(dtype=torch.float64)
+    method = build("cwc simultaneous", dtype=torch.float64, update=update, head="after")
+    method.begin_phase(method.phases()[0])
+    method.steps = steps
+    net = copy.deepcopy(method.net).train()
+    with torch.no_grad():
+        maps = [batch["x"]]
+        for block in copy.deepcopy(net).blocks:
+            maps.append(block(maps[-1]))
+    total = 0
+    for source, last in losses:
+        h = maps[source + 1]
+        for block in net.blocks[source + 1 : last + 1]:
+            h = block(h)
+        total = total + F.cross_entropy(by_hand(h), batch["label"])
+    total.backward()
+    assert_gradients(gradients_of_step(method, batch), net)
+
+
+def test_random_feedback_replaces_the_gradient_inside_a_group():
+    """The last layer's error on its goodness, projected by fixed noise on the map of the layer below."""
+    batch = make_images(dtype=torch.float64)
+    method = build("cwc random feedback", dtype=torch.float64, head="after")
+    method.begin_phase(method.phases()[0])
+    net = copy.deepcopy(method.net).train()
+    first = net.blocks[0](batch["x"])
+    second = net.blocks[1](first.detach())
+    third = net.blocks[2](second.detach())
+    g = by_hand(second)
+    (F.cross_entropy(g, batch["label"]) + F.cross_entropy(by_hand(third), batch["label"])).backward()
+    error = (g.softmax(1) - F.one_hot(batch["label"], 10)).detach() / len(g)
+    signal = torch.einsum("bj,jchw->bchw", error, method._feedback[0]) / 10**0.5 / first[0].numel()
+    first.backward(signal)
+    assert_gradients(gradients_of_step(method, batch), net)
+
+
+def test_a_shared_layer_counts_a_batch_once():
+    """BatchNorm's running statistics under overlapping updates are those of layers on their own, a batch later."""
+    overlapping, alone = (build("cwc simultaneous", update=update) for update in ("overlapping", "simultaneous"))
+    for method in (overlapping, alone):
+        method.step(make_images())
+    for ours, theirs in zip(overlapping.net.blocks, alone.net.blocks, strict=True):
+        assert ours.bn.num_batches_tracked == theirs.bn.num_batches_tracked == 1
+        assert ours.bn.momentum == theirs.bn.momentum > 0
+    torch.testing.assert_close(overlapping.net.blocks[1].bn.running_mean, alone.net.blocks[1].bn.running_mean)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "symba", "distance"])
+def test_pairwise_losses_set_the_true_class_against_the_sum_of_the_others(loss):
+    batch = make_images(dtype=torch.float64)
+    method = build("cwc simultaneous", dtype=torch.float64, loss=loss, theta=0.3, alpha=2.0, margin=0.7, share=0.4)
+    net = copy.deepcopy(method.net).eval()
+    with torch.no_grad():
+        g = by_hand(net.blocks[0](batch["x"]))
+    own = F.one_hot(batch["label"], 10).bool()
+    positive, negative = g[own], g.masked_fill(own, 0).sum(1)
+    absolute = torch.log1p(torch.exp(0.3 - positive)) + torch.log1p(torch.exp(negative - 0.3))
+    relative = torch.log1p(torch.exp(0.7 - positive + negative))
+    expected = {
+        "logistic": absolute,
+        "symba": torch.log1p(torch.exp(-2 * (positive - negative))),
+        "distance": 0.4 * absolute + 0.6 * relative,
+    }[loss]
+    torch.testing.assert_close(method.observe(batch)["loss"][:, 0], expected, rtol=1e-10, atol=0)
+
+
+def test_multi_pass_is_the_goodness_of_the_last_two_layers():
+    batch = make_images(dtype=torch.float64)
+    method = build("cwc simultaneous", dtype=torch.float64)
+    method.step(batch)
+    h, goods = batch["x"], []
+    with torch.no_grad():
+        for block in copy.deepcopy(method.net).eval().blocks:
+            h = block(h)
+            goods.append(by_hand(h))
+    seen = method.observe(batch)
+    torch.testing.assert_close(seen["scores_multi_pass"], goods[1] + goods[2], rtol=1e-10, atol=0)
+    torch.testing.assert_close(seen["scores_all"], goods[0] + goods[1] + goods[2], rtol=1e-10, atol=0)
+    torch.testing.assert_close(seen["scores_last1"], goods[2], rtol=1e-10, atol=0)

@@ -84,3 +84,62 @@ def test_what_has_no_closed_form_is_refused(case, change, monkeypatch):
         build(case, **change)
     assert "set `gradient` to autograd" in str(error.value)
     build(case, gradient="autograd", **change)
+
+
+def test_hard_negatives_follow_the_heads_mistakes(monkeypatch):
+    """Never the true label; the others as often as the head's softmax, without the true label, says."""
+    method = build("ff hard negatives")
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, 0.5, -30.0, 0.0, 0.0, 1.5, -2.0])
+    label_B = torch.tensor([0, 5]).repeat(20_000)
+    monkeypatch.setattr(method.head, "forward", lambda activities: logits.expand(len(label_B), -1))
+    wrong_B = method._wrong_labels([], label_B)
+    for label in (0, 5):
+        share = logits.softmax(0)
+        share[label] = 0
+        found = torch.bincount(wrong_B[label_B == label], minlength=10) / 20_000
+        assert found[label] == 0
+        torch.testing.assert_close(found, share / share.sum(), rtol=0, atol=0.015)
+
+
+@pytest.mark.parametrize("size", [20, 12])
+def test_multi_pass_is_the_goodness_of_all_layers_under_each_label(size):
+    """Label by label, or all labels of a few images in one pass."""
+    batch = make_images(size, dtype=torch.float64)
+    method = build("ff", dtype=torch.float64)
+    method.step(batch)
+    expected = torch.zeros(size, 10, dtype=torch.float64)
+    with torch.no_grad():
+        for label in range(10):
+            x = batch["x"].clone()
+            x.flatten(1)[:, :10] = 0
+            x.flatten(1)[:, label] = 1
+            h = x.flatten(1)
+            for index, block in enumerate(method.net.blocks):
+                h = h if index == 0 else h / (h.square().mean(1, keepdim=True).sqrt() + 1e-5)
+                h = (h @ block.linear.weight.T + block.linear.bias).clamp_min(0)
+                expected[:, label] += h.square().sum(1)
+    torch.testing.assert_close(method.observe(batch)["scores_multi_pass"], expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("case", ["ff", "ff hard negatives", "ff_unsupervised hybrid", "uff autoencoder"])
+def test_what_the_head_reads_is_gone_before_the_blocks_learn(case, monkeypatch):
+    import gc
+    import weakref
+
+    method, read, alive = build(case), [], []
+    see, learn = method.activities, method.learn_blocks
+
+    def activities(x):
+        out = see(x)
+        read.extend(weakref.ref(h) for h in out)
+        return out
+
+    def learn_blocks(*args):
+        gc.collect()
+        alive.extend(ref() is not None for ref in read)
+        return learn(*args)
+
+    monkeypatch.setattr(method, "activities", activities)
+    monkeypatch.setattr(method, "learn_blocks", learn_blocks)
+    out = method.step(make_images())
+    assert alive == [False] * 3 and "loss_head" in out

@@ -53,7 +53,7 @@ def test_bench_record(place):
     assert all(name in table for name in rows)
 
 
-def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeypatch):
+def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch):
     """Counted, not timed: calls of the first block."""
     plan, calls, methods = bench_plan(), [], []
     built = bench_inference._method
@@ -68,17 +68,25 @@ def test_multi_pass_of_a_net_without_groups_is_ten_forward_passes(place, monkeyp
     data = parts.load_data(plan, place.prepared)
     task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
     batch = next(iter(task.in_order("val")))
-    for net, method, passes in (("mlp", "ff", 10), ("tiny", "cwc", 1)):
+    few, many = batch, {name: torch.cat([value] * 4) for name, value in batch.items()}
+    for net, method, fed, multi in (
+        ("mlp", "ff", few, [50]),  # all labels at once
+        ("mlp", "ff", many, [20] * 10),
+        ("tiny", "cwc", few, [5]),
+    ):
+        size = len(fed["label"])
         ways, _ = bench_inference._ways(plan, task, f"{net}_{method}", f"{net}_bp", batch)
-        for scheme, expected in (("one-pass", 1), ("multi-pass", passes), ("BP", 1)):
+        for scheme, expected in (("one-pass", [size]), ("multi-pass", multi), ("BP", [size])):
             calls.clear()
-            ways[scheme](batch)
-            assert calls == [5] * expected, (net, scheme)
+            ways[scheme](fed)
+            assert calls == expected, (net, scheme)
         before = {name: value.clone() for name, value in methods[-2].weights().items()}
         calls.clear()
-        ways["softmax layer's training"](batch)
+        ways["softmax layer's training"](fed)
         changed = {name for name, value in methods[-2].weights().items() if not torch.equal(value, before[name])}
-        assert calls == [5] and changed and all("head." in name for name in changed)
+        assert calls == [size] and changed and all("head." in name for name in changed)
+        if method == "ff":
+            assert changed == {"extra.head.layers.1.weight", "extra.head.layers.1.bias"}  # no other readout's
 
 
 def test_half_of_the_layers_are_used():

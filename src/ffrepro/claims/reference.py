@@ -55,7 +55,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
             found[run].append(
                 "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
-                " (images: of the same layers, epochs and samples, too)"
+                " (images: of the same layers, epochs, samples and augmentation, too)"
             )
     for path in sorted(folder.rglob("result.json")):
         run = path.parent.relative_to(folder).as_posix()
@@ -137,14 +137,18 @@ def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: b
 def is_twin(plan: dict, other: dict) -> bool:
     """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin.
 
-    Of image classifiers it also has the same layers and epochs: nets of every size stand beside each other there.
+    Of image classifiers it also has the same layers, epochs and way of showing the images: nets of every size stand
+    beside each other there.
     """
 
     def place(p: dict) -> tuple:
         data = (prepared_set(p), p["data"].get("control"))
-        net = (p["net"].get("model"), p["net"].get("layers")) if p["net"]["name"] in ("cnn", "mlp") else ()
-        size = (net, p["training"]["max_epochs"], p["data"].get("train_samples")) if net else ()
-        return data, size, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
+        images: tuple = ()
+        if p["net"]["name"] in ("cnn", "mlp"):
+            images = tuple(p["net"].get(name) for name in ("model", "layers", "cfse"))
+            images += (p["training"]["max_epochs"],)
+            images += tuple(p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation"))
+        return data, images, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
 
     return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
 

@@ -44,7 +44,6 @@ class Task:
 
     Attributes:
         inputs: (C, H, W). classes: how many. mean, std: of each channel (C,), what normalisation used.
-        input_max: the largest value that ``x`` can have (a white pixel): the scale of an overlaid label.
     """
 
     kind = "classification"
@@ -62,7 +61,6 @@ class Task:
         self.mean, self.std = self._statistics() if settings["normalisation"] == "channel" else self._identity()
         self._scale = (1 / (255 * self.std)).to(dtype).view(-1, 1, 1)
         self._shift = (-self.mean / self.std).to(dtype).view(-1, 1, 1)
-        self.input_max = float(((1 - self.mean) / self.std).max())
 
     def counts(self) -> dict[str, int]:
         """Images in each split."""

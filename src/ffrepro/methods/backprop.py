@@ -7,8 +7,7 @@ changes no number; the latter has BatchNorm see the statistics of each micro-bat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -18,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch
-from ffrepro.nets.layers import CLASSES, initialise
+from ffrepro.nets.layers import CLASSES, initialise, seen_again
 
 
 class Method(BaseMethod):
@@ -84,18 +83,4 @@ class Method(BaseMethod):
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
     """Of a checkpointed block's forward pass and of its repetition."""
-    return nullcontext(), _statistics_as_they_are(block)
-
-
-@contextmanager
-def _statistics_as_they_are(block: nn.Module) -> Iterator[None]:
-    """A batch that is computed again does not count a second time in BatchNorm's running statistics."""
-    norms = {m: m.momentum for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)}
-    for norm in norms:
-        norm.momentum = 0.0  # of what is new
-        norm.num_batches_tracked -= 1
-    try:
-        yield
-    finally:
-        for norm, momentum in norms.items():
-            norm.momentum = momentum
+    return nullcontext(), seen_again(block)

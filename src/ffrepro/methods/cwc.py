@@ -14,6 +14,7 @@ the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from ffrepro.core.goodness import grouped, wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import LocalClassifier
-from ffrepro.nets.layers import ConvBlock
+from ffrepro.nets.layers import ConvBlock, seen_again
 
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
 
@@ -86,17 +87,16 @@ class Method(LocalClassifier):
         Returns:
             ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
         """
-        learning = self.learning()
+        if self.phase == local.HEAD:
+            with torch.no_grad():
+                activities, _ = self._forward(batch, goodness_of=0)
+            return self.with_head({}, self.learn_head(activities, batch["label"]))
         learn = self._learn_closed_form if self._layers else self._learn
-        activities, layer_losses = learn(batch, learning)
+        activities, layer_losses = learn(batch, self.learning())
         self.steps += 1
         out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
         out["loss"] = torch.stack(layer_losses).sum()
-        if self.head_learns:
-            out["loss_head"] = self.learn_head(activities, batch["label"])
-            if self.phase == local.HEAD:
-                out["loss"] = out["loss_head"]
-        return out
+        return self.with_head(out, self.learn_head(activities, batch["label"]) if self.head_learns else None)
 
     def _learn(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         """Every group's forward pass and update; returns the maps that the head reads and each layer's mean loss."""
@@ -111,7 +111,7 @@ class Method(LocalClassifier):
                 break
             last = group[-1]
             later = {layer for other in groups[number + 1 :] for layer in other}
-            hs = self._run(blocks, group, inputs[group[0]], learning)
+            hs = self._run(blocks, group, inputs[group[0]], learning, again=len(inputs) - 1)
             for layer, h in zip(group, hs, strict=True):
                 if layer + 1 == len(inputs):
                     inputs.append(h.detach())
@@ -181,13 +181,14 @@ class Method(LocalClassifier):
                 activities.append(h[..., :-1].permute(0, 3, 1, 2))
         return activities, layer_losses
 
-    def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int]) -> list[Tensor]:
-        """The maps of a group's layers, with a graph where something in the group learns."""
+    def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int], again: int) -> list[Tensor]:
+        """The maps of a group's layers, with a graph where something in the group learns; layers below ``again`` have
+        seen the batch in the group before."""
         hs = []
         graph = False
         for layer in group:
             graph = graph or layer in learning
-            with torch.set_grad_enabled(graph):
+            with torch.set_grad_enabled(graph), seen_again(blocks[layer]) if layer < again else nullcontext():
                 x = blocks[layer](x)
             hs.append(x)
             if self.hp["feedback"] == "random":

@@ -30,6 +30,9 @@ from ffrepro.methods.base import Batch
 from ffrepro.methods.pairs import PairLearner
 from ffrepro.nets.layers import CLASSES
 
+STACKED = 128
+"""Samples up to which multi-pass inference takes all labels of a batch in one pass."""
+
 
 class Method(PairLearner):
     """FF on a net of blocks (``nets.mlp``, ``nets.cnn``).
@@ -75,20 +78,21 @@ class Method(PairLearner):
         """
         x, label_B = self.images(batch), batch["label"]
         learning = self.learning()
-        out: Batch = {}
-        activities = None
+        activities = wrong_B = loss_head = None
         if self.head_learns or self.hp["negatives"] == "hard":
             with torch.no_grad():
                 activities = self.activities(self.put_neutral(x))
         if learning:
             wrong_B = self._wrong_labels(activities, label_B)
+        if self.head_learns:
+            loss_head = self.learn_head(activities, label_B)
+        del activities  # of all layers: gone before the blocks learn
+        out: Batch = {}
+        if learning:
             with torch.set_grad_enabled(0 in learning):  # of the labels, where they are learnt
                 samples = torch.cat([self.put(x, label_B), self.put(x, wrong_B)])
             out = self.learn_pairs(samples, learning)
-        if self.head_learns:
-            out["loss_head"] = self.learn_head(activities, label_B)
-            out.setdefault("loss", out["loss_head"])
-        return out
+        return self.with_head(out, loss_head)
 
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
         """Samples: images with labels in them."""
@@ -167,21 +171,27 @@ class Method(PairLearner):
         return self.activities(self.put_neutral(self.images(inputs)))
 
     def _all_labels(self, inputs: Batch) -> Tensor:
-        """Goodness (B, L, classes): a forward pass for each label."""
-        x, goods = self.images(inputs), []
-        blocks = [block for _, block in self.modes([])]
-        for label in range(CLASSES):
-            h, goods_B = self.put(x, torch.full((len(x),), label, device=x.device)), []
-            for index, block in enumerate(blocks):
-                h = block(h if index == 0 else self.normalise(h))
-                goods_B.append(self.goodness(h))
-            goods.append(torch.stack(goods_B, 1))
-        return torch.stack(goods, 2)
+        """Goodness (B, L, classes): a forward pass for each label, or one for all labels of a few images."""
+        x = self.images(inputs)
+        if len(x) * CLASSES <= STACKED:
+            return self._goodness_of_layers(self._put_all(x).flatten(0, 1)).unflatten(0, (len(x), CLASSES)).mT
+        labels_JB = torch.arange(CLASSES, device=x.device).unsqueeze(1).expand(-1, len(x))
+        return torch.stack([self._goodness_of_layers(self.put(x, label_B)) for label_B in labels_JB], 2)
+
+    def _goodness_of_layers(self, h: Tensor) -> Tensor:
+        """(B, L) of samples, by a forward pass."""
+        goods = []
+        for index, block in self.modes([]):
+            h = block(h if index == 0 else self.normalise(h))
+            goods.append(self.goodness(h))
+        return torch.stack(goods, 1)
+
+    def _put_all(self, x: Tensor) -> Tensor:
+        """Samples (B, classes, C, H, W): every image with every label."""
+        return torch.stack([self.put(x, torch.full((len(x),), j, device=x.device)) for j in range(CLASSES)], 1)
 
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``: every layer sees a sample with all its labels at once."""
-        x = self.images(inputs)
-        put = torch.stack([self.put(x, torch.full((len(x),), j, device=x.device)) for j in range(CLASSES)], 1)
 
         def layer(block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
             def run(x_BJ: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,4 +201,4 @@ class Method(PairLearner):
 
             return run
 
-        return put, [layer(block) for _, block in self.modes([])]
+        return self._put_all(self.images(inputs)), [layer(block) for _, block in self.modes([])]

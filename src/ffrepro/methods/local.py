@@ -99,6 +99,14 @@ class LocalClassifier(BaseMethod):
         optimizer.step()
         return losses[0].detach()
 
+    @staticmethod
+    def with_head(out: Batch, loss_head: Tensor | None) -> Batch:
+        """A step's results with the head's loss: beside the layers', or the loss itself where none learns."""
+        if loss_head is not None:
+            out["loss_head"] = loss_head
+            out.setdefault("loss", loss_head)
+        return out
+
     def readings(self, activities: list[Tensor]) -> list[Tensor]:
         """(B, classes) logits of everything that is learnt in the head, the one that counts first."""
         return [self.head(activities)]

@@ -38,12 +38,10 @@ class Unlabelled(NormalisedClassifier):
             ``loss`` (summed over layers; in the head's phase the head's), ``loss_layer<l>``, ``loss_head``.
         """
         x, learning = self.images(batch), self.learning()
-        activities = self.activities(self.as_seen(x)) if self.head_learns else None
-        out: Batch = self.learn(x, learning) if learning else {}
-        if self.head_learns:
-            out["loss_head"] = self.learn_head(activities, batch["label"])
-            out.setdefault("loss", out["loss_head"])
-        return out
+        loss_head = None
+        if self.head_learns:  # before the blocks, so that all layers' activities are gone when these learn
+            loss_head = self.learn_head(self.activities(self.as_seen(x)), batch["label"])
+        return self.with_head(self.learn(x, learning) if learning else {}, loss_head)
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:

@@ -6,6 +6,9 @@ ReLU, max pooling (or none). ``forward`` is the plain autograd path; local metho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -125,3 +128,18 @@ def initialise(net: nn.Module, init: str, generator: torch.Generator) -> None:
                     continue
                 for parameter in module.parameters(recurse=False):
                     parameter.uniform_(-scale, scale, generator=generator)
+
+
+@contextmanager
+def seen_again(block: nn.Module) -> Iterator[None]:
+    """Inside, a batch that the block sees again does not count twice in BatchNorm's running statistics."""
+    norms = [m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # of what is new
+        norm.num_batches_tracked -= 1
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -90,7 +90,7 @@ def _imports() -> Iterator[Finding]:
             WARN, "CUDA", f"{', '.join(gpus)} is here, but torch cannot use it", "install a CUDA build of torch"
         )
     vision = _python("from ffrepro.data.vision import torchvision; print(torchvision.__version__)")
-    fix = "image data sets need it: make setup"
+    fix = "foreign models and transforms of one's own need it, no run here does: make setup"
     yield _verdict(vision is not None, "import torchvision", vision or "fails", fix, WARN)
 
 

@@ -1,8 +1,9 @@
 """Time of inference: the schemes of the local image classifiers beside the forward pass of their BP twins.
 
-For every net: one-pass (softmax on activities), multi-pass (goodness under every label; one forward pass for a net with
-channel groups), early exit, and backpropagation's forward pass, each over the same images, in batches and one by one,
-interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
+For every net: one-pass (softmax on activities), multi-pass (goodness under every label: ten forward passes, or for few
+images one over all labels; one for a net with channel groups), early exit, and backpropagation's forward pass, each
+over the same images, in batches and one by one, interleaved in one process. The nets are untrained: nothing but early
+exit takes a time that depends on the weights.
 How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
 threshold is set so that about half of the layers are used, and ``layers_used`` says how many were. Beside them stands
 what one-pass inference costs before it can be used: the softmax layer's training on frozen blocks, an epoch of the same
@@ -110,6 +111,9 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
 
 def _method(plan: dict, variant: str, task):
     asked = {**plan, **plan["variants"][variant], "training": {"lr": LR}}
+    method = asked["method"]
+    if "readouts" in method:  # one-pass inference needs the first alone, and the training of no other is timed
+        asked["method"] = {**method, "readouts": method["readouts"][:1]}
     return parts.make_method(asked, task, seeds.generator("bench", "init"))
 
 
