@@ -9,7 +9,7 @@ from helpers.net_records import PAPER, SCHEMES, Nets
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import facts, load, report, table_files, tables, verdict
-from ffrepro.claims.assess import assess
+from ffrepro.claims.assess import assess, describe
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, compare
 
@@ -56,7 +56,13 @@ def test_a_cell_of_table_2_has_the_short_runs_beside_but_does_not_test_them(nets
         nets.run("short_mnist_as_published", "deep_cwc", seed, errors=dict.fromkeys(SCHEMES, 0.009), epochs=10)
     cell = nets.compare("029")
     assert cell.verdict.kind == verdict.NOT_RUN and cell.beside["in 10 epochs"].mean == pytest.approx(0.9)
-    assert nets.table("table2").pairs == []
+    result = nets.table("table2")
+    assert result.pairs == []
+    shown = text_of(tables.overview(result).rows[0][2])
+    assert shown == "paper 0.8 as_published: not run (in 10 epochs 0.90)"
+    assert "– (in 10 epochs 0.90)" in table_files.as_markdown(result)
+    assert "D10" in [deviation["id"] for deviation in result.deviations()]
+    assert describe(nets.claims, cell).endswith("; in 10 epochs 0.90 ± 0.00")
 
 
 def test_fewer_epochs_than_the_papers_for_that_net(nets):

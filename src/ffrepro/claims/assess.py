@@ -74,7 +74,8 @@ def counts(assessments: dict[str, Assessment]) -> dict[str, int]:
 def describe(claims: Claims, comparison: Comparison) -> str:
     """A comparison in words: "0.8701 ± 0.0034 against 0.8552 (95 % CI [...])"."""
     if comparison.summary is None:
-        return comparison.verdict.reason
+        shown = "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
+        return f"{comparison.verdict.reason}{shown}"
     if comparison.is_counted:
         shown = "".join(f"; {label} {formats.plain(found.mean)}" for label, found in comparison.beside.items())
         return f"counted {formats.plain(comparison.summary.mean)} against {formats.plain(comparison.expected)}{shown}"

@@ -79,7 +79,7 @@ class TableResult:
         touching = {
             deviation["id"]
             for (treatment, _), cell in self.cells.items()
-            if cell.summary is not None
+            if cell.summary is not None or cell.beside
             for deviation in self.claims.deviations(cell.claim, treatment)
         }
         return [deviation for deviation in self.claims.content["deviations"] if deviation["id"] in touching]
@@ -138,7 +138,7 @@ def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str 
     low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
     letters = result.footnotes()
     marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
-    deviations = result.claims.deviations(cell.claim, treatment) if cell.summary else []
+    deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.beside else []
     place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
     return [
         cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
@@ -190,23 +190,31 @@ def published(claims: Claims, claim: dict) -> str:
 def ours(claims: Claims, cell: Comparison) -> str:
     """Our number, with those beside it: ``ratio 1.08 (0.91 s per epoch)``."""
     if cell.summary is None:
-        return formats.DASH
-    digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
+        return formats.DASH + _beside(claims, cell)
     if cell.is_counted:
-        shown = [f"{label} {formats.plain(found.mean)}" for label, found in cell.beside.items()]
-        return formats.plain(cell.summary.mean) + (f" ({', '.join(shown)})" if shown else "")
-    text = formats.mean_std(cell.summary, digits)
+        return formats.plain(cell.summary.mean) + _beside(claims, cell)
+    text = formats.mean_std(cell.summary, claims.content["quantities"][cell.claim["quantity"]]["digits"])
     if cell.claim["units"] == "s":
         text = f"ratio {text}" if cell.is_ratio else f"{text} s"
-    beside = [f"{label} {formats.number(found.mean, digits)}" for label, found in cell.beside.items()]
-    return text + (f" ({', '.join(beside)})" if beside else "")
+    return text + _beside(claims, cell)
+
+
+def _beside(claims: Claims, cell: Comparison) -> str:
+    """The numbers beside ours in brackets, after a space; they may be there where ours is not."""
+    digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
+    shown = [
+        f"{label} {formats.plain(found.mean) if cell.is_counted else formats.number(found.mean, digits)}"
+        for label, found in cell.beside.items()
+    ]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def _overview_line(result: TableResult, treatment: str, claim: dict, letters: dict[str, str]) -> Line:
     cell = result.cells[treatment, claim["id"]]
-    if cell.summary is None:
-        return Line(f"{treatment}: {cell.verdict.kind}", cell.verdict.kind)
     marks = "".join(f"[{letters[text]}]" for text in result.notes[treatment, claim["id"]])
+    if cell.summary is None:
+        text = f"{treatment}: {cell.verdict.kind}{_beside(result.claims, cell)} {marks}"
+        return Line(text.strip(), cell.verdict.kind)
     count = "" if cell.is_bench or cell.is_counted else f", n={cell.n}"
     return Line(
         f"{treatment}: {ours(result.claims, cell)}{count} {cell.verdict.kind} {marks}".strip(), cell.verdict.kind
@@ -214,10 +222,9 @@ def _overview_line(result: TableResult, treatment: str, claim: dict, letters: di
 
 
 def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> list[str]:
+    notes = list(cell.precision_notes)
     if cell.evidence is None:
-        return []
-    notes = []
-    notes += cell.precision_notes
+        return notes
     timed = _timed(cell) if cell.is_bench else ""
     if timed:
         notes.append(timed)
