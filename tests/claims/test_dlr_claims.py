@@ -215,3 +215,12 @@ def test_every_deviation_touches_a_number(claims):
     assert [d["id"] for d in claims.deviations(claims.claim("040"), "as_published")] == ["D14"]
     touching = [d["id"] for d in claims.deviations(claims.claim("011"), "as_published")]
     assert "D8" in touching and "D9" not in touching and "D11" not in touching
+
+
+@pytest.mark.parametrize("scale", ["smoke", "lite", "paper"])
+def test_every_planned_run_can_be_evaluated_from_its_first_epoch(project_root, scale):
+    """One-pass inference has no say before a softmax layer that learns afterwards has begun."""
+    plans = [p for p in open_workspace(project_root, scale, ["cpu"]).plans if p["paper"] == PAPER]
+    after = [p for p in plans if p["kind"] == "train" and p["method"].get("head") == "after"]
+    assert after or scale == "smoke"
+    assert {p["protocol"]["inference"] for p in after} <= {"multi_pass"}
