@@ -78,3 +78,23 @@ def test_errors_of_the_mlp_by_epoch(tables, records):
             for line in lines
         ]
         assert cells == [f"{100 * statistics.fmean(column):.1f}" for column in zip(*errors, strict=True)], epoch
+
+
+@pytest.mark.parametrize(
+    ("table", "experiments", "data"), [("ablation", "ablation_*", "cifar10"), ("variant", "variants*", "mnist")]
+)
+def test_runs_at_scale_lite(project_root, tables, table, experiments, data):
+    """Every run has a row, backpropagation's in a column of its own, and the rows go from the least error up."""
+    root, expected = project_root / reference.FOLDER / "lite/cpu", []
+    for path in root.glob(f"{experiments}_{data}_as_published/*/seed0/result.json"):
+        metrics = json.loads(path.read_text())["metrics"]
+        cells = [
+            f"{100 * metrics[name]:.1f}" if name in metrics else "–"
+            for name in ("test/error_multi_pass", "test/error_one_pass")
+        ]
+        experiment, variant = path.parts[-4].removesuffix(f"_{data}_as_published"), path.parts[-3]
+        trained = json.loads((path.parent / "run.json").read_text())["plan"]["method"]["name"]
+        cells = ["–", "–", f"{100 * metrics['test/error']:.1f}"] if trained == "backprop" else [*cells, "–"]
+        expected.append((metrics["test/error"], [f"`{experiment}/{variant}`", *cells]))
+    assert len(expected) > 15
+    assert tables[table] == [row for _, row in sorted(expected)]
