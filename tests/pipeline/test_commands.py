@@ -186,7 +186,7 @@ def test_doctor_tells_needed_from_nice_to_have(ffrepro, fast_doctor, project, mo
     code, out, _ = ffrepro("doctor")
     assert code == 0
     assert "warn: pytest: pinned is 0.1: numbers may differ in the last digits" in out
-    assert "warn: import torchvision: image data sets need it" in out
+    assert "warn: import torchvision: foreign models and transforms of one's own need it, no run here does" in out
     assert "profiles cpu (best: cpu)" in out
     (project / "requirements.txt").write_text("no-such-package-at-all==1.0\n")
     code, out, _ = ffrepro("doctor")
