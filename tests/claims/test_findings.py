@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from ffrepro.claims import reference
+from ffrepro.claims import load, reference
 
 PAGE = "docs/ortiz2025_advancements.md"
 
@@ -44,9 +44,23 @@ def percent(folders, metric):
     return f"{statistics.fmean(values):.2f}{spread}"
 
 
-def test_test_errors(tables, records):
-    """Every committed variant of scale paper has a row, and its cells are what the records say."""
-    for name, n, multi, one, bp, _ in tables["run"]:
+def test_test_errors(project_root, tables, records):
+    """Every committed variant of scale paper has a row, its cells are what the records say, and the last one is what
+    the claims say was published for the same net and data."""
+    measured = [c for c in load.load(project_root, "ortiz2025_advancements").claims.values() if c["kind"] == "measured"]
+    for name, n, multi, one, bp, printed in tables["run"]:
+        _, experiment, variant = name.strip("`").split("/")
+        published = {
+            c["measure"]["metric"]: str(c["value"])
+            for c in measured
+            if c["where"] in ("Table I", "Table II", "Table IV")
+            and (c["measure"]["variant"], c["measure"]["dataset"]) == (variant, experiment.split("_")[1])
+        }
+        if published:
+            pair = f"{published['test/error_multi_pass']}, {published['test/error_one_pass']}"
+            assert printed.removesuffix(" (300 epochs)") == pair, name
+        else:
+            assert experiment == "hinton_mnist_as_published", name
         folders, net = records(name), name.strip("`").rsplit("_", 1)[0]
         seeds = [folder.name for folder in folders]
         twins = [folder for folder in records(f"{net}_bp") if folder.name in seeds]
@@ -57,10 +71,11 @@ def test_test_errors(tables, records):
 
 
 def test_no_variant_is_passed_over(project_root, tables):
-    root = project_root / reference.FOLDER / "paper"
-    folders = {path.parents[1].relative_to(root).as_posix() for path in root.glob("*/*mnist*/*/seed*/result.json")}
-    folders |= {path.parents[1].relative_to(root).as_posix() for path in root.glob("*/*cifar*/*/seed*/result.json")}
-    trained = {name for name in folders if not name.endswith(("_bp", "interleaved"))}
+    root, trained = project_root / reference.FOLDER / "paper", set()
+    for data in ("mnist", "cifar10"):
+        paths = root.glob(f"*/*_{data}_*/*/seed*/result.json")
+        trained |= {path.parents[1].relative_to(root).as_posix() for path in paths}
+    trained = {name for name in trained if not name.endswith(("_bp", "interleaved"))}
     assert trained == {row[0].strip("`") for row in tables["run"]}
 
 

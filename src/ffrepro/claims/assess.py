@@ -73,11 +73,14 @@ def counts(assessments: dict[str, Assessment]) -> dict[str, int]:
 
 def describe(claims: Claims, comparison: Comparison) -> str:
     """A comparison in words: "0.8701 ± 0.0034 against 0.8552 (95 % CI [...])"."""
+    shown = "".join(
+        f"; {label} {formats.plain(found.mean) if comparison.is_counted else formats.mean_std(found, 2)}"
+        for label, found in comparison.beside.items()
+    )
+    shown += "".join(f"; {note}" for note in comparison.precision_notes)
     if comparison.summary is None:
-        shown = "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
         return f"{comparison.verdict.reason}{shown}"
     if comparison.is_counted:
-        shown = "".join(f"; {label} {formats.plain(found.mean)}" for label, found in comparison.beside.items())
         return f"counted {formats.plain(comparison.summary.mean)} against {formats.plain(comparison.expected)}{shown}"
     digits = claims.content["quantities"][comparison.claim["quantity"]]["digits"]
     ours, expected = formats.mean_std(comparison.summary, digits), formats.number(comparison.expected, digits)
@@ -89,8 +92,7 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     text = f"ours {ours} against {expected}"
     if interval != formats.DASH:
         text += f" ({kind} {interval})"
-    text += "".join(f"; {label} {formats.mean_std(found, 2)}" for label, found in comparison.beside.items())
-    text += "".join(f"; {note}" for note in comparison.precision_notes)
+    text += shown
     if comparison.capped is not None:
         text += f"; runs capped at {comparison.capped} epochs"
     return text

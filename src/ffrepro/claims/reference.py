@@ -143,11 +143,11 @@ def is_twin(plan: dict, other: dict) -> bool:
 
     def place(p: dict) -> tuple:
         data = (prepared_set(p), p["data"].get("control"))
-        images: tuple = ()
+        images: list = []
         if p["net"]["name"] in ("cnn", "mlp"):
-            images = tuple(p["net"].get(name) for name in ("model", "layers", "cfse"))
-            images += (p["training"]["max_epochs"],)
-            images += tuple(p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation"))
+            images = [p["training"]["max_epochs"]]
+            images += [p["net"].get(name) for name in ("model", "layers", "cfse")]
+            images += [p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
         return data, images, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
 
     return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
