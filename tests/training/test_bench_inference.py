@@ -8,7 +8,8 @@ from helpers.method_cases import BP_IMAGES, CWC, FF_IMAGES
 from helpers.plans import MLP, make_image_plan
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import early_exit
+from ffrepro.core import early_exit, updates
+from ffrepro.methods.base import Phase
 from ffrepro.training import bench_inference, parts
 
 
@@ -35,9 +36,11 @@ def test_bench_record(place):
     assert sorted(p.name for p in at.iterdir()) == ["result.json", "run.json"]
     assert json.loads((at / "result.json").read_text()) == result
     rows = {row["name"]: row for row in result["rows"]}
-    schemes = ["BP", "one-pass", "multi-pass", "early exit"]
+    schemes = {net: ["BP", "one-pass", "multi-pass", "early exit"] for net in ("mlp", "tiny")}
+    schemes["mlp"] += ["one-pass, all", "one-pass, last 1", "one-pass, last 2", "multi-pass, from second"]
+    schemes["tiny"] += ["multi-pass, last 1", "multi-pass, last 3", "multi-pass, all"]
     assert set(rows) == {
-        f"{net}, {scheme}{fed}" for net in ("mlp", "tiny") for scheme in schemes for fed in ("", ", singly")
+        f"{net}, {scheme}{fed}" for net in schemes for scheme in schemes[net] for fed in ("", ", singly")
     } | {"mlp, softmax layer's training", "tiny, softmax layer's training"}
     assert (result["config"]["images"], result["config"]["singles"], result["config"]["weights"]) == (7, 3, "untrained")
     for name, row in rows.items():
@@ -58,8 +61,8 @@ def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch)
     plan, calls, methods = bench_plan(), [], []
     built = bench_inference._method
 
-    def counting(plan, variant, task):
-        method = built(plan, variant, task)
+    def counting(plan, variant, task, **options):
+        method = built(plan, variant, task, **options)
         method.net.blocks[0].register_forward_hook(lambda module, x, y: calls.append(len(y)))
         methods.append(method)
         return method
@@ -80,13 +83,37 @@ def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch)
             calls.clear()
             ways[scheme](fed)
             assert calls == expected, (net, scheme)
-        before = {name: value.clone() for name, value in methods[-2].weights().items()}
+        before = {name: value.clone() for name, value in methods[-1].weights().items()}
         calls.clear()
         ways["softmax layer's training"](fed)
-        changed = {name for name, value in methods[-2].weights().items() if not torch.equal(value, before[name])}
+        changed = {name for name, value in methods[-1].weights().items() if not torch.equal(value, before[name])}
         assert calls == [size] and changed and all("head." in name for name in changed)
         if method == "ff":
             assert changed == {"extra.head.layers.1.weight", "extra.head.layers.1.bias"}  # no other readout's
+
+
+@pytest.mark.parametrize(
+    ("name", "schemes"),
+    [
+        ("mlp_ff", {"one-pass": "one_pass", "one-pass, last 1": "one_pass_last_1", "one-pass, all": "one_pass_all",
+                    "multi-pass": "multi_pass", "multi-pass, from second": "from_second"}),
+        ("tiny_cwc", {"one-pass": "one_pass", "multi-pass": "multi_pass", "multi-pass, last 1": "last1",
+                      "multi-pass, last 3": "last3", "multi-pass, all": "all"}),
+    ],
+)  # fmt: skip
+def test_a_scheme_is_the_one_its_row_names(name, schemes, place):
+    plan = bench_plan()
+    data = parts.load_data(plan, place.prepared)
+    task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
+    batch = next(iter(task.in_order("val")))
+    ways, _ = bench_inference._ways(plan, task, name, f"{name.partition('_')[0]}_bp", batch)
+    method = bench_inference._method(plan, name, task)  # the same weights: one seed
+    method.begin_phase(Phase(updates.HEAD))
+    observed, seen = method.observe(batch), []
+    for scheme, inference in schemes.items():
+        torch.testing.assert_close(ways[scheme](batch), observed[f"scores_{inference}"], rtol=1e-5, atol=1e-6)
+        assert not any(torch.equal(ways[scheme](batch), other) for other in seen), scheme
+        seen.append(ways[scheme](batch))
 
 
 def test_half_of_the_layers_are_used():

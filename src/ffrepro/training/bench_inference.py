@@ -1,9 +1,9 @@
 """Time of inference: the schemes of the local image classifiers beside the forward pass of their BP twins.
 
 For every net: one-pass (softmax on activities), multi-pass (goodness under every label: ten forward passes, or for few
-images one over all labels; one for a net with channel groups), early exit, and backpropagation's forward pass, each
-over the same images, in batches and one by one, interleaved in one process. The nets are untrained: nothing but early
-exit takes a time that depends on the weights.
+images one over all labels; one for a net with channel groups), each also over the other layers that its method reads
+(``one-pass, all``), early exit, and backpropagation's forward pass, over the same images, in batches and one by one,
+interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
 How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
 threshold is set so that about half of the layers are used, and ``layers_used`` says how many were. Beside them stands
 what one-pass inference costs before it can be used: the softmax layer's training on frozen blocks, an epoch of the same
@@ -16,6 +16,7 @@ the same net in the same way of feeding: "multi-pass time over one-pass time" is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import torch
@@ -30,7 +31,7 @@ SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rou
 LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"
-SCHEMES = {ONE_PASS: "one_pass", "multi-pass": "multi_pass"}
+MAIN = {"one_pass": ONE_PASS, "multi_pass": "multi-pass"}  # schemes by the names of ``methods.base.Method.observe``
 
 
 def run(plan: dict, place: parts.Place) -> dict:
@@ -94,8 +95,12 @@ def _singly(batches: list[dict], images: int) -> Iterator[dict]:
 def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[str, Callable[[dict], object]], float]:
     """For each scheme a function of a batch; and the mean number of layers that early exit uses of the example."""
     ours, theirs = (_method(plan, variant, task) for variant in (name, twin))
+    learner = _method(plan, name, task, one_readout=True)  # the other readouts' training is not one-pass inference's
+    for method in (ours, learner):
+        method.begin_phase(Phase(updates.HEAD))
     with torch.no_grad():
-        scores_BLC = ours.observe(example)["layer_scores"].cpu()  # float64 below: not every device has it
+        observed = ours.observe(example)
+    scores_BLC = observed["layer_scores"].cpu()  # float64 below: not every device has it
     threshold = _halving(scores_BLC)
     used = float(early_exit.leave(scores_BLC, threshold)[1].double().mean())
 
@@ -104,17 +109,28 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
         return early_exit.run(*ours.exits(batch), threshold)
 
     ways: dict[str, Callable[[dict], object]] = {BP: lambda batch: theirs.scores(batch, "one_pass")}
-    ways |= {scheme: (lambda batch, inference=i: ours.scores(batch, inference)) for scheme, i in SCHEMES.items()}
-    ours.begin_phase(Phase(updates.HEAD))
-    return ways | {"early exit": leave, HEAD_TRAINING: ours.step}, used
+    for scheme, inference in _schemes(observed).items():
+        ways[scheme] = lambda batch, inference=inference: ours.scores(batch, inference)
+    return ways | {"early exit": leave, HEAD_TRAINING: learner.step}, used
 
 
-def _method(plan: dict, variant: str, task):
+def _method(plan: dict, variant: str, task, one_readout: bool = False):
     asked = {**plan, **plan["variants"][variant], "training": {"lr": LR}}
     method = asked["method"]
-    if "readouts" in method:  # one-pass inference needs the first alone, and the training of no other is timed
+    if one_readout and "readouts" in method:
         asked["method"] = {**method, "readouts": method["readouts"][:1]}
     return parts.make_method(asked, task, seeds.generator("bench", "init"))
+
+
+def _schemes(observed: dict) -> dict[str, str]:
+    """The names that ``scores`` takes, by names for people, the two that the paper times first."""
+    found = [name.removeprefix("scores_") for name in observed if name.startswith("scores_")]
+    others = {}
+    for name in (name for name in found if name not in MAIN):
+        main = "one_pass" if name.startswith("one_pass_") else "multi_pass"
+        layers = re.sub(r"_|(?<=[a-z])(?=\d)", " ", name.removeprefix("one_pass_"))
+        others[f"{MAIN[main]}, {layers}"] = name
+    return {scheme: name for name, scheme in MAIN.items()} | others
 
 
 def _halving(scores_BLC: torch.Tensor) -> float:
