@@ -31,14 +31,14 @@ def check(layer, x, groups, slope, loss, work):
         torch.testing.assert_close(found, parameter.grad, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("work", [(N, 12), (N, 5), (3, 12), (2, 7), (1, 1)])
+@pytest.mark.parametrize("work", [(N, 12), (N, 9), (3, 12), (2, 6), (1, 3)])
 def test_class_competition(case, work):
     layer, x = case
     label = torch.randint(4, (N,))
     check(layer, x, 4, lambda g: losses.cwc_slope(g, label) / N, lambda g: losses.cwc(g, label).mean(), work)
 
 
-@pytest.mark.parametrize("work", [(N, 12), (N, 7), (4, 5)])
+@pytest.mark.parametrize("work", [(N, 12), (4, 12), (1, 12)])
 def test_positive_and_negative_samples(case, work):
     layer, x = case
     sign = torch.tensor([1.0, -1, 1, -1, -1, 1, 1], dtype=torch.float64).unsqueeze(1)
@@ -58,7 +58,9 @@ def test_pass_on_is_the_rms_normalisation(case):
         torch.testing.assert_close(linear_block.pass_on(out, goodness, 1e-5), expected, rtol=1e-13, atol=0)
 
 
-def test_workspace_is_a_part_of_a_batch_in_pieces_of_about_one_size():
-    assert linear_block.workspace_shape(512, 2000) == (128, 1000)
-    assert linear_block.workspace_shape(200, 1000) == (100, 1000)
-    assert linear_block.workspace_shape(7, 30) == (7, 30)
+def test_workspace_is_a_part_of_a_batch_in_pieces_of_about_one_size_and_whole_groups():
+    assert linear_block.workspace_shape(512, 2000, 10) == (128, 1000)
+    assert linear_block.workspace_shape(512, 3000, 10) == (128, 900)
+    assert linear_block.workspace_shape(512, 2000, 1) == (128, 2000)
+    assert linear_block.workspace_shape(200, 1000, 1) == (100, 1000)
+    assert linear_block.workspace_shape(7, 30, 3) == (7, 30)

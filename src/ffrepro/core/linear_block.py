@@ -27,10 +27,11 @@ def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO
     return torch.linalg.vector_norm(out_NO.unflatten(1, (groups, units)), dim=-1).square_() / units
 
 
-def workspace_shape(samples: int, outputs: int) -> tuple[int, int]:
-    """Shape of ``gradient``'s workspace for a layer: pieces of a batch of about the same size, and units."""
+def workspace_shape(samples: int, outputs: int, groups: int) -> tuple[int, int]:
+    """Shape of ``gradient``'s workspace for a layer: pieces of a batch of about the same size, and whole groups."""
     pieces = -(-samples // SAMPLES)
-    return -(-samples // pieces), min(outputs, UNITS)
+    units = outputs // groups
+    return -(-samples // pieces), min(outputs, units * max(1, UNITS // units))
 
 
 def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, Tensor], work_PS: Tensor) -> None:
@@ -40,27 +41,23 @@ def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, 
         x_NI: input. h_NO: activities, as ``forward`` left them (not normalised yet).
         slope_NG: d loss / d goodness of ``forward``.
         grads: (d weight, d bias), overwritten.
-        work_PS: workspace; P samples and S units are worked on at a time.
+        work_PS: workspace; P samples and S units, of whole groups, are worked on at a time.
     """
-    d_weight, d_bias = grads
-    (samples, outputs), (piece, width) = h_NO.shape, work_PS.shape
-    units = outputs // slope_NG.shape[1]
-    slope_NG = slope_NG * (2.0 / units)
-    for start in range(0, outputs, width):
-        end = min(start + width, outputs)
+    (samples, groups), (piece, width) = slope_NG.shape, work_PS.shape
+    h_NGU = h_NO.unflatten(1, (groups, -1))
+    units = h_NGU.shape[2]
+    slope_NG1 = (slope_NG * (2.0 / units)).unsqueeze(2)
+    one_P = slope_NG.new_ones(piece)
+    for first_group in range(0, groups, width // units):
+        some = slice(first_group, min(first_group + width // units, groups))
+        d_weight, d_bias = (grad[some.start * units : some.stop * units] for grad in grads)
         for first in range(0, samples, piece):
             rows = slice(first, min(first + piece, samples))
-            d_PS = work_PS[: rows.stop - first, : end - start]
-            for group in range(start // units, -(-end // units)):
-                begin, stop = max(start, group * units), min(end, (group + 1) * units)
-                out = d_PS[:, begin - start : stop - start]
-                torch.mul(h_NO[rows, begin:stop], slope_NG[rows, group : group + 1], out=out)
-            # beta 0 overwrites, whatever is there
-            torch.addmm(d_weight[start:end], d_PS.t(), x_NI[rows], beta=min(first, 1), out=d_weight[start:end])
-            if first == 0:
-                torch.sum(d_PS, 0, out=d_bias[start:end])
-            else:
-                d_bias[start:end] += d_PS.sum(0)
+            d_PS = work_PS[: rows.stop - first, : len(d_bias)]
+            torch.mul(h_NGU[rows, some], slope_NG1[rows, some], out=d_PS.unflatten(1, (-1, units)))
+            beta = min(first, 1)  # 0 overwrites, whatever is there
+            torch.addmm(d_weight, d_PS.t(), x_NI[rows], beta=beta, out=d_weight)
+            torch.addmv(d_bias, d_PS.t(), one_P[: len(d_PS)], beta=beta, out=d_bias)
 
 
 def pass_on(h_NO: Tensor, goodness_NG: Tensor, epsilon: float) -> Tensor:

@@ -72,7 +72,7 @@ class PairLearner(NormalisedClassifier):
             (slope_B1,) = torch.autograd.grad(loss, mean_B1)
         for name, parameter in linear.named_parameters():
             parameter.grad = self._buffers.get((name, index), parameter.shape, x)
-        work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape), x)
+        work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
         linear_block.gradient(x_BI, h_BO, slope_B1, (linear.weight.grad, linear.bias.grad), work)
         if x.requires_grad:  # a learnt label in the input
             x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))

@@ -112,7 +112,7 @@ def local_linear(net: nn.Module, x: Tensor, label: Tensor) -> Step:
             out = buffers.get(number % 2, (len(x), block.out_features), x)
             g = linear_block.forward(h, block.weight, block.bias, CLASSES, out)
             slope = losses.cwc_slope(g, label).div_(len(label))
-            work = buffers.get("work", linear_block.workspace_shape(*out.shape), x)
+            work = buffers.get("work", linear_block.workspace_shape(*out.shape, CLASSES), x)
             linear_block.gradient(h, out, slope, grad, work)
             optimizer.step()
             h = linear_block.pass_on(out, g, EPSILON)
