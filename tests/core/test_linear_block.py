@@ -49,6 +49,36 @@ def test_positive_and_negative_samples(case, work):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_batchnorm_on_the_input(bias):
+    torch.manual_seed(0)
+    ours, theirs = (nn.BatchNorm1d(INPUTS).double() for _ in range(2))
+    for bn in (ours, theirs):
+        nn.init.uniform_(bn.weight, -2, 2)
+        nn.init.normal_(bn.bias)
+        ours.load_state_dict(bn.state_dict())
+    linear = nn.Linear(INPUTS, OUTPUTS, bias=bias).double()
+    x = 3 * torch.randn(N, INPUTS, dtype=torch.float64) + 5
+    x[:, 0] = 0.7  # a pixel that is the same in all images
+    label = torch.randint(4, (N,))
+    h = linear(theirs(x)).relu()
+    losses.cwc(h.view(N, 4, -1).square().mean(-1), label).mean().backward()
+    with torch.no_grad():
+        layer, out = linear_block.fold(linear, ours, x), torch.empty(N, OUTPUTS, dtype=torch.float64)
+        goodness = linear_block.forward(x, layer.weight, layer.bias, 4, out)
+        grads = torch.empty_like(linear.weight), torch.empty(OUTPUTS, dtype=torch.float64)
+        slope, work = losses.cwc_slope(goodness, label) / N, torch.empty(3, 6, dtype=torch.float64)
+        linear_block.gradient(x, out, slope, grads, work)
+        of_norm = linear_block.unfold(layer, linear, ours, grads)
+    torch.testing.assert_close(out, h.detach(), rtol=0, atol=1e-12)
+    for found, parameter in zip((*of_norm, *grads), (*theirs.parameters(), *linear.parameters()), strict=False):
+        assert parameter.grad.abs().max() > 1e-4
+        torch.testing.assert_close(found, parameter.grad, rtol=1e-10, atol=1e-12)
+    for name, value in theirs.named_buffers():
+        assert name != "running_mean" or value.abs().max() > 0.1
+        torch.testing.assert_close(dict(ours.named_buffers())[name], value, rtol=1e-12, atol=0)
+
+
 def test_pass_on_is_the_rms_normalisation(case):
     layer, x = case
     with torch.no_grad():

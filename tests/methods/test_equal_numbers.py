@@ -18,6 +18,10 @@ PAIRS = [
     ("ff convolutions closed form", {"goodness": "sum"}, {"goodness": "sum", "gradient": "autograd"}),
     ("ff convolutions", {"gradient": "closed_form"}, {}),
     ("cwc closed form", {}, {"gradient": "autograd"}),
+    *(
+        ("cwc closed form", {"loss": loss}, {"loss": loss, "gradient": "autograd"})
+        for loss in ("logistic", "symba", "distance")
+    ),
     ("ff learnt labels closed form", {}, {"gradient": "autograd"}),
     ("ff_unsupervised noise", {}, {"gradient": "autograd"}),
     ("scff", {"gradient": "closed_form"}, {}),

@@ -71,19 +71,36 @@ def test_readouts_see_their_blocks_and_learn_as_if_alone():
     [
         ("ff convolutions closed form", {"loss": "symba"}),
         ("ff convolutions closed form", {"label": "embedding"}),
-        ("ff closed form", {"net": {"bias": False}}),
-        ("ff closed form", {"net": {"input_norm": "batch"}}),
+        ("ff closed form", {"label": "embedding", "net": {"input_norm": "batch"}}),
     ],
 )
 def test_what_has_no_closed_form_is_refused(case, change, monkeypatch):
-    net = {"input_norm": "none", "bias": True} | change.get("net", {})
-    change = {name: value for name, value in change.items() if name != "net"}
-    real = method_cases.Mlp
-    monkeypatch.setattr(method_cases, "Mlp", lambda *args, **settings: real(*args, **(settings | net)))
+    _change_mlps(monkeypatch, change.pop("net", {}))
     with pytest.raises(FfreproError, match="closed form") as error:
         build(case, **change)
     assert "set `gradient` to autograd" in str(error.value)
     build(case, gradient="autograd", **change)
+
+
+@pytest.mark.parametrize("net", [{"input_norm": "batch"}, {"input_norm": "batch", "bias": False}, {"bias": False}])
+def test_closed_form_of_other_linear_blocks_equals_autograd(net, monkeypatch):
+    """Weights and running statistics after some steps, and a last batch of one image with its negative."""
+    _change_mlps(monkeypatch, net)
+    fast, slow = (build("ff closed form", gradient=g, dtype=torch.float64) for g in ("closed_form", "autograd"))
+    start = {name: value.clone() for name, value in fast.weights().items()}
+    assert any(name.endswith("running_var") for name in start) == ("input_norm" in net)
+    for number, size in enumerate((20, 20, 7, 1)):
+        batch = make_images(size, seed=number, dtype=torch.float64)
+        a, b = fast.step(batch), slow.step(batch)
+        assert float(a["loss"]) == pytest.approx(float(b["loss"]), rel=1e-9)
+    for name, value in fast.weights().items():
+        assert name.startswith("head.") or not torch.equal(value, start[name])
+        torch.testing.assert_close(value, slow.weights()[name], rtol=1e-7, atol=1e-9)
+
+
+def _change_mlps(monkeypatch, changes):
+    real = method_cases.Mlp
+    monkeypatch.setattr(method_cases, "Mlp", lambda *args, **settings: real(*args, **(settings | changes)))
 
 
 def test_hard_negatives_follow_the_heads_mistakes(monkeypatch):

@@ -17,9 +17,10 @@ def result():
 def test_rows_and_baselines(result):
     rows = {row["name"]: row for row in result["rows"]}
     adams = [f"BP, {layout}, {adam} Adam" for layout in bench_local.LAYOUTS for adam in bench_local.ADAMS]
+    baselines = [*adams, bench_local.SCRIPT]
     others = ["BP, checkpointed", "BP, 4 micro-batches", "local, plain autograd"]
-    assert list(rows) == [*adams, *others, "local, closed form"]
-    assert rows[result["baseline"]]["ms_median"] == min(rows[name]["ms_median"] for name in adams)
+    assert list(rows) == [*baselines, *others, "local, closed form"]
+    assert rows[result["baseline"]]["ms_median"] == min(rows[name]["ms_median"] for name in baselines)
     assert rows[result["baseline"]]["ratio_to_bp"] == 1.0
     assert rows[result["memory_baseline"]]["activation_ratio_to_bp"] == 1.0
     table = bench_local.describe(result)
@@ -58,6 +59,15 @@ def test_the_documented_table_is_the_records_own_and_so_is_what_the_page_says_of
         row = {row["name"]: row for row in result["rows"]}["local, closed form"]
         assert least < row["ratio_to_bp"] < most and row["activation_ratio_to_minimum"] <= 1.1
         assert row["activation_ratio_to_bp"] <= 0.65
+
+
+@pytest.mark.parametrize("name", bench_local.DEFAULT)
+def test_a_plain_script_computes_the_same_map(name):
+    net = bench_local._net(name, torch.empty(1, *bench_local.NETS[name]))
+    plain = scripted = torch.randn(4, *bench_local.NETS[name])
+    for block in net.blocks:
+        plain, scripted = bench_local_steps.plain(block, plain), bench_local_steps.scripted(block, scripted)
+        assert torch.equal(plain, scripted)
 
 
 def test_sizes_left_out_are_not_counted():

@@ -140,11 +140,11 @@ class Method(LocalClassifier):
             FfreproError: the closed form cannot learn this block, or not with these settings.
         """
         plain = isinstance(block, ConvBlock) and block.bn is not None and block.conv.groups == 1
-        if not plain or self.hp["update"] not in ("simultaneous", "greedy") or self.hp["loss"] != "cwc":
+        if not plain or self.hp["update"] not in ("simultaneous", "greedy"):
             raise FfreproError(
-                "the closed form is for convolutions behind BatchNorm that learn one by one from the CwC loss",
+                "the closed form is for convolutions behind BatchNorm that learn one by one",
                 where="method.gradient",
-                fix="set `gradient` to autograd, or `update` to simultaneous, `loss` to cwc and `cfse` to false",
+                fix="set `gradient` to autograd, or `update` to simultaneous and `cfse` to false",
             )
         return conv_layer.layer_of(block.conv, block.bn, block.pool)
 
@@ -162,7 +162,7 @@ class Method(LocalClassifier):
         label_B = batch["label"]
 
         def slope(g_nJ: Tensor, some: slice) -> Tensor:
-            return losses.cwc_slope(g_nJ, label_B[some]) / len(label_B)
+            return self._slope(g_nJ, label_B[some]) / len(label_B)
 
         for index, (layer, block, chunk) in enumerate(zip(self._layers, self.net.blocks, chunks, strict=True)):
             if index > top:
@@ -176,7 +176,7 @@ class Method(LocalClassifier):
                 h, g_BJ = conv_block.forward(layer, h, self.classes)
                 var_C, mean_C = torch.var_mean(h[..., :-1], dim=(0, 1, 2), correction=0)
                 moments = conv_block.Moments(mean_C, var_C, h[..., 0].numel())
-            layer_losses.append(losses.cwc(g_BJ, label_B).mean())
+            layer_losses.append(self._loss(g_BJ, label_B).mean())
             if index >= self.layers - self.head.layers:
                 activities.append(h[..., :-1].permute(0, 3, 1, 2))
         return activities, layer_losses
@@ -221,6 +221,8 @@ class Method(LocalClassifier):
 
     def _slope(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """d loss / d goodness, each sample's own (B, classes)."""
+        if self.hp["loss"] == "cwc":
+            return losses.cwc_slope(g_BJ, label_B)
         with torch.enable_grad():
             g_BJ = g_BJ.detach().requires_grad_()
             return torch.autograd.grad(self._loss(g_BJ, label_B).sum(), g_BJ)[0]

@@ -35,8 +35,8 @@ class PairLearner(NormalisedClassifier):
         self._buffers = Buffers()  # of the closed form
         if hyperparameters["gradient"] == "closed_form" and not all(map(self._has_closed_form, net.blocks)):
             raise FfreproError(
-                "the closed form of this method is for linear maps with a bias and without BatchNorm, and for "
-                "convolutions without groups that learn from the logistic loss and from no learnt label",
+                "the closed form of this method is for linear maps, and for convolutions without groups that learn "
+                "from the logistic loss; with a learnt label, for linear maps without BatchNorm",
                 where="method.gradient",
                 fix="set `gradient` to autograd for its variants",
             )
@@ -44,7 +44,7 @@ class PairLearner(NormalisedClassifier):
     def _has_closed_form(self, block: nn.Module) -> bool:
         if isinstance(block, ConvBlock):
             return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "beside0" not in self.extra
-        return block.bn is None and block.linear.bias is not None
+        return block.bn is None or "beside0" not in self.extra
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
         """``learn_blocks`` on positive samples followed by their negatives."""
@@ -65,15 +65,19 @@ class PairLearner(NormalisedClassifier):
         linear, x_BI = block.linear, x.flatten(1)
         units = linear.out_features
         h_BO = self._buffers.get("h", (len(x), units), x)  # one for all: the next block gets a normalised copy
-        mean_B1 = linear_block.forward(x_BI, linear.weight, linear.bias, 1, h_BO)
+        layer = linear_block.fold(linear, block.bn, x_BI)
+        mean_B1 = linear_block.forward(x_BI, layer.weight, layer.bias, 1, h_BO)
         with torch.enable_grad():
             mean_B1.requires_grad_()
             loss = self.pair_loss(mean_B1.squeeze(1) * self._scale(units), units).mean()
             (slope_B1,) = torch.autograd.grad(loss, mean_B1)
-        for name, parameter in linear.named_parameters():
-            parameter.grad = self._buffers.get((name, index), parameter.shape, x)
+        grads = tuple(self._buffers.get((name, index), getattr(layer, name).shape, x) for name in ("weight", "bias"))
         work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
-        linear_block.gradient(x_BI, h_BO, slope_B1, (linear.weight.grad, linear.bias.grad), work)
+        linear_block.gradient(x_BI, h_BO, slope_B1, grads, work)
+        if block.bn is not None:
+            block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, linear, block.bn, grads)
+        for parameter, grad in zip(linear.parameters(), grads, strict=False):  # no bias, no gradient of it
+            parameter.grad = grad
         if x.requires_grad:  # a learnt label in the input
             x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss.detach()

@@ -2,9 +2,10 @@
 
 Everything runs in this process on one batch, interleaved. The baseline of all time ratios is the fastest of
 backpropagation with contiguous or channels_last memory and PyTorch's three Adams, on blocks that rectify in place and
-behind the pool, as the closed form does. Activation memory is the peak of what a step allocates, tensors of a
-weight's size (parameters, the closed form's weights with BatchNorm in them, gradients, moments) left out, against the
-least of the baselines; beside it stands the least that an exact layer-by-layer step can hold.
+behind the pool, as the closed form does, and of the same net as a plain script has it. Activation memory is the peak of
+what a step allocates, tensors of a weight's size (parameters, the closed form's weights with BatchNorm in them,
+gradients, moments) left out, against the least of the baselines; beside it stands the least that an exact
+layer-by-layer step can hold.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ffrepro.training import memory, timing
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MLP = "mlp_4x2000"
+SCRIPT = "BP, plain script"
 NETS = {"ff_tiny": (3, 32, 32), "ff_medium": (3, 32, 32), "ff_deep": (3, 32, 32), MLP: (784,)}
 DEFAULT = ("ff_medium", "ff_deep", MLP)
 BATCH = {"ff_tiny": 256, "ff_medium": 256, "ff_deep": 128, MLP: 512}
@@ -124,6 +126,7 @@ def _makers(name: str, x: Tensor, label: Tensor) -> tuple[dict[str, Callable[[],
     layouts = list(LAYOUTS) if images else ["contiguous"]
     makers = {f"BP, {l}, {a} Adam": partial(bp, l, a) for l in layouts for a in ADAMS}  # noqa: E741
     last = layouts[-1]
+    makers[SCRIPT] = partial(bp, last, "fused", steps.scripted)
     baselines = list(makers)
     makers["BP, checkpointed"] = partial(bp, last, "fused", steps.checkpointed)
     makers["BP, 4 micro-batches"] = partial(bp, last, "fused", micro=4)

@@ -47,6 +47,14 @@ def plain(block: nn.Module, x: Tensor) -> Tensor:
     return block(x)
 
 
+def scripted(block: nn.Module, x: Tensor) -> Tensor:
+    """The same map as a script with PyTorch's layers has it: ReLU, not in place, before the pool."""
+    if not hasattr(block, "conv"):
+        return F.relu(block.linear(x))
+    h = F.relu(block.conv(block.bn(x)))
+    return F.max_pool2d(h, 2) if block.pool else h
+
+
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
     """The same, its activities forgotten and computed again in the backward pass."""
     return checkpoint(block, x, use_reentrant=False)
