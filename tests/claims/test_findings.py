@@ -38,8 +38,9 @@ def records(project_root):
 
 
 def percent(folders, metric):
-    """Mean ± std over runs, as the page prints them."""
+    """Mean ± std over runs of an error, as the page prints them; an accuracy is turned into one."""
     values = [100 * json.loads((folder / "result.json").read_text())["metrics"][metric] for folder in folders]
+    values = [100 - value if "accuracy" in metric else value for value in values]
     spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.2f}{spread}"
 
@@ -115,3 +116,27 @@ def test_runs_at_scale_lite(project_root, tables, table, experiments, data):
         expected.append((metrics["test/error"], [f"`{experiment}/{variant}`", *cells]))
     assert len(expected) > 15
     assert tables[table] == [row for _, row in sorted(expected)]
+
+
+def test_errors_by_what_is_read(tables, records):
+    assert len(tables["read"]) == 3
+    for name, *cells in tables["read"]:
+        readouts = [percent(records(name), f"test/error_one_pass{part}") for part in ("_all", "", "_last_1")]
+        assert cells[:3] == readouts, name
+        layers = [cell for cell in cells[3:] if cell != "–"]
+        assert layers == [percent(records(name), f"test/accuracy_layer{i}") for i in range(len(layers))], name
+        assert len(layers) == (2 if "mlp" in name else 3)
+
+
+def test_numbers_in_the_prose(project_root, records):
+    section = " ".join((project_root / PAGE).read_text().split())
+    lines = [
+        json.loads(line)
+        for folder in records("cpu_bf16/original_mnist_as_published/cnn_ff")
+        for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
+    least = min(line["val/error_one_pass"] for line in lines)
+    assert f"has a validation error below {100 * least:.1f} % by one-pass inference" in section
+    at = project_root / reference.FOLDER / "lite/cpu/variants_mnist_as_published/cnn_ff/seed0/result.json"
+    error = json.loads(at.read_text())["metrics"]["test/error_one_pass_all"]
+    assert f"Table I's CNN on {100 * error:.1f} %" in section
