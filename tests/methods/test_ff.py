@@ -75,7 +75,8 @@ def test_readouts_see_their_blocks_and_learn_as_if_alone():
     ],
 )
 def test_what_has_no_closed_form_is_refused(case, change, monkeypatch):
-    _change_mlps(monkeypatch, change.pop("net", {}))
+    _change_mlps(monkeypatch, change.get("net", {}))
+    change = {name: value for name, value in change.items() if name != "net"}
     with pytest.raises(FfreproError, match="closed form") as error:
         build(case, **change)
     assert "set `gradient` to autograd" in str(error.value)

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.layers import CLASSES
+from ffrepro.nets.layers import CLASSES, POOL
 
 Step = Callable[[], object]
 LR = 1e-3
@@ -52,7 +52,7 @@ def scripted(block: nn.Module, x: Tensor) -> Tensor:
     if not hasattr(block, "conv"):
         return F.relu(block.linear(x))
     h = F.relu(block.conv(block.bn(x)))
-    return F.max_pool2d(h, 2) if block.pool else h
+    return F.max_pool2d(h, POOL) if block.pool else h
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
