@@ -140,3 +140,24 @@ def test_numbers_in_the_prose(project_root, records):
     at = project_root / reference.FOLDER / "lite/cpu/variants_mnist_as_published/cnn_ff/seed0/result.json"
     error = json.loads(at.read_text())["metrics"]["test/error_one_pass_all"]
     assert f"Table I's CNN on {100 * error:.1f} %" in section
+
+
+def test_times_of_inference(project_root, tables):
+    """Ratios of the inference bench's records, and the seconds that the claims say were published."""
+    claims = load.load(project_root, "ortiz2025_advancements").claims.values()
+    claims = [c["measure"] | {"value": c["value"]} for c in claims if c.get("quantity") == "inference_ratio"]
+    published = {(c["dataset"], c["row"].removesuffix(", multi-pass")): c["value"] for c in claims}
+    expected = []
+    for data in ("mnist", "cifar10"):
+        at = f"paper/cpu/inference_bench_{data}_as_published/interleaved/seed0/result.json"
+        rows = {row["name"]: row for row in json.loads((project_root / reference.FOLDER / at).read_text())["rows"]}
+        for net in (name.removesuffix(", BP") for name in rows if name.endswith(", BP")):
+            ratios = [
+                rows[f"{net}, {scheme}{fed}"][ratio]
+                for fed in ("", ", singly")
+                for scheme, ratio in (("one-pass", "ratio_to_bp"), ("multi-pass", "ratio_to_one_pass"))
+            ]
+            cells = [f"{ratio:.2f}" for ratio in ratios]
+            expected.append([f"`{data}/{net}`", *cells, published.pop((data, net), "–")])
+    assert not published
+    assert tables["net"] == expected
