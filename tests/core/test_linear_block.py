@@ -69,7 +69,7 @@ def test_batchnorm_on_the_input(bias):
         grads = torch.empty_like(linear.weight), torch.empty(OUTPUTS, dtype=torch.float64)
         slope, work = losses.cwc_slope(goodness, label) / N, torch.empty(3, 6, dtype=torch.float64)
         linear_block.gradient(x, out, slope, grads, work)
-        of_norm = linear_block.unfold(layer, linear, ours, grads)
+        of_norm = linear_block.unfold(layer, linear, grads)
     torch.testing.assert_close(out, h.detach(), rtol=0, atol=1e-12)
     for found, parameter in zip((*of_norm, *grads), (*theirs.parameters(), *linear.parameters()), strict=False):
         assert parameter.grad.abs().max() > 1e-4

@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ffrepro.core.conv_layer import Gradients, Layer, Norm, output_shape
+from ffrepro.core import batch_norm
+from ffrepro.core.batch_norm import Moments
+from ffrepro.core.conv_layer import Gradients, Layer, output_shape
 from ffrepro.core.goodness import exact, grouped, grouped_scale
 
 CHUNK_BYTES = 16 * 2**20  # of a chunk's workspace at most: about a fast cache
@@ -36,14 +37,6 @@ PEAK = 1.085  # of activations, as a multiple of the least: what is left beside 
 BLOCK = 16  # channels to which oneDNN rounds a weight up in a layout of its own
 _pool = torch.ops.aten.max_pool2d_with_indices
 _unpool = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
-
-
-class Moments(NamedTuple):
-    """Mean and biased variance of each channel of a map (C,), and the number of values behind each."""
-
-    mean: Tensor
-    var: Tensor
-    count: int
 
 
 Slope = Callable[[Tensor, slice], Tensor]
@@ -78,7 +71,7 @@ def learn(
         The output map (N, H, W, O + 1), goodness (N, groups), and the moments of the output's channels.
     """
     if layer.norm is not None:
-        _update_running(layer.norm, moments)
+        batch_norm.update_running(layer.norm, moments)
     scale_I, shift_I = _affine(layer, moments)
     weight = _fold(layer, scale_I, shift_I)
     outputs, grad_OIKK = len(layer.weight), None
@@ -170,11 +163,10 @@ def _moments(sum_PC: Tensor, square_PC: Tensor, count: int) -> Moments:
 
 def _affine(layer: Layer, moments: Moments | None) -> tuple[Tensor, Tensor]:
     """BatchNorm as ``x * scale + shift``; without one, x as it is."""
-    norm, inputs = layer.norm, layer.weight.shape[1]
-    if norm is None:
+    inputs = layer.weight.shape[1]
+    if layer.norm is None:
         return layer.weight.new_ones(inputs), layer.weight.new_zeros(inputs)
-    scale_I = norm.gamma * (moments.var + norm.epsilon).rsqrt()
-    return scale_I, norm.beta - moments.mean * scale_I
+    return batch_norm.affine(layer.norm, moments)
 
 
 def _fold(layer: Layer, scale_I: Tensor, shift_I: Tensor) -> Tensor:
@@ -245,12 +237,5 @@ def _unfold(
     d_weight_OKKI.addcmul_(per_one.unsqueeze(-1), shift_I)
     torch.mv(weight_OKKI.reshape(-1, inputs).t(), per_one.flatten(), out=grads.beta)
     product = torch.mul(weight_OKKI, per_input, out=scratch_OKKI[:-1, ..., :-1])
-    std_I = (moments.var + norm.epsilon).sqrt()
+    std_I = batch_norm.std(norm, moments)
     torch.div(product.sum((0, 1, 2)) - moments.mean * grads.beta, std_I, out=grads.gamma)
-
-
-def _update_running(norm: Norm, moments: Moments) -> None:
-    """As ``nn.BatchNorm2d`` does: the running variance is the unbiased one."""
-    unbiased = moments.var * (moments.count / (moments.count - 1))
-    norm.running_mean.lerp_(moments.mean, norm.momentum)
-    norm.running_var.lerp_(unbiased, norm.momentum)

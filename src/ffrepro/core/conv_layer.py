@@ -7,16 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-
-class Norm(NamedTuple):
-    """``nn.BatchNorm2d``: all tensors (I,)."""
-
-    gamma: Tensor
-    beta: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-    epsilon: float
-    momentum: float
+from ffrepro.core.batch_norm import Norm, norm_of
 
 
 class Layer(NamedTuple):
@@ -41,11 +32,8 @@ class Gradients(NamedTuple):
 
 def layer_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None, pool: bool) -> Layer:
     """The tensors of modules as they are, not copies; a square kernel."""
-    norm = None
-    if bn is not None:
-        norm = Norm(bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var, bn.eps, bn.momentum)
     bias = None if conv.bias is None else conv.bias.detach()
-    return Layer(conv.weight.detach(), norm, bias, conv.padding[0], pool)
+    return Layer(conv.weight.detach(), norm_of(bn), bias, conv.padding[0], pool)
 
 
 def gradients_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None) -> Gradients:

@@ -6,7 +6,7 @@ with respect to ``x`` is never formed. Positive/negative learning (one group, th
 competition (a group a class) differ in the slope alone.
 
 BatchNorm on the input is folded into the weights (``fold``), and its gradient read off theirs (``unfold``):
-``W' = W gamma / std`` and ``b' = b + W beta - W' mean``, with the batch's own statistics, which hold no weights.
+``W' = W scale`` and ``b' = b + W shift`` (``batch_norm.affine``).
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ffrepro.core import batch_norm
+from ffrepro.core.batch_norm import Moments, Norm
+
 SAMPLES, UNITS = 128, 1000
 """What ``gradient`` works on at a time: enough for a fast product, little beside a layer's activities."""
 
 
 class Map(NamedTuple):
-    """What ``forward`` applies: weight (O, I) and bias (O,); mean and std (I,) of a BatchNorm within it, or None."""
+    """What ``forward`` applies, weight (O, I) and bias (O,); and of a BatchNorm within it what ``unfold`` needs."""
 
     weight: Tensor
     bias: Tensor
-    mean: Tensor | None = None
-    std: Tensor | None = None
+    norm: Norm | None = None
+    moments: Moments | None = None
 
 
 def fold(linear: nn.Linear, bn: nn.BatchNorm1d | None, x_NI: Tensor) -> Map:
@@ -36,28 +39,29 @@ def fold(linear: nn.Linear, bn: nn.BatchNorm1d | None, x_NI: Tensor) -> Map:
     """
     weight_OI, bias_O = linear.weight.detach(), linear.bias
     bias_O = weight_OI.new_zeros(len(weight_OI)) if bias_O is None else bias_O.detach()
-    if bn is None:
+    norm = batch_norm.norm_of(bn)
+    if norm is None:
         return Map(weight_OI, bias_O)
     var_I, mean_I = torch.var_mean(x_NI, 0, correction=0)
-    bn.running_mean.lerp_(mean_I, bn.momentum)
-    bn.running_var.lerp_(var_I * (len(x_NI) / (len(x_NI) - 1)), bn.momentum)  # the unbiased one, as nn.BatchNorm1d has
+    moments = Moments(mean_I, var_I, len(x_NI))
+    batch_norm.update_running(norm, moments)
     bn.num_batches_tracked += 1
-    std_I = (var_I + bn.eps).sqrt()
-    folded_OI = weight_OI * (bn.weight.detach() / std_I)
-    return Map(folded_OI, bias_O + weight_OI @ bn.bias.detach() - folded_OI @ mean_I, mean_I, std_I)
+    scale_I, shift_I = batch_norm.affine(norm, moments)
+    return Map(weight_OI * scale_I, bias_O + weight_OI @ shift_I, norm, moments)
 
 
-def unfold(layer: Map, linear: nn.Linear, bn: nn.BatchNorm1d, grads: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def unfold(layer: Map, linear: nn.Linear, grads: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """From ``gradient``'s result for a folded map to that of its parts: the weight's in place.
 
     Returns:
         (d gamma, d beta), both (I,).
     """
-    d_weight, d_bias = grads
-    d_weight.addr_(d_bias, layer.mean, alpha=-1).div_(layer.std)  # with respect to W gamma, but for beta
-    d_gamma = (linear.weight.detach() * d_weight).sum(0)
-    d_weight.mul_(bn.weight.detach()).addr_(d_bias, bn.bias.detach())
-    return d_gamma, d_bias @ linear.weight.detach()
+    (d_weight, d_bias), weight_OI = grads, linear.weight.detach()
+    # with respect to W gamma, but for beta
+    d_weight.addr_(d_bias, layer.moments.mean, alpha=-1).div_(batch_norm.std(layer.norm, layer.moments))
+    d_gamma = (weight_OI * d_weight).sum(0)
+    d_weight.mul_(layer.norm.gamma).addr_(d_bias, layer.norm.beta)
+    return d_gamma, d_bias @ weight_OI
 
 
 def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import conv_block, conv_layer, losses, updates
+from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
@@ -175,7 +176,7 @@ class Method(LocalClassifier):
             else:
                 h, g_BJ = conv_block.forward(layer, h, self.classes)
                 var_C, mean_C = torch.var_mean(h[..., :-1], dim=(0, 1, 2), correction=0)
-                moments = conv_block.Moments(mean_C, var_C, h[..., 0].numel())
+                moments = Moments(mean_C, var_C, h[..., 0].numel())
             layer_losses.append(self._loss(g_BJ, label_B).mean())
             if index >= self.layers - self.head.layers:
                 activities.append(h[..., :-1].permute(0, 3, 1, 2))

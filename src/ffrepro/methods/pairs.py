@@ -75,7 +75,7 @@ class PairLearner(NormalisedClassifier):
         work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
         linear_block.gradient(x_BI, h_BO, slope_B1, grads, work)
         if block.bn is not None:
-            block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, linear, block.bn, grads)
+            block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, linear, grads)
         for parameter, grad in zip(linear.parameters(), grads, strict=False):  # no bias, no gradient of it
             parameter.grad = grad
         if x.requires_grad:  # a learnt label in the input

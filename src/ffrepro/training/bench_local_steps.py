@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.layers import CLASSES, POOL
+from ffrepro.nets.layers import CLASSES, POOL, ConvBlock
 
 Step = Callable[[], object]
 LR = 1e-3
@@ -49,7 +49,7 @@ def plain(block: nn.Module, x: Tensor) -> Tensor:
 
 def scripted(block: nn.Module, x: Tensor) -> Tensor:
     """The same map as a script with PyTorch's layers has it: ReLU, not in place, before the pool."""
-    if not hasattr(block, "conv"):
+    if not isinstance(block, ConvBlock):
         return F.relu(block.linear(x))
     h = F.relu(block.conv(block.bn(x)))
     return F.max_pool2d(h, POOL) if block.pool else h
