@@ -7,7 +7,7 @@ import pytest
 
 from ffrepro.cli.main import main
 from ffrepro.data.archives import Archive
-from ffrepro.pipeline import doctor
+from ffrepro.pipeline import doctor, startup
 from ffrepro.pipeline.workspace import open_workspace
 
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
@@ -177,6 +177,7 @@ def test_sync_refuses_while_files_are_out_of_date(ffrepro):
 @pytest.fixture
 def fast_doctor(monkeypatch):
     """Leave out what starts other interpreters."""
+    monkeypatch.setattr(startup.engines, "run", lambda *arguments: "")
     monkeypatch.setattr(doctor, "_python", lambda code: None if "torchvision" in code else "2.13.0 False False")
 
 
@@ -214,6 +215,6 @@ def test_doctor_finds_a_mirror_in_the_home_folder(ffrepro, fast_doctor, monkeypa
 
 
 def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
+    monkeypatch.setattr(startup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
     code, out, _ = ffrepro("doctor")
     assert code == 1 and "FAIL: disk: free some: 2 GB are needed" in out

@@ -79,15 +79,17 @@ def _of_archive(root: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """What git says about the repository that the folder is in, and of no other.
+def environment() -> dict[str, str]:
+    """The environment for a program that asks git about the repository its folder is in.
 
     A hook runs its programs with GIT_DIR and more of that kind set, which would name the hook's repository.
     """
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or "CONFIG" in key}
-    environment = kept | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or "CONFIG" in key}
+
+
+def _git(root: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments], cwd=root, env=environment, capture_output=True, encoding="utf-8",
-        errors="surrogateescape", check=True, timeout=_TIMEOUT,
+        ["git", *arguments], cwd=root, env=environment() | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        capture_output=True, encoding="utf-8", errors="surrogateescape", check=True, timeout=_TIMEOUT,
     )  # fmt: skip
     return done.stdout.strip()
