@@ -30,7 +30,7 @@ $(VENV)/.installed: requirements.txt requirements.lock.txt pyproject.toml
 
 reproduce: setup ## run everything at the scale of params.yaml, in parallel (or SCALE=lite; CORES=4; ARGS for snakemake)
 	$(BIN)/python -m snakemake $(ARGS) --cores $(CORES) --quiet host reason --config scale=$(SCALE)
-	@echo "report: $(CURDIR)/reports/$(SCALE)/report.html"
+	@test ! -f reports/$(SCALE)/report.html || echo "report: $(CURDIR)/reports/$(SCALE)/report.html"
 
 test: setup ## run the test suite
 	$(BIN)/python -m pytest $(ARGS)

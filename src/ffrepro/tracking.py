@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -33,6 +35,16 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # most metrics that MLflow takes at once
 PARAMETERS = 100  # most parameters that it takes at once
+PATIENCE = 10.0  # seconds that another process may hold the database
+_SQLITE = "sqlite:///"
+# What a database says -> what mends it.
+_REBUILD = "check params.yaml: mlflow; a local database may be deleted, `ffrepro track` rebuilds it"
+_CURES = {
+    "is locked": "close the program that holds the database (a browser of databases, another `ffrepro track`), then "
+    "run the same command again",
+    "readonly": "make the database and its folder writable for this user",
+    "unable to open": "make the database and its folder writable for this user",
+}
 KEY, CONTENT = "ffrepro.run", "ffrepro.content"
 
 
@@ -72,15 +84,26 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     # and then finds everything there.
     with locked(root / "mlflow.db.lock"):
         try:
+            _require_free(uri)
             return _mirror(_client(uri), root, finished)
         except (OSError, FfreproError):
             raise
         except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
-            raise FfreproError(
-                f"MLflow failed: {type(error).__name__}: {error}",
-                where=uri,
-                fix="check params.yaml: mlflow; a local database may be deleted, `ffrepro track` rebuilds it",
-            ) from error
+            fix = next((cure for words, cure in _CURES.items() if words in str(error)), _REBUILD)
+            raise FfreproError(f"MLflow failed: {type(error).__name__}: {error}", where=uri, fix=fix) from error
+
+
+def _require_free(uri: str) -> None:
+    """Wait until nobody else writes to a local database, for seconds; MLflow itself would try for minutes.
+
+    Raises:
+        sqlite3.OperationalError: somebody still does, or it cannot be written to.
+    """
+    path = Path(uri.removeprefix(_SQLITE))
+    if uri.startswith(_SQLITE) and path.is_file():
+        with closing(sqlite3.connect(path, timeout=PATIENCE)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
 
 
 def _client(uri: str) -> MlflowClient:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import tempfile
 
 import pytest
 
@@ -48,6 +49,37 @@ def test_full_disk_names_the_file(tmp_path):
     message = str(explain_os_error(error.value))
     assert "no space left" in message
     assert "result.json" in message
+
+
+@pytest.mark.parametrize("step", ["mkstemp", "chmod", "replace"])
+def test_a_read_only_folder_names_the_file_asked_for(tmp_path, monkeypatch, step):
+    """root may write everywhere: the refusal is made here, with the names that the system gives."""
+
+    def refuse(*arguments, **options):
+        name = str(tmp_path / ".a.txt.x1y2") if step == "mkstemp" else arguments[0]
+        other = arguments[1] if step == "replace" else None
+        raise OSError(errno.EROFS, "Read-only file system", name, None, other and str(other))
+
+    monkeypatch.setattr(tempfile if step == "mkstemp" else os, step, refuse)
+    with pytest.raises(OSError) as error:
+        files.write_text(tmp_path / "a.txt", "new")
+    assert error.value.errno == errno.EROFS
+    assert explain_os_error(error.value).where == str(tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(OSError) as error, files.atomic_writer(tmp_path / "a.txt"):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "b.txt")
+    assert error.value.filename == "b.txt"
+
+
+def test_file_names_that_are_no_utf8_can_be_written(tmp_path):
+    name = os.fsdecode(b"caf\xe9.csv")
+    files.write_json(tmp_path / "a.json", {"file": name})
+    assert files.read_json(tmp_path / "a.json") == {"file": name}
+    assert not files.write_text_if_changed(tmp_path / "a.json", files.dump_json({"file": name}))
+    assert files.sha256_json(name) != files.sha256_json("caf.csv")
 
 
 def test_unchanged_text_keeps_its_time_stamp(tmp_path):

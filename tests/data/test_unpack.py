@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.data import standin_bytes
 from ffrepro.data.unpack import members
 
 
@@ -116,3 +117,12 @@ def test_something_else_is_an_error(tmp_path, content):
 def test_a_missing_archive(tmp_path):
     with pytest.raises(FfreproError, match="not there"):
         list(members(tmp_path / "a.tar.gz"))
+
+
+def test_names_do_not_depend_on_the_locale(tmp_path, monkeypatch):
+    content = {"d/ni\u00f1o": b"1", "d/nino": b"2"}
+    before = standin_bytes.tar_gz(content)
+    monkeypatch.setattr(tarfile.TarFile, "encoding", "ascii")  # what Python takes from an ASCII locale
+    (tmp_path / "a.tar.gz").write_bytes(standin_bytes.tar_gz(content))
+    assert (tmp_path / "a.tar.gz").read_bytes() == before
+    assert dict(members(tmp_path / "a.tar.gz")) == content

@@ -7,7 +7,7 @@ import pytest
 
 from ffrepro.cli.main import main
 from ffrepro.data.archives import Archive
-from ffrepro.pipeline import doctor
+from ffrepro.pipeline import doctor, startup
 from ffrepro.pipeline.workspace import open_workspace
 
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
@@ -137,10 +137,37 @@ def test_mistakes_exit_with_1_and_say_what_is_there(ffrepro, edit):
     assert code == 1 and "papers.paper_a.settings[2].set.thetta" in err and "Did you mean 'theta'?" in err
 
 
-def test_outside_a_project(ffrepro, tmp_path_factory, monkeypatch):
-    monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
-    code, _, err = ffrepro("plan")
-    assert code == 1 and "params.yaml is missing" in err and "run ffrepro in the project's folder" in err
+OUTSIDE = ("plan", "report", "trace table1", "track", "sync --to dvc", "export x.tgz", "import x.tgz", "bench rnn")
+
+
+@pytest.mark.parametrize("command", OUTSIDE)
+def test_outside_a_project(ffrepro, tmp_path_factory, monkeypatch, command):
+    """Another program's params.yaml makes no project."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    for _ in range(2):
+        code, out, err = ffrepro(*command.split())
+        assert (code, out) == (1, "")
+        assert f"where: {elsewhere}\n" in err and "params.yaml" in err.splitlines()[-1]
+        (elsewhere / "params.yaml").write_text("prepare: {split: 0.2}\n")
+
+
+@pytest.mark.parametrize("command", OUTSIDE)
+def test_in_a_folder_of_the_project(ffrepro, project, monkeypatch, command):
+    monkeypatch.chdir(project / "workflow/schemas")
+    code, _, err = ffrepro(*command.split())
+    assert code == 1 and err.endswith(f"fix:   cd {project}\n")
+
+
+def test_fetch_needs_no_project(ffrepro, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "params.yaml").write_text("mirror: 5\n")  # another program's
+    code, _, err = ffrepro("fetch", "mnist_test_labels", "--source", "standin")
+    assert code == 1 and f"where: {elsewhere / 'params.yaml'}" in err
+    (elsewhere / "params.yaml").write_text("prepare: {split: 0.2}\n")
+    assert ffrepro("fetch", "mnist_test_labels", "--source", "standin")[0] == 0
+    assert (elsewhere / "data/raw/standin/t10k-labels-idx1-ubyte.gz").is_file()
 
 
 def test_export_and_import(ffrepro, finish, plans, project):
@@ -177,6 +204,7 @@ def test_sync_refuses_while_files_are_out_of_date(ffrepro):
 @pytest.fixture
 def fast_doctor(monkeypatch):
     """Leave out what starts other interpreters."""
+    monkeypatch.setattr(startup.engines, "run", lambda *arguments: "")
     monkeypatch.setattr(doctor, "_python", lambda code: None if "torchvision" in code else "2.13.0 False False")
 
 
@@ -214,6 +242,6 @@ def test_doctor_finds_a_mirror_in_the_home_folder(ffrepro, fast_doctor, monkeypa
 
 
 def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
+    monkeypatch.setattr(startup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
     code, out, _ = ffrepro("doctor")
     assert code == 1 and "FAIL: disk: free some: 2 GB are needed" in out

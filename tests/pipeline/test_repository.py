@@ -110,3 +110,20 @@ def test_a_half_made_environment_is_made_again(tmp_path):
     assert "-m venv .venv" in calls
     assert "-m pip install --quiet --no-deps --editable ." in calls[calls.index("-m venv .venv") :]
     assert (tmp_path / ".venv/.installed").is_file()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_make_prints_the_path_of_a_report_that_is_there(tmp_path, project_root, there):
+    """As after `make reproduce ARGS=-n`."""
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nexit 0\n")
+    python.chmod(0o755)
+    report = tmp_path / "reports/smoke/report.html"
+    if there:
+        report.parent.mkdir(parents=True)
+        report.touch()
+    makefile = ["make", "-f", project_root / "Makefile", "-o", "setup", "BIN=bin", "SCALE=smoke", "ARGS=-n"]
+    done = subprocess.run([*makefile, "reproduce"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    printed = [line for line in done.stdout.splitlines() if line.startswith("report:")]
+    assert printed == ([f"report: {report}"] if there else [])

@@ -4,10 +4,12 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from ffrepro import tracking
+from ffrepro.base.errors import FfreproError
 from ffrepro.pipeline.workspace import open_workspace
 
 pytestmark = pytest.mark.pipeline
@@ -17,6 +19,7 @@ SECOND = """
 import json, sys
 from pathlib import Path
 from ffrepro import tracking
+from ffrepro.base.errors import FfreproError
 plans = json.loads(Path("plans.json").read_text())
 mirrored = tracking.mirror(Path("."), "sqlite:///mlflow.db", plans)
 print(json.dumps({run: mlflow_id for run, (mlflow_id, _) in mirrored.runs.items()}))
@@ -114,9 +117,32 @@ def test_two_processes_at_once_on_a_new_database_lose_nothing(project, plans, fi
 
 
 def test_a_store_that_cannot_be_reached_says_so(project, plans, finish):
-    from ffrepro.base.errors import FfreproError
-
     finish(plans[RUN])
     with pytest.raises(FfreproError, match="MLflow failed") as caught:
         tracking.mirror(project, "nonsense://nowhere", plans.values())
     assert caught.value.where == "nonsense://nowhere"
+
+
+def test_a_database_that_another_program_holds_is_to_be_closed_not_deleted(project, plans, finish, store, monkeypatch):
+    finish(plans[RUN])
+    monkeypatch.setattr(tracking, "PATIENCE", 0.1)
+    with closing(sqlite3.connect(project / "mlflow.db")) as other:
+        other.execute("create table t (x)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(FfreproError) as caught:
+            tracking.mirror(project, store[0], plans.values())
+    assert caught.value.where == store[0]
+    assert "close" in caught.value.fix and "delete" not in caught.value.fix
+    with closing(sqlite3.connect(project / "mlflow.db")) as other:
+        assert other.execute("select count(*) from t").fetchone() == (0,)
+
+
+def test_a_database_that_cannot_be_written_is_to_be_made_writable(project, plans, finish, store, monkeypatch):
+    def refuse(uri):
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    finish(plans[RUN])
+    monkeypatch.setattr(tracking, "_require_free", refuse)  # root may write to any
+    with pytest.raises(FfreproError) as caught:
+        tracking.mirror(project, store[0], plans.values())
+    assert "writable" in caught.value.fix

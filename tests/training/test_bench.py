@@ -1,6 +1,8 @@
 """The benches measure what they say: interleaving, ratios, every row, memory."""
 
 import json
+import signal
+import subprocess
 import time
 
 import pytest
@@ -9,6 +11,7 @@ from helpers.method_cases import BP, FF
 from helpers.plans import make_plan
 from scipy.stats import binom
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.training import bench_parallel, bench_rnn, memory, timing
 
 
@@ -91,6 +94,36 @@ def test_parallel_bench_counts_steps_of_real_processes():
     assert rows[0]["ratio"] == 1.0
     assert rows[0]["steps_per_s"] > 0.5
     assert rows[1]["ratio"] == pytest.approx(rows[1]["steps_per_s"] / rows[0]["steps_per_s"])
+
+
+@pytest.fixture
+def parallel_workers(monkeypatch):
+    """What the parallel bench starts instead of its workers: a shell's line."""
+    started, popen = [], subprocess.Popen
+
+    def install(line):
+        def start(command, **options):
+            started.append(popen(["sh", "-c", line], **options))
+            return started[-1]
+
+        monkeypatch.setattr(bench_parallel.subprocess, "Popen", start)
+        return started
+
+    return install
+
+
+def test_a_worker_of_the_parallel_bench_that_is_killed_is_an_error(parallel_workers):
+    parallel_workers("echo ready; kill -9 $$")
+    with pytest.raises(FfreproError, match="ended with -9"):
+        bench_parallel.together(2, 1.0)
+
+
+def test_a_stopped_parallel_bench_leaves_no_worker_behind(parallel_workers, monkeypatch):
+    started = parallel_workers("echo ready; exec sleep 60")
+    monkeypatch.setattr(bench_parallel, "_start", lambda process: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        bench_parallel.together(2, 1.0)
+    assert [process.returncode for process in started] == [-signal.SIGKILL] * 2
 
 
 def test_where_memory_cannot_be_measured_its_ratio_is_missing(place, monkeypatch):

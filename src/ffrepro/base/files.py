@@ -21,7 +21,11 @@ def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces ``path`` when the block ends well, and vanishes when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -30,10 +34,11 @@ def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
         os.chmod(temporary, 0o644)  # mkstemp gives 0600: other users of a shared checkout could not read it
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk is noticed by write(), which names no file
+        # a full disk is noticed by write(), which names no file; the temporary one's name says nothing to a user
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            error.filename, error.filename2 = str(path), None
         raise
 
 
@@ -45,16 +50,21 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 ``text`` to ``path`` atomically."""
-    write_bytes(path, text.encode())
+    write_bytes(path, _utf8(text))
 
 
 def write_text_if_changed(path: str | Path, text: str) -> bool:
     """Write ``text`` unless the file already holds it; True if written. Keeps time stamps of unchanged files."""
     path = Path(path)
-    if path.is_file() and path.read_bytes() == text.encode():
+    if path.is_file() and path.read_bytes() == _utf8(text):
         return False
     write_text(path, text)
     return True
+
+
+def _utf8(text: str) -> bytes:
+    """Text as bytes. Of a file name that is no UTF-8 the odd bytes become ``\\udce9``: JSON reads them back."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def dump_json(value: Any) -> str:
@@ -79,7 +89,7 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_json(value: Any) -> str:
     """Hex SHA-256 of a JSON value, independent of key order."""
-    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    return sha256_bytes(_utf8(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)))
 
 
 def sha256_file(path: str | Path) -> str:

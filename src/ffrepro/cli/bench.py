@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def _find_plan(args: argparse.Namespace) -> dict:
     from ffrepro.base.errors import FfreproError
     from ffrepro.base.names import unknown
+    from ffrepro.cli import project
     from ffrepro.pipeline.workspace import open_workspace
 
     if args.what is None:
@@ -78,7 +79,7 @@ def _find_plan(args: argparse.Namespace) -> dict:
             "nothing to measure",
             fix="name a bench (rnn, inference, local, parallel, kinematics) or a plan file (--plan)",
         )
-    plans = [p for p in open_workspace(Path.cwd(), args.scale).plans if p["kind"] == "bench"]
+    plans = [p for p in open_workspace(project.folder(), args.scale).plans if p["kind"] == "bench"]
     plans = [p for p in plans if p["bench"]["name"] == args.what]
     for plan in plans:
         if (plan["dataset"], plan["protocol"]["treatment"]) == (args.dataset, args.treatment):

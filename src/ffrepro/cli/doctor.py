@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ffrepro.cli import common
 from ffrepro.pipeline import doctor
+from ffrepro.pipeline.finding import FAIL
 
 _EPILOG = """\
 example:
@@ -35,4 +36,4 @@ def run(args: argparse.Namespace) -> int:
     for found in findings:
         if found.fix:
             print(f"{found.state}: {found.name}: {found.fix}")
-    return 1 if any(found.state == doctor.FAIL for found in findings) else 0
+    return 1 if any(found.state == FAIL for found in findings) else 0

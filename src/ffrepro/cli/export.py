@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.cli import common
+from ffrepro.cli import common, project
 from ffrepro.pipeline import archive, status
 from ffrepro.pipeline.estimates import Estimator
 from ffrepro.pipeline.workspace import open_workspace
@@ -39,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack, and say what."""
-    workspace = open_workspace(Path.cwd(), args.scale, args.hardware)
+    workspace = open_workspace(project.folder(), args.scale, args.hardware)
     estimator = Estimator(workspace)
     chosen = common.selection(args).choose(workspace.params.raw, workspace.plans, estimator.hours)
     wanted = ("done", "partial", "failed") if args.state else ("done",)

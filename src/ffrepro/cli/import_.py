@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ffrepro.cli import project
 from ffrepro.pipeline import archive, params, transfer
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -36,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, and say what became of each record; 1 if any was refused."""
-    root = Path.cwd()
+    root = project.folder()
     packed = archive.unpack(args.archive)
     raw = params.load(root).raw
     scales = {run.split("/")[0] for run in packed} & set(raw["scales"])

@@ -169,7 +169,8 @@ def _own_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
     path = Path(args.sample)
     x, y, t = user_csv.read(path)
     t = t * 1000 if args.seconds else t
-    return path.stem, (x, y, t), 0, clock.measure(x, y, t, np.array([0, len(t)]), np.zeros(1, int))
+    name = path.stem.encode("utf-8", "backslashreplace").decode()  # a picture shows no byte that is no letter
+    return name, (x, y, t), 0, clock.measure(x, y, t, np.array([0, len(t)]), np.zeros(1, int))
 
 
 def _set_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:

@@ -15,6 +15,7 @@ from types import ModuleType
 from ffrepro import __version__
 from ffrepro.base.errors import FfreproError, explain_os_error
 from ffrepro.base.names import nearest
+from ffrepro.cli import process
 
 # Command -> (module in this package, what it is for): `ffrepro --help` must not import torch to print this.
 COMMANDS = {
@@ -46,6 +47,8 @@ example:
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        process.set_up()
     try:
         args, command = _parse(arguments)
         if args.command == "fetch":

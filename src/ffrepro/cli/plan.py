@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 from ffrepro.base.files import dump_json
-from ffrepro.cli import common
+from ffrepro.cli import common, project
 from ffrepro.pipeline import status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.plan import Plan
@@ -53,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write, check or list."""
-    workspace = open_workspace(Path.cwd(), args.scale, args.hardware)
+    workspace = open_workspace(project.folder(), args.scale, args.hardware)
     if args.write:
         return _write(workspace)
     estimator = Estimator(workspace)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.cli import common
+from ffrepro.cli import common, project
 from ffrepro.cli.evidence import all_plans
 
 _EPILOG = """\
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the report or one table, and say where."""
     from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
 
-    root = Path.cwd()
+    root = project.folder()
     workspace, plans = all_plans(root, args.scale, args.hardware)
     place = (root, workspace.scale, workspace.hardware)
     if args.table is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from ffrepro.cli import project
 from ffrepro.pipeline import sync
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sync, and say what is left."""
-    workspace = open_workspace(Path.cwd())
+    workspace = open_workspace(project.folder())
     synced = sync.to_dvc(workspace) if args.to == "dvc" else sync.to_snakemake(workspace)
     left = len(synced.left)
     print(f"{synced.told} jobs passed on to {args.to}, {synced.known} known to it already, {left} still to run")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from ffrepro.cli import project
 from ffrepro.cli.evidence import all_plans
 
 _EPILOG = """\
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from ffrepro.claims import trace
     from ffrepro.claims.records import Store
 
-    root = Path.cwd()
+    root = project.folder()
     claims, found = trace.find(root, " ".join(args.claim))
     if len(found) > 1:
         print(f"{len(found)} claims fit; say more, or name one:")

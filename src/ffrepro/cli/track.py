@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from ffrepro import tracking
 from ffrepro.base import files
+from ffrepro.cli import project
 from ffrepro.pipeline import params
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Mirror, and write which MLflow run holds which record."""
-    root = Path.cwd()
+    root = project.folder()
     # Records of every profile: what was imported from other machines belongs beside what was made here.
     workspace = open_workspace(root, args.scale, params.load(root).raw["hardware_profiles"])
     uri = os.environ.get("MLFLOW_TRACKING_URI") or workspace.params.raw["mlflow"]

@@ -50,7 +50,7 @@ def members(path: str | Path, wanted: Callable[[str], bool] = lambda name: True)
 def _tar_members(path: Path, wanted: Callable[[str], bool], *, gzipped: bool) -> Iterator[tuple[str, bytes]]:
     with gzip.open(path) if gzipped else open(path, "rb") as stream:
         # Not the "r|" mode: its reader takes a gzip stream's end for granted and misses a cut-off tail.
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar:
             for member in tar:
                 _check_name(path, member.name)
                 if member.isdir():

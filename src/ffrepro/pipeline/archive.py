@@ -38,7 +38,7 @@ def pack(target: Path, folders: dict[str, Path], *, weights: bool = False, state
     content = {run: entry for run, entry in collected.items() if entry}
     manifest = {run: {name: files.sha256_bytes(data) for name, data in entry.items()} for run, entry in content.items()}
     with files.atomic_writer(target) as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
             _add(tar, MANIFEST, files.dump_json({"schema": SCHEMA, "records": manifest}).encode())
             for run, entry in content.items():
                 for name, data in entry.items():
@@ -54,7 +54,7 @@ def unpack(source: Path) -> Packed:
             is missing, or has another hash.
     """
     try:
-        with tarfile.open(source, "r:*") as tar:
+        with tarfile.open(source, "r:*", encoding="utf-8") as tar:
             content = {name: data for name, data in (_member(tar, member, source) for member in tar)}
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise _refused(f"not a tar archive, or a damaged one ({error})", source, "export it again") from None

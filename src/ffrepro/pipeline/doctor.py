@@ -4,54 +4,34 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.data.archives import ARCHIVES
-from ffrepro.pipeline import hardware, params
+from ffrepro.pipeline import hardware, params, startup
+from ffrepro.pipeline.finding import FAIL, OK, WARN, Finding, verdict
 from ffrepro.pipeline.refresh import out_of_date
 from ffrepro.pipeline.workspace import open_workspace
 
-OK, WARN, FAIL = "ok", "warn", "FAIL"
 REQUIREMENTS = "requirements.txt"
-_FOLDERS = ("data", "runs", "logs", "plan", "reports")
-_SPACE_GB = 2.0  # raw and prepared data of one paper, its records, a report
 _TIMEOUT = 60  # seconds for another process; importing torch from a cold disk takes long
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: ``ok``, ``warn`` (something is missing that not everyone needs) or ``FAIL``."""
-
-    state: str
-    name: str
-    detail: str
-    fix: str = ""
 
 
 def examine(root: Path) -> Iterator[Finding]:
     """Look at everything, cheapest first."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield _verdict(sys.version_info >= (3, 11), "Python", version, "use Python 3.11 or newer")
+    yield verdict(sys.version_info >= (3, 11), "Python", version, "use Python 3.11 or newer")
     yield from _packages(root)
     yield from _imports()
     yield from _project(root)
     yield from _mirror(root)
-    yield from _disk(root)
-    git = shutil.which("git")
-    yield Finding(OK if git else WARN, "git", git or "not found", "" if git else "records will not name a commit")
-
-
-def _verdict(good: bool, name: str, detail: str, fix: str, bad: str = FAIL) -> Finding:
-    return Finding(OK, name, detail) if good else Finding(bad, name, detail, fix)
+    yield from startup.examine(root)
 
 
 def _packages(root: Path) -> Iterator[Finding]:
@@ -60,7 +40,7 @@ def _packages(root: Path) -> Iterator[Finding]:
     if not file.is_file():
         yield Finding(WARN, REQUIREMENTS, "not here: versions are not compared", "run ffrepro in the project's folder")
         return
-    for line in file.read_text().splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         match = re.match(r"([A-Za-z0-9_.-]+)==([^\s;#]+)", line)
         if not match:
             continue
@@ -71,7 +51,7 @@ def _packages(root: Path) -> Iterator[Finding]:
             yield Finding(FAIL, name, f"not installed, {pinned} wanted", "make setup")
             continue
         same = found.partition("+")[0] == pinned  # 2.13.0+cpu is a build of 2.13.0
-        yield _verdict(same, name, found, f"pinned is {pinned}: numbers may differ in the last digits", WARN)
+        yield verdict(same, name, found, f"pinned is {pinned}: numbers may differ in the last digits", WARN)
 
 
 def _imports() -> Iterator[Finding]:
@@ -91,7 +71,7 @@ def _imports() -> Iterator[Finding]:
         )
     vision = _python("from ffrepro.data.vision import torchvision; print(torchvision.__version__)")
     fix = "foreign models and transforms of one's own need it, no run here does: make setup"
-    yield _verdict(vision is not None, "import torchvision", vision or "fails", fix, WARN)
+    yield verdict(vision is not None, "import torchvision", vision or "fails", fix, WARN)
 
 
 def _project(root: Path) -> Iterator[Finding]:
@@ -103,7 +83,7 @@ def _project(root: Path) -> Iterator[Finding]:
     yield Finding(OK, "params.yaml", f"scale {workspace.scale}, {len(workspace.plans)} runs")
     stale = out_of_date(workspace)
     detail = f"{len(stale)} out of date" if stale else "up to date"
-    yield _verdict(not stale, "plan files, dvc.yaml", detail, "ffrepro plan --write", WARN)
+    yield verdict(not stale, "plan files, dvc.yaml", detail, "ffrepro plan --write", WARN)
     machine = hardware.this_machine()
     profiles = workspace.params.raw["hardware_profiles"]
     here = [name for name, profile in profiles.items() if hardware.present(profile, machine)]
@@ -119,24 +99,14 @@ def _mirror(root: Path) -> Iterator[Finding]:
         yield Finding(OK, "mirror", "none: archives come from their upstream addresses")
     elif "://" in place:
         reached = _reached(place)
-        yield _verdict(
+        yield verdict(
             reached == "", "mirror", f"{place} {reached}".strip(), "check FFREPRO_MIRROR or params.yaml: mirror"
         )
     else:
-        folder = Path(place).expanduser()  # as `fetch` does
+        folder = Path(os.path.expanduser(place))  # as `fetch` does
         fix = "FFREPRO_MIRROR or params.yaml's mirror must name a folder or URL that has the archives"
         held = [archive.name for archive in ARCHIVES.values() if (folder / archive.file).is_file()]
-        yield _verdict(bool(held), "mirror", f"{place}: {', '.join(held) or 'no archive of ours'}", fix)
-
-
-def _disk(root: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(root).free / 2**30
-    yield _verdict(free > _SPACE_GB, "disk", f"{free:.1f} GB free", f"free some: {_SPACE_GB:.0f} GB are needed")
-    for name in _FOLDERS:
-        folder = root / name
-        existing = folder if folder.is_dir() else root
-        fix = f"make {existing} writable"
-        yield _verdict(os.access(existing, os.W_OK), f"{name}/", "writable" if folder.is_dir() else "will be made", fix)
+        yield verdict(bool(held), "mirror", f"{place}: {', '.join(held) or 'no archive of ours'}", fix)
 
 
 def _python(code: str) -> str | None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from ffrepro.base import checkout
 from ffrepro.base.errors import FfreproError
 
 _QUIET = {"DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}
+_PATIENCE = 5  # seconds that an engine has to end when it is interrupted
 
 
 def snakemake_current(root: Path, scale: str, hardware: list[str]) -> set[str]:
     """The outputs that Snakemake finds up to date (paths; a folder without its last slash)."""
     config = ["--config", f"scale={scale}", f"hardware={','.join(hardware)}"]
-    text = _run(root, "snakemake", "--detailed-summary", "--cores", "1", *config)
+    text = run(root, "snakemake", "--detailed-summary", "--cores", "1", *config)
     rows = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
     return {row["output_file"].rstrip("/") for row in rows if row["plan"] == "no update" and row["status"] == "ok"}
 
@@ -30,12 +33,12 @@ def snakemake_touch(root: Path, scale: str, hardware: list[str], outputs: list[s
         outputs: one of each job, of a set of jobs that holds, with a job, all the jobs it depends on.
     """
     config = ["--config", f"scale={scale}", f"hardware={','.join(hardware)}"]
-    _run(root, "snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all", *config, "--", *outputs)
+    run(root, "snakemake", "--touch", "--forceall", "--cores", "1", "--quiet", "all", *config, "--", *outputs)
 
 
 def dvc_changed(root: Path) -> set[str]:
     """The stages that DVC would run again, as it addresses them."""
-    return set(json.loads(_run(root, "dvc", "status", "--json") or "{}"))
+    return set(json.loads(run(root, "dvc", "status", "--json") or "{}"))
 
 
 def dvc_commit(root: Path, targets: list[str]) -> None:
@@ -44,17 +47,37 @@ def dvc_commit(root: Path, targets: list[str]) -> None:
     The files stay as they are: relinked ones would get new time stamps, and Snakemake would run what follows them.
     """
     if targets:
-        _run(root, "dvc", "commit", "--force", "--no-relink", "--quiet", *targets)
+        run(root, "dvc", "commit", "--force", "--no-relink", "--quiet", *targets)
 
 
-def _run(root: Path, module: str, *arguments: str) -> str:
+def run(root: Path, module: str, *arguments: str) -> str:
+    """What an engine prints.
+
+    Raises:
+        FfreproError: it fails; the message has what it said last.
+    """
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=root, env=os.environ | _QUIET, capture_output=True, text=True)
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).strip().splitlines() if line.strip()]
+    environment = checkout.environment() | _QUIET
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "surrogateescape"}
+    with subprocess.Popen(command, cwd=root, env=environment, **pipes) as process:
+        try:
+            out, errors = process.communicate()
+        except BaseException:
+            _stop(process)
+            raise
+    if process.returncode:
+        lines = [line for line in (out + errors).strip().splitlines() if line.strip()]
         raise FfreproError(
             f"`{module} {' '.join(arguments[:2])}` failed: {' / '.join(lines[-3:]) or 'no message'}",
             where=root,
             fix=f"run it by hand and mend what it says; if {module} is running elsewhere, wait for it",
         )
-    return done.stdout
+    return out
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End an engine as Ctrl-C does: a killed Snakemake would leave its lock."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    process.kill()

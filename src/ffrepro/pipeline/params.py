@@ -37,6 +37,11 @@ class Params:
         return name or self.raw["scale"]
 
 
+def is_project(folder: Path) -> bool:
+    """Whether a folder is a project's: other programs have a params.yaml, too."""
+    return (folder / PARAMS).is_file() and (folder / SCHEMA).is_file()
+
+
 def load(root: Path) -> Params:
     """Read and check the parameters of the project in ``root``.
 
@@ -82,4 +87,8 @@ def mirror(root: Path) -> str | None:
     if not (root / PARAMS).is_file():
         return None
     raw, _ = yamlfile.load(root / PARAMS)
-    return raw.get("mirror") if isinstance(raw, dict) else None
+    place = raw.get("mirror") if isinstance(raw, dict) else None
+    if not isinstance(place, str | None):
+        fix = "name a folder or a URL, or write null"
+        raise FfreproError(f"{PARAMS}: the mirror is {place!r}", where=root / PARAMS, fix=fix)
+    return place

@@ -29,4 +29,4 @@ def out_of_date(workspace: Workspace) -> list[str]:
 
 def _read(workspace: Workspace, path: str) -> str | None:
     file = workspace.root / path
-    return file.read_text() if file.is_file() else None
+    return file.read_text(encoding="utf-8") if file.is_file() else None

@@ -107,7 +107,7 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -132,6 +132,6 @@ def _newest(folder: Path) -> float:
 
 def _lines(path: Path) -> int:
     try:
-        return len(path.read_text().splitlines())
+        return len(path.read_text(encoding="utf-8").splitlines())
     except OSError:
         return 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import torch
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.core import seeds
 from ffrepro.methods import ff_rnn
 from ffrepro.nets.rnn import Rnn
@@ -45,15 +47,46 @@ def worker(seconds: float) -> float:
 def together(processes: int, seconds: float) -> float:
     """Steps per second of ``processes`` workers that start at the same time, added up."""
     command = [sys.executable, "-c", f"from ffrepro.training.bench_parallel import worker; print(worker({seconds}))"]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
-    ]
-    for process in workers:
-        process.stdout.readline()
-    for process in workers:
+    workers: list[subprocess.Popen] = []
+    try:
+        for _ in range(processes):
+            # in a group of its own: a Ctrl-C is for this process, which then ends its workers
+            workers.append(
+                subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", process_group=0
+                )
+            )
+        for process in workers:
+            process.stdout.readline()
+        for process in workers:
+            _start(process)
+        return sum(_answer(process) for process in workers)
+    finally:
+        for process in workers:
+            process.kill()
+            process.wait()
+
+
+def _start(process: subprocess.Popen) -> None:
+    with suppress(BrokenPipeError):  # one that has ended gives no answer either
         process.stdin.write("go\n")
         process.stdin.flush()
-    return sum(float(process.communicate()[0]) for process in workers)
+
+
+def _answer(process: subprocess.Popen) -> float:
+    """The steps per second that a worker prints.
+
+    Raises:
+        FfreproError: it ended without.
+    """
+    text = process.communicate()[0]
+    if process.returncode:
+        raise FfreproError(
+            f"a worker process ended with {process.returncode} instead of a measurement",
+            where=f"process {process.pid}",
+            fix="what it printed says why; without a word it was ended from outside, by a full memory maybe",
+        )
+    return float(text)
 
 
 def measure(most: int, seconds: float, rounds: int) -> list[dict]:

@@ -1,11 +1,10 @@
-"""What a record says about where it was made: versions, machine, commit. And how a run uses the machine."""
+"""What a record says about where it was made: versions and machine. And how a run uses the machine."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -94,23 +93,6 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-
-
-def commit(root: Path) -> dict:
-    """The checkout's commit, and whether the source differs from it; nulls outside a git checkout."""
-
-    def git(*args: str) -> str:
-        return subprocess.run(
-            ["git", *args], cwd=root, capture_output=True, text=True, check=True, timeout=20
-        ).stdout.strip()
-
-    try:
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "dirty": bool(git("status", "--porcelain", "--", "src", "params.yaml")),
-        }
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
 
 
 @cache

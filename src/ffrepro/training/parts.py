@@ -10,6 +10,7 @@ import torch
 
 from ffrepro import data as datasets
 from ffrepro import methods
+from ffrepro.base import checkout
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.core import seeds
@@ -98,7 +99,7 @@ def about(plan: dict, record: Record, data, place: Place, device: str, started: 
             "fingerprint": data.manifest["fingerprint"],
             "provenance": data.manifest["archive"],
         },
-        "git": machine.commit(place.root),
+        "git": checkout.commit(place.root).as_record(),
         "versions": machine.versions(),
         "machine": machine.describe(device, place.threads),
         "started": started,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import os
-import pickle
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import numpy as np
 import torch
 
+from ffrepro.data import processes
 from ffrepro.data.negatives import plans
 from ffrepro.data.progress import Progress
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
@@ -71,9 +68,10 @@ def extract_set(
     pieces = [some[start : start + _PIECE] for start in range(0, len(some), _PIECE)]
     found: list[Extracted | str] = []
     with Progress(f"plans of {data.manifest['dataset']}", total=len(some), unit="samples") as progress:
-        for results in _in_order(pieces, settings, workers):
-            found += results
-            progress.advance(len(results))
+        with closing(_in_order(pieces, settings, workers)) as all_results:
+            for results in all_results:
+                found += results
+                progress.advance(len(results))
     return plans.collect(data, samples, found, described(settings))
 
 
@@ -86,23 +84,10 @@ def _in_order(pieces: list[list[Recording]], settings: Settings, workers: int) -
     if workers <= 1 or len(pieces) <= 1:
         yield from (extract_all(piece, settings) for piece in pieces)
         return
-    # spawned, not forked: a fork takes torch's threads' locks along without the threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pieces)), context, _begin) as pool:
-        yield from map(pickle.loads, pool.map(partial(_pickled, settings=settings), pieces))
+    yield from processes.in_order(partial(_extract_alone, settings=settings), pieces, workers)
 
 
-def _begin() -> None:
-    """A worker: one thread, and no longer than its parent, or a killed command would leave it waiting for ever."""
+def _extract_alone(some: list[Recording], settings: Settings) -> list[Extracted | str]:
+    """``extract_all`` in a worker: one thread, the other cores have workers of their own."""
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _pickled(some: list[Recording], settings: Settings) -> bytes:
-    """What ``extract_all`` returns. Left to a process pool, every tensor takes an open file: thousands are too many."""
-    return pickle.dumps(extract_all(some, settings))
+    return extract_all(some, settings)
