@@ -40,6 +40,7 @@ lint: setup ## check form: ruff, snakefmt, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/ffrepro plan --check
+	$(BIN)/ffrepro docs --check
 
 bench: setup ## time and memory of a step beside backpropagation, alone on the machine
 	$(BIN)/ffrepro bench $(ARGS)

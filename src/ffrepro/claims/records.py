@@ -68,7 +68,7 @@ class Record:
         """
         group, _, name = metric.partition("/")
         if group == "bench":
-            return next((found for found in self.result["rows"] if found["name"] == row), {}).get(name)
+            return next((found for found in self.result.get("rows", []) if found["name"] == row), {}).get(name)
         if group in ("time", "memory"):
             return self.result.get(group, {}).get(name)
         return self.result.get("metrics", {}).get(metric) if name else self.result.get(metric)
@@ -130,18 +130,19 @@ class Store:
         root: the project's folder.
         plans: content of the plan files, of every scale that may serve as evidence.
         hardware: profiles in order of preference; empty: no preference.
+        local: whether records under ``runs/`` count beside the committed ones.
 
     Attributes:
         left_out: (run, reason) of records that may not be used.
     """
 
-    def __init__(self, root: str | Path, plans: Iterable[dict], hardware: Iterable[str] = ()):
+    def __init__(self, root: str | Path, plans: Iterable[dict], hardware: Iterable[str] = (), *, local: bool = True):
         self.root = Path(root)
         self.plans = {plan["run"]: plan for plan in plans}
         self.hardware = list(hardware)
         self.left_out: list[tuple[str, str]] = []
         self._planned = {_experiment_key(plan): plan for plan in self.plans.values()}
-        self.records = {record.run: record for record in [*self._committed(), *self._local()]}
+        self.records = {record.run: record for record in [*self._committed(), *(self._local() if local else ())]}
 
     def planned(self, experiment: str, variant: str | None = None, scale: str | None = None) -> list[dict]:
         """Plan files of an experiment."""

@@ -176,15 +176,19 @@ def pair_table(result: TableResult) -> Table:
 
 def published(claims: Claims, claim: dict) -> str:
     """The published number, with the ratio it is compared as: ``2.19 s (ratio 1.41)``."""
-    quantity = claims.content["quantities"][claim["quantity"]]
-    digits = quantity["digits"]
-    if isinstance(claim["value"], float):
-        value = formats.number(claim["value"], quantity.get("published_digits", digits))
-    else:
-        value = formats.plain(claim["value"])
+    digits = claims.content["quantities"][claim["quantity"]]["digits"]
+    value = printed(claims, claim)
     value += f" ± {formats.number(claim['std'], digits)}" if "std" in claim else ""
     value += " s" if claim["units"] == "s" else ""
     return f"{value} (ratio {formats.number(claims.expected(claim), digits)})" if "published" in claim else value
+
+
+def printed(claims: Claims, claim: dict) -> str:
+    """The published number alone, with the digits that the paper prints."""
+    if not isinstance(claim["value"], float) or "quantity" not in claim:
+        return formats.plain(claim["value"])
+    quantity = claims.content["quantities"][claim["quantity"]]
+    return formats.number(claim["value"], quantity.get("published_digits", quantity["digits"]))
 
 
 def ours(claims: Claims, cell: Comparison) -> str:

@@ -1,0 +1,140 @@
+"""Pages whose result tables and numbers are generated from committed records.
+
+A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import write_text_if_changed
+from ffrepro.base.names import unknown
+from ffrepro.claims import docs_tables, load, markdown
+from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
+from ffrepro.claims.docs_sources import Sources
+from ffrepro.claims.records import Store
+
+STUDIES = "src/ffrepro/studies"
+FILE = "docs.yaml"
+SCHEMA = "workflow/schemas/docs.schema.yaml"
+PAGES = ("README.md", "docs/*.md", f"{STUDIES}/*/README.md")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page with markers.
+
+    Attributes:
+        path: relative to the project's folder.
+        blocks: its generated parts. changed: those of them that are out of date.
+        text: the page with all of them made anew.
+    """
+
+    path: str
+    blocks: list[Block]
+    changed: list[Block]
+    text: str
+
+
+def generate(root: str | Path, plans: list[dict]) -> list[Page]:
+    """Every page with markers, its generated parts made anew; nothing is written.
+
+    Args:
+        root: the project's folder.
+        plans: plan files' content of every scale: a committed record counts where one declares it.
+
+    Raises:
+        FfreproError: a page's markers or a study's definitions are wrong, or name what is not there.
+    """
+    root = Path(root)
+    texts = {path: _text(path) for pattern in PAGES for path in sorted(root.glob(pattern))}
+    marked = {path: blocks(text, path.relative_to(root).as_posix()) for path, text in texts.items()}
+    studies = Studies(root, plans)
+    made = []
+    for path, found in marked.items():
+        if found:
+            text, changed = replace(texts[path], found, studies.make)
+            made.append(Page(path.relative_to(root).as_posix(), found, changed, text))
+    return made
+
+
+def write(root: str | Path, pages: list[Page]) -> list[str]:
+    """Write the pages that changed; their paths."""
+    return [page.path for page in pages if write_text_if_changed(Path(root) / page.path, page.text)]
+
+
+class Studies:
+    """The definitions of all studies, and what they say."""
+
+    def __init__(self, root: Path, plans: list[dict]):
+        self.root, self.plans = root, plans
+        self._sources: dict[str, Sources] = {}
+
+    @cached_property
+    def definitions(self) -> dict[str, dict[str, Any]]:
+        """Paper -> its definitions.
+
+        Raises:
+            FfreproError: a file that is no YAML or breaks the schema.
+        """
+        schema = _read(self.root / SCHEMA)
+        return {path.parent.name: _checked(path, schema) for path in sorted((self.root / STUDIES).glob(f"*/{FILE}"))}
+
+    def make(self, block: Block) -> str:
+        """The text of a block.
+
+        Raises:
+            FfreproError: it is not defined, or its definition names what is not there.
+        """
+        if block.paper not in self.definitions:
+            raise unknown("study", block.paper, self.definitions, where=f"{STUDIES}/*/{FILE}")
+        defined = self.definitions[block.paper].get(f"{block.kind}s", {})
+        if block.name not in defined:
+            raise unknown(block.kind, block.name, defined, where=f"{STUDIES}/{block.paper}/{FILE}")
+        try:
+            sources = self._of(block.paper)
+            if block.kind == TABLE:
+                return markdown.render([docs_tables.table(sources, defined[block.name])])
+            return docs_tables.value(sources, defined[block.name])
+        except FfreproError as error:
+            where = f"{STUDIES}/{block.paper}/{FILE}, {block.kind} {block.name}"
+            raise FfreproError(error.what, where=where, fix=error.fix) from None
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.root, self.plans, local=False)
+
+    def _of(self, paper: str) -> Sources:
+        if paper not in self._sources:
+            self._sources[paper] = Sources(self._store, load.load(self.root, paper))
+        return self._sources[paper]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FfreproError(f"not UTF-8: {error}", where=path, fix="save it as UTF-8") from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(_text(path), load.Loader)
+    except yaml.YAMLError as error:
+        raise FfreproError(f"not YAML: {error}", where=path, fix="look at that line and the one before") from None
+
+
+def _checked(path: Path, schema: dict) -> dict[str, Any]:
+    content = _read(path)
+    problem = next(iter(Draft202012Validator(schema).iter_errors(content)), None)
+    if problem is not None:
+        place = "".join(f"[{part!r}]" for part in problem.absolute_path)
+        raise FfreproError(problem.message[:300], where=f"{path} {place}", fix=f"{SCHEMA} says what is allowed")
+    return content
