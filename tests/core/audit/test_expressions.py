@@ -7,7 +7,8 @@ import pytest
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core.audit import counts, expressions
-from ffrepro.core.audit.expressions import Figures, NotPrinted, Table, numbers, scalar, truth
+from ffrepro.core.audit.expressions import numbers, scalar, truth
+from ffrepro.core.audit.figures import Figures, NotPrinted, Table
 from ffrepro.core.audit.intervals import parse
 
 

@@ -10,7 +10,8 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.claims.audit.form import Form
 from ffrepro.core.audit import expressions, intervals
 from ffrepro.core.audit import grim as grim_test
-from ffrepro.core.audit.expressions import Case, Figures, NotPrinted
+from ffrepro.core.audit.expressions import Case
+from ffrepro.core.audit.figures import Figures, NotPrinted
 from ffrepro.core.audit.intervals import Interval, figure, show
 from ffrepro.core.audit.p_values import Group, Recomputed, independent, paired
 

@@ -15,7 +15,7 @@ import ffrepro
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
 from ffrepro.core.audit import counts, expressions, intervals
-from ffrepro.core.audit.expressions import Figures, Table
+from ffrepro.core.audit.figures import Figures, Table
 from ffrepro.core.audit.intervals import Printed
 
 try:

@@ -9,14 +9,12 @@ decide it, and open (None) where they do not. ``==`` asks whether rounding lets 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.core.audit import counts, intervals
-from ffrepro.core.audit.counts import Counted
+from ffrepro.core.audit.figures import Figures, NotPrinted
 from ffrepro.core.audit.intervals import Interval, Printed
 
 LONGEST = 1000
@@ -30,17 +28,6 @@ _COMPARISONS = {
     ast.Eq: ("==", intervals.overlap),
 }
 FUNCTIONS = ("abs", "all", "any", "count", "max", "mean", "min", "parameters", "size", "spread", "sqrt", "std", "sum")
-
-
-class NotPrinted(ValueError):
-    """A cell, or the spread of one, that the paper does not print."""
-
-
-class Table(NamedTuple):
-    """A printed table: column names, and each row's cells, None where there is none."""
-
-    columns: Sequence[str]
-    rows: Mapping[str, Sequence[Printed | None]]
 
 
 class Case(NamedTuple):
@@ -62,23 +49,6 @@ class Numbers(NamedTuple):
 
     items: dict[str, Interval]
     scalar: bool
-
-
-@dataclass
-class Figures:
-    """What expressions may speak of, by name."""
-
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    values: Mapping[str, Printed] = field(default_factory=dict)
-    nets: Mapping[str, Sequence[Counted]] = field(default_factory=dict)
-
-    def as_printed(self) -> Figures:
-        """The same with every number taken for exact."""
-        tables = {
-            name: Table(table.columns, {row: [_exactly(cell) for cell in cells] for row, cells in table.rows.items()})
-            for name, table in self.tables.items()
-        }
-        return Figures(tables, {name: _exactly(value) for name, value in self.values.items()}, self.nets)
 
 
 class Result(NamedTuple):
@@ -334,13 +304,6 @@ class _Evaluation:
 
     def _error(self, what: str, fix: str) -> FfreproError:
         return _refused(self.expression, what, fix)
-
-
-def _exactly(printed: Printed | None) -> Printed | None:
-    if printed is None:
-        return None
-    spread = None if printed.spread is None else intervals.middle(printed.spread)
-    return printed._replace(value=intervals.middle(printed.value), spread=spread)
 
 
 def _spread(printed: Printed, label: str) -> Interval:
