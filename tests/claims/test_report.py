@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ffrepro.claims import html, markdown, report
+from ffrepro.claims.audit import checks, form
 from ffrepro.claims.blocks import Bullets, Code, Folded, Heading, Line, Notice, Paragraph, Picture, Table
 from ffrepro.claims.figures import draw_all
 from ffrepro.claims.load import Claims
@@ -74,6 +75,16 @@ def built(tmp_path_factory, request):
 
 def text(world, name, scale="lite"):
     return (world.root / "reports" / scale / name).read_text()
+
+
+def test_the_audit_stands_in_both_reports(built):
+    rows = checks.rows(form.load(form.find(PAPER)))
+    page, lines = Page(text(built, "report.html")), text(built, "report.md").splitlines()
+    assert f"{PAPER}-audit" in page.ids
+    for row in rows:
+        assert f"audit-{PAPER}-{row.id}" in page.ids
+        (line,) = [line for line in lines if line.startswith(f"| {row.id} |")]
+        assert f"| {row.result} |" in line
 
 
 def test_html_is_one_file_without_anything_to_fetch(built):

@@ -10,6 +10,7 @@ from pathlib import Path
 from ffrepro.base.files import dump_json, write_bytes, write_text
 from ffrepro.claims import beside, difficulty, export, html, load, markdown, sections, table_files, tables
 from ffrepro.claims.assess import Assessment, assess
+from ffrepro.claims.audit import section as audit
 from ffrepro.claims.blocks import Block, Picture
 from ffrepro.claims.compare import best_pick, scale_pick
 from ffrepro.claims.figures import draw_all
@@ -97,6 +98,7 @@ def _content(store: Store, scale: str, hardware: list[str], studies: list[Study]
         content += beside.section(study.claims, store, scale)
         content += difficulty.section(study.claims, store, scale)
         content += sections.all_claims(study.claims, study.assessments)
+        content += audit.section(paper)
         content += sections.deviations(study.claims)
     return content + sections.tail(store, scale)
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "bench": ("bench", "time and memory of a step beside backpropagation; quality of the stroke plans"),
     "report": ("report", "tables, figures, verdicts and the report from run records"),
     "docs": ("docs", "result tables and numbers of pages, generated between markers"),
+    "audit": ("audit", "hold a paper's statements to its own figures, or your own paper's; nothing is trained"),
     "trace": ("trace", "from a published number to the runs behind it"),
     "track": ("track", "mirror run records to MLflow"),
     "sync": ("sync", "let DVC or Snakemake see what the other has finished"),

@@ -1,0 +1,1 @@
+"""The audit: a paper's statements held to the paper's own figures, without training anything."""
