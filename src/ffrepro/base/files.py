@@ -9,11 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Give an error of a write its file's name: a full disk is noticed by write() and fsync(), which know none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -23,17 +35,15 @@ def atomic_writer(path: str | Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _naming(path), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp gives 0600: other users of a shared checkout could not read it
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk is noticed by write(), which names no file
         raise
 
 
@@ -55,6 +65,24 @@ def write_text_if_changed(path: str | Path, text: str) -> bool:
         return False
     write_text(path, text)
     return True
+
+
+def append_text(path: str | Path, text: str) -> None:
+    """Append UTF-8 ``text`` to a file. A process that is killed, or a full disk, may leave half of it."""
+    with _naming(path), open(path, "ab") as file:
+        file.write(text.encode())
+
+
+def flush(path: str | Path) -> None:
+    """Make sure that a file's content is on the disk."""
+    with _naming(path), open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def copy(source: str | Path, target: str | Path) -> None:
+    """Copy a file's content to ``target`` atomically."""
+    with open(source, "rb") as content, atomic_writer(target) as file:
+        shutil.copyfileobj(content, file)
 
 
 def dump_json(value: Any) -> str:
