@@ -18,6 +18,7 @@ class Forks:
         self._server = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._server.stdout.readline()  # it has imported everything
 
     def start(self, *argv, cwd, setup=""):
         """Run ``ffrepro ARGV`` in a folder, after the Python statements ``setup``; a ``Process``."""
@@ -73,12 +74,20 @@ class Process:
 
 
 def _serve():
+    # Everything that the children would import, late as some of it is: it takes longer than their work.
+    import scipy.signal  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
     import torch
+    import torch._dynamo
 
-    from ffrepro.cli import main
-    from ffrepro.training import fit, loop  # noqa: F401 (imported for the children)
+    from ffrepro.claims import report  # noqa: F401
+    from ffrepro.cli import bench, main, negatives, prepare, train  # noqa: F401
+    from ffrepro.data import mnist, standin_images, trajectories_task  # noqa: F401
+    from ffrepro.data.negatives import duplicates, planning  # noqa: F401
+    from ffrepro.training import bench_rnn, fit, loop  # noqa: F401
 
     torch.set_num_threads(1)
+    print(0, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if "poll" in request:
