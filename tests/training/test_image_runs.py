@@ -136,7 +136,7 @@ def test_an_interrupted_run_ends_with_the_same_arrays(place, monkeypatch, name):
     monkeypatch.setattr(loop._Trainer, "_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.run(plan, place, force=True)
-    assert Record(place.runs / plan["run"], plan).load_state()["at"]["epoch"] == 2
+    assert Record(place.runs / plan["run"], plan).resume()["at"]["epoch"] == 2
     monkeypatch.setattr(loop._Trainer, "_epoch", epoch)
     loop.run(plan, place, force=True)
     assert (place.runs / plan["run"] / "arrays.npz").read_bytes() == straight

@@ -113,7 +113,7 @@ def test_killed_run_resumes_to_the_same_bytes(place, prepared, tmp_path, method,
     done_before = len((partial / "metrics.jsonl").read_text().splitlines())
     assert 3 <= done_before < 40
     assert not (folder(place, plan) / "result.json").exists()
-    state = Record(folder(place, plan), plan).load_state()
+    state = Record(folder(place, plan), plan).resume()
     assert state["at"]["epoch"] >= 2
     loop.run(plan, place)
     assert numbers(place, plan) == numbers(straight, plan)
@@ -149,7 +149,7 @@ def test_edited_plan_does_not_resume_the_old_run(place, monkeypatch):
     record = Record(folder(place, plan), plan)
     record.save_state({"at": {"epoch": 1}})
     edited = make_plan("ff_rnn", {**FF, "theta": 3.0}, max_epochs=3)
-    assert Record(folder(place, edited), edited).load_state() is None
+    assert Record(folder(place, edited), edited).resume() is None
     loop.run(edited, place)
     assert not record.partial.exists()  # left over work of a plan that is no more
 

@@ -9,11 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+
+@contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Give an error of a write its file's name: a full disk is noticed by write() and fsync(), which know none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -65,6 +77,24 @@ def write_text_if_changed(path: str | Path, text: str) -> bool:
 def _utf8(text: str) -> bytes:
     """Text as bytes. Of a file name that is no UTF-8 the odd bytes become ``\\udce9``: JSON reads them back."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def append_text(path: str | Path, text: str) -> None:
+    """Append UTF-8 ``text`` to a file. A process that is killed, or a full disk, may leave half of it."""
+    with _naming(path), open(path, "ab") as file:
+        file.write(_utf8(text))
+
+
+def flush(path: str | Path) -> None:
+    """Make sure that a file's content is on the disk."""
+    with _naming(path), open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def copy(source: str | Path, target: str | Path) -> None:
+    """Copy a file's content to ``target`` atomically."""
+    with open(source, "rb") as content, atomic_writer(target) as file:
+        shutil.copyfileobj(content, file)
 
 
 def dump_json(value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ffrepro.base import records
 from ffrepro.base.files import read_json
 from ffrepro.base.plans import today
 from ffrepro.claims import reference
@@ -197,7 +198,7 @@ class Store:
             folder = self.root / "runs" / run
             if (folder / "result.json").is_file():
                 record = self._read(run, folder, committed=False)
-                if record is not None and self._fits(record, plan):
+                if record is not None and self._is_whole(record) and self._fits(record, plan):
                     yield record
 
     def _committed(self) -> Iterator[Record]:
@@ -222,6 +223,12 @@ class Store:
         except (OSError, ValueError, KeyError) as error:
             self.left_out.append((run, f"the record cannot be read ({type(error).__name__}: {error})"))
             return None
+
+    def _is_whole(self, record: Record) -> bool:
+        flaw = records.flaw(record.folder, record.plan["kind"], record.result)
+        if flaw is not None:
+            self.left_out.append((record.run, f"the record is not whole: {flaw}"))
+        return flaw is None
 
     def _fits(self, record: Record, plan: dict) -> bool:
         changed = differences(record.plan, plan)

@@ -15,17 +15,13 @@ from typing import Any
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import read_json, sha256_file
 from ffrepro.base.plans import prepared_set, substance
+from ffrepro.base.records import RECORD
 from ffrepro.claims import counted
 from ffrepro.core import updates
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_NEEDED = {
-    "train": {"run.json", "result.json", "metrics.jsonl", "arrays.npz"},
-    "fit": {"run.json", "result.json", "arrays.npz"},
-    "bench": {"run.json", "result.json"},
-}
 
 
 def index(root: str | Path) -> dict[str, dict[str, str]]:
@@ -71,7 +67,7 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
         reasons.append("the record calls itself by another name")
     if about["plan_sha256"] != substance(plan):
         reasons.append("its plan was changed after the run")
-    missing = _NEEDED[plan["kind"]] - names
+    missing = set(RECORD[plan["kind"]]) - names
     if missing:
         reasons.append(f"{', '.join(sorted(missing))} is missing")
     if data["source"] != "upstream" or plan["source"] != "upstream":

@@ -52,4 +52,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {run}: {note}")
     for run, reason in taken.refused.items():
         print(f"  refused: {run}: {reason}; --replace takes it all the same")
-    return 1 if taken.refused else 0
+    for run, who in taken.busy.items():
+        print(f"  not now: {run}: {who}; import again when it has ended")
+    return 1 if taken.refused or taken.busy else 0

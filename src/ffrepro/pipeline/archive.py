@@ -12,13 +12,12 @@ from pathlib import Path
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline.jobs import RECORD
+from ffrepro.base.records import LAST, RECORD, WEIGHTS, partials
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 FINAL = RECORD["train"]  # a fit and a bench leave some of these
-WEIGHTS = "weights.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")
 Packed = dict[str, dict[str, bytes]]  # run -> file name -> content
 
@@ -71,11 +70,11 @@ def unpack(source: Path) -> Packed:
 
 def _collect(folder: Path, *, weights: bool, state: bool) -> dict[str, bytes]:
     names: Iterable[str] = []
-    if (folder / "result.json").is_file():
+    if (folder / LAST).is_file():
         names = [*FINAL, *([WEIGHTS] if weights else [])]
     elif state:
-        partial = (path.relative_to(folder).as_posix() for path in sorted(folder.glob(".partial-*/*")))
-        names = [name for name in partial if PARTIAL.fullmatch(name)]
+        begun = (path for partial in partials(folder) for path in sorted(partial.iterdir()))
+        names = [name for path in begun if PARTIAL.fullmatch(name := path.relative_to(folder).as_posix())]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 

@@ -14,7 +14,8 @@ import yaml
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline.jobs import RECORD, Job
+from ffrepro.base.records import RECORD
+from ffrepro.pipeline.jobs import Job
 from ffrepro.pipeline.plan import Plan, file_of
 from ffrepro.pipeline.workspace import Workspace
 

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffrepro.base.plans import negatives_level, prepared_set
+from ffrepro.base.records import LAST, RECORD
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.pipeline.plan import Plan, file_of
 
-RECORD = {
-    "train": ("run.json", "metrics.jsonl", "result.json", "arrays.npz"),
-    "fit": ("run.json", "result.json", "arrays.npz"),
-    "bench": ("run.json", "result.json"),
-}
 REPORT = ("report.html", "report.md", "results.csv", "verdicts.csv", "metrics.json", "curves.csv")
 PLANNERS = 2  # processes that extract plans; the plans do not depend on it
 PARAMS = "params.yaml"
@@ -115,7 +111,7 @@ def stroke_plans(dataset: str, source: str) -> tuple[str, str]:
 
 def results(plans: Iterable[Plan]) -> tuple[str, ...]:
     """What stands for a record as an input: the file that is written last."""
-    return tuple(f"runs/{plan['run']}/result.json" for plan in plans)
+    return tuple(f"runs/{plan['run']}/{LAST}" for plan in plans)
 
 
 def _fetch(archive: str, source: str, code: CodeDigest) -> Job:

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ffrepro.base import records
 from ffrepro.base.plans import substance
-from ffrepro.pipeline.jobs import RECORD
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
 
@@ -41,13 +41,13 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
         return Status("stale", ", ".join(differences(record.plan, plan)))
     if plan["hardware"] in workspace.absent:
         return Status(NOT_HERE)
-    partial = record.folder / f".partial-{substance(plan)[:12]}"
+    partial = records.partial(record.folder, substance(plan))
     log = root / "logs" / f"{plan['run']}.log"
     error = _error_in(log)
     if error and not (_newest(partial) > log.stat().st_mtime):
         return Status("failed", f"{error} (logs/{plan['run']}.log)")
     if partial.is_dir():
-        epochs = _lines(partial / "metrics.jsonl")
+        epochs = _lines(partial / records.METRICS)
         return Status("partial", f"{epochs} of at most {plan['training']['max_epochs']} epochs" if epochs else "")
     return Status("todo")
 
@@ -59,11 +59,9 @@ class Record:
     folder: Path
 
     def complete(self, kind: str) -> bool:
-        """Whether every file of a finished record is there and the two JSON files can be read."""
+        """Whether every file of a finished record is there, its epochs are all, and the JSON files can be read."""
         return (
-            all((self.folder / name).is_file() for name in RECORD[kind])
-            and self.plan is not None
-            and self.result is not None
+            self.plan is not None and self.result is not None and records.flaw(self.folder, kind, self.result) is None
         )
 
     @cached_property
@@ -79,7 +77,7 @@ class Record:
     @cached_property
     def result(self) -> dict[str, Any] | None:
         """result.json."""
-        return _json(self.folder / "result.json")
+        return _json(self.folder / records.LAST)
 
     @property
     def size(self) -> int:
@@ -132,6 +130,6 @@ def _newest(folder: Path) -> float:
 
 def _lines(path: Path) -> int:
     try:
-        return len(path.read_text(encoding="utf-8").splitlines())
+        return path.read_bytes().count(b"\n")
     except OSError:
         return 0

@@ -7,25 +7,28 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ffrepro.base import files
+from ffrepro.base import files, records
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.lock import Busy, locked
 from ffrepro.base.plans import protocol, substance
-from ffrepro.pipeline.archive import FINAL, WEIGHTS, Packed
-from ffrepro.pipeline.jobs import RECORD, REFERENCE
-from ffrepro.pipeline.lock import locked
+from ffrepro.base.records import LAST, METRICS, RECORD, WEIGHTS
+from ffrepro.pipeline.archive import FINAL, Packed
+from ffrepro.pipeline.jobs import REFERENCE
 from ffrepro.pipeline.plan import Plan
-from ffrepro.pipeline.status import differences
-
-LAST = "result.json"  # a record counts once this file is there
+from ffrepro.pipeline.status import Record, differences
 
 
 @dataclass
 class Taken:
-    """What became of the records of an archive, by run; refused ones with the reason."""
+    """What became of the records of an archive, by run.
+
+    Refused ones with the reason, and apart from them those that are being run here, with who does.
+    """
 
     imported: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    busy: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,12 +59,15 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
             reason = None if replace else _conflict(target / run, entry, planned.get(run))
             if reason:
                 taken.refused[run] = reason
-            elif _same(target / run, entry):
+                continue
+            if _same(target / run, entry):
                 taken.unchanged.append(run)
+            elif who := _put_alone(target / run, entry):
+                taken.busy[run] = who
+                continue
             else:
-                _put(target / run, entry)
                 taken.imported.append(run)
-            if not reason and "run.json" in entry:
+            if "run.json" in entry:
                 _note(taken, run, json.loads(entry["run.json"])["plan"], planned.get(run))
         if reference:
             committed = [*taken.imported, *taken.unchanged]
@@ -80,12 +86,15 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         wrong = [name for name in RECORD[plan["kind"]] if name not in entry]
         names = {about["run"], plan["run"], result["run"]}
         honest = about["plan_sha256"] == substance(plan)
+        short = records.metrics_flaw(entry[METRICS], result) if plan["kind"] == "train" and not wrong else None
     except (KeyError, ValueError, TypeError) as error:
         raise FfreproError(
             f"{run}: not a run record ({type(error).__name__}: {error})", fix="export it again"
         ) from None
     if wrong:
         raise FfreproError(f"{run}: {wrong[0]} is missing", fix="export it again when the run is finished")
+    if short:
+        raise FfreproError(f"{run}: {short}", fix="train it again and export it again")
     if names != {run}:
         raise FfreproError(f"{run}: the record calls itself {', '.join(sorted(names))}", fix="do not rename records")
     if not honest:
@@ -94,14 +103,14 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
 
 def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> str | None:
     if LAST not in entry:
-        begun = (folder / LAST).is_file() or any(folder.glob(".partial-*"))
+        begun = (folder / LAST).is_file() or records.partials(folder)
         return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
     plan = json.loads(entry["run.json"])["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
         return f"made with other settings than planned here: {', '.join(differences(plan, planned))}"
-    if not (folder / LAST).is_file() or _same(folder, entry):
+    there = Record(folder).plan
+    if there is None or not (folder / LAST).is_file() or _same(folder, entry):
         return None
-    there = files.read_json(folder / "run.json")["plan"]
     if substance(there) != substance(plan):
         return f"the record here is of another plan: {', '.join(differences(there, plan))} differ"
     return "the record here is of the same plan but has other content"
@@ -111,15 +120,39 @@ def _same(folder: Path, entry: dict[str, bytes]) -> bool:
     return all((folder / name).is_file() and (folder / name).read_bytes() == data for name, data in entry.items())
 
 
+def _put_alone(folder: Path, entry: dict[str, bytes]) -> str | None:
+    """Write a record unless a process is at work on its run; then who that is."""
+    try:
+        with locked(records.lock(folder), wait=False, remove=True):
+            _put(folder, entry)
+    except Busy as busy:
+        return busy.what
+    return None
+
+
 def _put(folder: Path, entry: dict[str, bytes]) -> None:
-    """Write a record: the file that makes it count goes first and comes last, so that no mixture ever counts."""
+    """Write a record: the file that makes it count goes first and comes last, so that no mixture ever counts.
+
+    Work in progress is given up once the record is there. That of another machine gets its name when it is complete:
+    an import that was interrupted would find it here and take it for work of this one.
+    """
     if LAST in entry:
         for name in (LAST, *FINAL, WEIGHTS):
             (folder / name).unlink(missing_ok=True)
+        for name in sorted(entry, key=lambda name: name == LAST):
+            files.write_bytes(folder / name, entry[name])
         for partial in folder.glob(".partial-*"):
             shutil.rmtree(partial)
-    for name in sorted(entry, key=lambda name: name == LAST):
-        files.write_bytes(folder / name, entry[name])
+        return
+    for name in sorted({name.partition("/")[0] for name in entry}):
+        new = folder / f"{name}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        for path, data in entry.items():
+            if path.startswith(f"{name}/"):
+                files.write_bytes(new / path.partition("/")[2], data)
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+        new.rename(folder / name)
 
 
 def _note(taken: Taken, run: str, plan: Plan, planned: Plan | None) -> None:

@@ -43,6 +43,10 @@ def run(plan: dict, place: parts.Place) -> dict:
         The content of result.json.
     """
     record = Record(place.runs / plan["run"], plan)
+    return record.once(lambda: _run(plan, place, record), again=True)
+
+
+def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     device, dtype = machine.use(plan["profile"], place.threads)
     started = parts.now()
     data = parts.load_data(plan, place.prepared)

@@ -30,9 +30,10 @@ def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
         The content of result.json.
     """
     record = Record(place.runs / plan["run"], plan)
-    done = record.finished()
-    if done is not None and not force:
-        return done
+    return record.once(lambda: _fit(plan, place, record), again=force)
+
+
+def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
     device, _ = machine.use(plan["profile"], place.threads)
     started = parts.now()
     data = parts.load_data(plan, place.prepared)

@@ -39,9 +39,10 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         The content of result.json.
     """
     record = Record(place.runs / plan["run"], plan)
-    done = record.finished()
-    if done is not None and not force:
-        return done
+    return record.once(lambda: _train(plan, place, record, keep_weights), again=force)
+
+
+def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict:
     device, dtype = machine.use(plan["profile"], place.threads, mixed=True)
     started = now()
     data = load_data(plan, place.prepared)
@@ -208,10 +209,19 @@ class _Trainer:
 
     def resume(self) -> None:
         """Go on from the checkpoint, or start."""
-        state = self.record.load_state()
-        self.record.start_metrics(state["at"]["epoch"] if state else 0)
+        state = self.record.resume()
         if state is None:
             return
+        try:
+            self._take_over(state)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise FfreproError(
+                f"the checkpoint is not this run's ({type(error).__name__})",
+                where=self.record.partial / "state.pt",
+                fix="delete that file: the run then starts from its first epoch",
+            ) from error
+
+    def _take_over(self, state: dict) -> None:
         self.method.load_state_dict(state["method"])
         self.best_weights = state["best_weights"]
         self.order.set_state(state["order"])
