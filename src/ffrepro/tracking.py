@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.lock import locked
 from ffrepro.claims import load
 from ffrepro.pipeline.dvcfiles import group_of
 from ffrepro.pipeline.jobs import RECORD
-from ffrepro.pipeline.lock import locked
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record, flatten
 

@@ -225,7 +225,7 @@ def link(name, target, kind=tarfile.SYMTYPE):
 )
 def test_paths_that_lead_elsewhere_are_refused(tmp_path, name):
     path = tar_of(tmp_path / "evil.tar.gz", [(name, b"x")])
-    with pytest.raises(FfreproError, match="does not belong into an archive of run records"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(path)
 
 
@@ -233,7 +233,7 @@ def test_paths_that_lead_elsewhere_are_refused(tmp_path, name):
 def test_links_and_special_files_are_refused(tmp_path, kind):
     name = "a/b/c/d/seed0/run.json"
     path = tar_of(tmp_path / "evil.tar.gz", [(name, link(name, "/etc/passwd", kind))])
-    with pytest.raises(FfreproError, match="does not belong"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(path)
 
 
@@ -252,7 +252,7 @@ def test_content_that_is_not_the_manifests_is_refused(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path, packed):
     text = tmp_path / "text.tar.gz"
     text.write_text("hello")
-    with pytest.raises(FfreproError, match="not a tar archive"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(text)
     whole = packed().read_bytes()
     (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
