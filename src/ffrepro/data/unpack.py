@@ -7,6 +7,7 @@ anything is read: what an archive declares, and what a compressed stream deliver
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import stat
@@ -26,7 +27,7 @@ LARGEST_TOTAL = 1 << 33  # bytes, unpacked
 MOST_MEMBERS = 500_000
 
 _CORRUPT = (
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
     ValueError, LookupError, OverflowError, NotImplementedError, RecursionError, MemoryError,
 )  # fmt: skip
 _READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -65,7 +66,9 @@ def members(
             yield from _tar_members(path, wanted, folders, gzipped=magic.startswith(b"\x1f\x8b"))
     except _TooMuch as error:
         raise _refused(path, str(error)) from error
-    except _CORRUPT as error:
+    except (*_CORRUPT, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's, not the archive's
+            raise
         raise Unreadable(
             f"the archive is truncated or corrupt ({error})", where=path, fix="delete this file and fetch it again"
         ) from error
