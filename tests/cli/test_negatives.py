@@ -2,12 +2,15 @@
 
 import json
 import struct
+import threading
+import time
 from functools import partial
 
 import numpy as np
 import pytest
 from helpers import movements
 
+from ffrepro.base.lock import locked
 from ffrepro.cli.main import main
 from ffrepro.data import trajectory_set
 from ffrepro.data.negatives import plans
@@ -169,3 +172,28 @@ def test_a_csv_that_is_not_there(place, capsys):
     (place / "folder.csv").mkdir()
     said = refused(["kinematics", "show", "folder.csv"], capsys)
     assert "a folder, not a file" in said and "fix:   give one CSV of x, y, t in it" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        (["kinematics", "plan", "dollar"], "data/plans/standin/.dollar.npz.lock"),
+        (["negatives", "dollar", "--level", "close"], "data/plans/standin/.dollar.npz.lock"),
+        (["negatives", "dollar", "--level", "close"], "data/prepared/standin/.dollar_close.npz.lock"),
+    ],
+)
+def test_two_of_a_command_take_turns(place, capsys, command, target):
+    """The lock is held by this test until the command says that it waits for it."""
+    done = []
+    worker = threading.Thread(target=lambda: done.append(main([*command, "--source", "standin"])))
+    with locked(place / target):
+        worker.start()
+        said = ""
+        for _ in range(1000):
+            said += capsys.readouterr().err
+            if "waiting" in said:
+                break
+            time.sleep(0.02)
+        assert target.replace("/.", "/").removesuffix(".lock") in said and done == []
+    worker.join(30)
+    assert done == [0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Server:
         self.ranges = True
         self.cut_after: list[int | None] = []  # for each coming request: close the connection after so many bytes
         self.statuses: list[int] = []  # for each coming request: answer with this error instead
+        self.answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}  # in place of a file
         self.log: list[tuple[str, str | None, int]] = []
         server = self
 
@@ -38,6 +40,10 @@ class Server:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         name, asked = request.path.lstrip("/"), request.headers.get("Range")
+        if name in self.answers:
+            self.log.append((name, asked, 0))
+            self.answers[name](request)
+            return
         status = self.statuses.pop(0) if self.statuses else None
         if status or name not in self.files:
             self.log.append((name, asked, 0))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import multiprocessing
 import os
+import tarfile
+import threading
 
 import pytest
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.lock import locked
 from ffrepro.data import archives
 from ffrepro.data.download import Patience
 from ffrepro.data.fetch import fetch
 
-FILE = "tiny-1.0.tar.gz"
+FILE = "tiny-1.0.bin"
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes: several reads
 OTHER = CONTENT[::-1]
 
@@ -56,7 +61,8 @@ def record_of(path):
 
 
 def in_raw(tmp_path):
-    return sorted(p.name for p in (tmp_path / "raw").rglob("*") if p.is_file())
+    """All files but the locks, which stay."""
+    return sorted(p.name for p in (tmp_path / "raw").rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
 def make_mirror(folder, content=CONTENT, listed=CONTENT, provenance="every second byte is upstream's"):
@@ -229,7 +235,7 @@ def test_mirror_from_the_environment(tiny, get, server, tmp_path, monkeypatch):
 def test_mirror_url(tiny, get, server, tmp_path):
     for file in make_mirror(tmp_path / "mirror").iterdir():
         server.files[f"pub/{file.name}"] = file.read_bytes()
-    server.cut_after = [None, 1000]  # the sums arrive, the archive is cut once
+    server.cut_after = [None, None, 1000]  # the sums and the provenance arrive, the archive is cut once
     path = get(mirror=f"{server.url}/pub/")
     assert path.read_bytes() == CONTENT
     record = record_of(path)
@@ -313,3 +319,87 @@ def test_standin_is_recorded_as_such_and_kept_when_equal(get, tmp_path):
     assert get("trajectories", source="standin").stat().st_mtime == 1e9
     path.write_bytes(b"damaged")
     assert files.sha256_file(get("trajectories", source="standin")) == record["sha256"]
+
+
+PAGE = b"<!DOCTYPE html><html><body>This bucket has moved</body></html>"
+
+
+@pytest.mark.parametrize("wrong", [PAGE, OTHER, CONTENT[:-1], b""])
+def test_wrong_content_from_the_first_address_leads_to_the_second(tiny, get, server, wrong):
+    server.files["first"] = wrong or b"?"
+    tiny(sha256=files.sha256_bytes(CONTENT), urls=(f"{server.url}/first", f"{server.url}/{FILE}"))
+    path = get()
+    assert path.read_bytes() == CONTENT
+    assert record_of(path)["location"] == f"{server.url}/{FILE}"
+    assert server.log[-1] == (FILE, None, len(CONTENT))  # nothing of the first is gone on from
+
+
+@pytest.mark.parametrize("cut", [None, 40])
+def test_without_checksum_an_archive_is_read_to_its_end(server, get, monkeypatch, tmp_path, cut):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        info = tarfile.TarInfo("a")
+        info.size = 100_000
+        tar.addfile(info, io.BytesIO(bytes(100_000)))
+    whole = packed.getvalue()
+    server.files["first"] = PAGE if cut is None else whole[:cut]
+    server.files["second"] = whole
+    urls = (f"{server.url}/first", f"{server.url}/second")
+    entry = archives.Archive("tiny", "tiny.tar.gz", urls, None, "none", ("pair",), "standin")
+    monkeypatch.setitem(archives.ARCHIVES, "tiny", entry)
+    assert record_of(get())["location"] == f"{server.url}/second"
+
+
+def test_a_page_in_place_of_the_only_address(tiny, get, server, tmp_path):
+    server.files[FILE] = PAGE
+    with pytest.raises(FfreproError, match="HTML") as error:
+        get()
+    assert error.value.where == f"{server.url}/{FILE}"
+    assert in_raw(tmp_path) == []
+
+
+@pytest.mark.parametrize("record", [b"[]", b"{", b'{"sha256": 3}', b'{"sha256": "%s"}', b"\xff\xfe"])
+def test_a_spoilt_record_is_not_trusted(tiny, get, server, record):
+    path = get()
+    content = record.replace(b"%s", files.sha256_bytes(CONTENT).encode())
+    path.with_name(path.name + ".json").write_bytes(content)
+    get()
+    assert record_of(path)["from"] == "upstream" and len(server.log) == 2
+
+
+def test_a_second_fetch_waits_and_finds_the_file(tiny, get, server, tmp_path):
+    """The lock is held by this test until the second fetch says that it waits; the file is there by then."""
+    path = get()
+    waits = threading.Event()
+    second = threading.Thread(
+        target=fetch, args=("tiny", "upstream", tmp_path / "raw"), kwargs={"say": lambda line: waits.set()}
+    )
+    with locked(path.with_name(f".{FILE}.lock")):
+        second.start()
+        assert waits.wait(10)
+    second.join(10)
+    assert not second.is_alive() and len(server.log) == 1
+
+
+def fetch_once(url, raw, results):
+    """One of several processes."""
+    archives.ARCHIVES["tiny"] = archives.Archive("tiny", FILE, (url,), None, "none", ("pair",), "standin")
+    said = []
+    path = fetch("tiny", "upstream", raw, patience=Patience(1, timeout=20, backoff=0), say=said.append)
+    results.put((files.sha256_file(path), said))
+
+
+def test_processes_that_fetch_one_file_make_one_download(server, tmp_path):
+    server.files[FILE] = CONTENT
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    args = (f"{server.url}/{FILE}", tmp_path / "raw", results)
+    workers = [context.Process(target=fetch_once, args=args) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    found = [results.get(timeout=30) for _ in workers]
+    for worker in workers:
+        worker.join(10)
+    assert {digest for digest, _ in found} == {files.sha256_bytes(CONTENT)}
+    assert len(server.log) == 1
+    assert in_raw(tmp_path) == [FILE, FILE + ".json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import struct
 import subprocess
 import sys
 
@@ -119,6 +120,9 @@ IMAGES = made.idx(np.zeros((30, 28, 28), np.uint8))
         ({"xtrain": IMAGES[:9]}, "train-images", "ends in its header"),
         ({"xtrain": IMAGES[:-1]}, "train-images", "23,519 values, but the header promises 30 x 28 x 28"),
         ({"xtrain": IMAGES + b"\0"}, "train-images", "23,521 values"),
+        ({"xtrain": bytes.fromhex("00000803") + b"\xff" * 12}, "train-images", "4294967295 x 4294967295 x 4294967295"),
+        ({"xtrain": IMAGES[:4] + struct.pack(">3I", 700_000, 28, 28)}, "train-images", "700000 x 28 x 28"),
+        ({"ytrain": made.idx(LABELS) + bytes(10_000_000)}, "train-labels", "31 values or more"),
         ({"ytrain": made.idx(LABELS[:29])}, "train-images", r"has 30 images, train-labels[\S]* 29 labels"),
         (
             {"ytrain": made.idx(np.where(LABELS == 3, 10, LABELS).astype(np.uint8))},
@@ -160,6 +164,7 @@ ROWS = np.zeros((10, 3072), np.uint8)
         ({"test_batch": {"data": ROWS[:, 1:], "labels": [0] * 10}}, r"data is uint8 \(10, 3071\)"),
         ({"test_batch": {"data": ROWS, "labels": [0] * 9}}, "10 images and 9 labels"),
         ({"test_batch": {"data": ROWS, "labels": ["cat"] * 10}}, "not a list of whole numbers"),
+        ({"test_batch": {"data": ROWS, "labels": [1 << 70] * 10}}, "not a list of whole numbers"),
         ({"test_batch": {"data": ROWS, "labels": [0] * 9 + [-1]}}, "label -1 of image 9"),
         ({"batches.meta": {"label_names": ["cat", "dog"]}}, "its classes are cat, dog"),
         ({"batches.meta": {}}, "no list of label_names"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ffrepro.data.trajectory_csv import BadSample, parse
+from ffrepro.data.trajectory_csv import MAX_POINTS, BadSample, parse
 
 DOLLAR = b"stroke_id x y time is_writing\n0 69 228 0 1\n0 67 228 13 1\n0 70 225 41 1"
 MCYT = (
@@ -51,3 +51,9 @@ def test_line_ends_of_another_system_change_nothing():
 def test_unusable_files_have_a_reason(content, reason):
     with pytest.raises(BadSample, match=reason):
         parse(content, " ")
+
+
+def test_more_rows_than_any_movement_has():
+    rows = b"stroke_id x y time is_writing\n" + b"0 1 2 3 1\n" * (MAX_POINTS + 1)
+    with pytest.raises(BadSample, match="200,001 rows, more than 200,000"):
+        parse(rows, " ")

@@ -11,8 +11,8 @@ import zipfile
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import standin_bytes
-from ffrepro.data.unpack import members
+from ffrepro.data import standin_bytes, unpack
+from ffrepro.data.unpack import Unreadable, members
 
 
 def write_tar(path, *infos, mode="w:gz"):
@@ -126,3 +126,144 @@ def test_names_do_not_depend_on_the_locale(tmp_path, monkeypatch):
     (tmp_path / "a.tar.gz").write_bytes(standin_bytes.tar_gz(content))
     assert (tmp_path / "a.tar.gz").read_bytes() == before
     assert dict(members(tmp_path / "a.tar.gz")) == content
+
+
+@pytest.fixture
+def small_limits(monkeypatch):
+    for name, value in {
+        "LARGEST_MEMBER": 100_000,
+        "LARGEST_TOTAL": 1_000_000,
+        "MOST_MEMBERS": 20,
+        "_DRAIN": 1000,
+    }.items():
+        monkeypatch.setattr(unpack, name, value)
+
+
+def header(name, size, kind=tarfile.REGTYPE):
+    """A member that declares a size and has no content."""
+    info = member(name, kind, size)
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("size", [1 << 33, 1 << 42])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_members_that_declare_terabytes(tmp_path, packed, size, wanted):
+    content = header("a", size) + bytes(10_240)
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(Unreadable) as error:
+        list(members(path, lambda name: wanted))
+    assert error.value.where == path
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_that_declare_gigabytes(tmp_path, kind):
+    path = tmp_path / "a.tar"
+    path.write_bytes(header("a", 1 << 40, kind) + bytes(10_240))
+    with pytest.raises(Unreadable):
+        list(members(path))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_stream_that_expands_beyond_the_limit(tmp_path, small_limits, wanted):
+    path = write_tar(tmp_path / "a.tar.gz", *(member(f"{i}", size=90_000) for i in range(15)))
+    with pytest.raises(Unreadable, match="1,000,000"):
+        list(members(path, lambda name: wanted))
+    path.write_bytes(gzip.compress(bytes(2_000_000)))  # an archive's end, and then no end
+    with pytest.raises(Unreadable, match="1,000,000"):
+        list(members(path))
+
+
+def test_one_member_beyond_the_limit(tmp_path, small_limits):
+    path = write_tar(tmp_path / "a.tar.gz", member("small", size=5), member("large", size=100_001))
+    assert [name for name, _ in members(path, lambda name: name == "small")] == ["small"]
+    with pytest.raises(Unreadable, match=r"'large' declares 100,001 bytes; at most 100,000"):
+        list(members(path))
+
+
+def test_more_members_than_the_limit(tmp_path, small_limits):
+    path = write_tar(tmp_path / "a.tar.gz", *(member(f"{i}") for i in range(21)))
+    with pytest.raises(Unreadable, match="20 members"):
+        list(members(path))
+
+
+@pytest.mark.parametrize("again", ["d/a", "./d/a", "d//a"])
+def test_a_name_twice(tmp_path, again):
+    path = write_tar(tmp_path / "a.tar.gz", member("d/a", size=1), member(again, size=2))
+    with pytest.raises(Unreadable, match="twice"):
+        list(members(path))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("d/a", b"1")
+        if again == "d/a":
+            with pytest.warns(UserWarning, match="Duplicate"):
+                archive.writestr(again, b"2")
+        else:
+            archive.writestr(again, b"2")
+    with pytest.raises(Unreadable, match="twice"):
+        list(members(tmp_path / "a.zip"))
+
+
+def test_sparse_members(tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_bytes(header("a", 512, tarfile.GNUTYPE_SPARSE) + bytes(10_240))
+    with pytest.raises(Unreadable, match="sparse"):
+        list(members(path))
+
+
+def zip_with(path, **fields):
+    """A zip of one member whose directory entry (and header) say something else."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"content" * 100)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    places = {"flags": (entry + 8, 6), "method": (entry + 10, 8), "size": (entry + 24, 22)}
+    for field, value in fields.items():
+        for place in places[field]:
+            length = len(value)
+            content[place : place + length] = value
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"flags": b"\x01\x00"}, "encrypted"),
+        ({"method": b"\x61\x00"}, r"unknown method \(97\)"),
+        ({"method": b"\x09\x00"}, r"unknown method \(9\)"),
+        ({"size": b"\xf0\xff\xff\xff"}, "4,294,967,280 bytes"),
+        ({"size": b"\xff\xff\xff\xff"}, "a.zip"),  # zip64, and no zip64 field
+    ],
+)
+def test_zips_that_cannot_be_read(tmp_path, fields, what):
+    path = zip_with(tmp_path / "a.zip", **fields)
+    with pytest.raises(Unreadable, match=what) as error:
+        list(members(path))
+    assert error.value.where == path
+
+
+def test_a_zip_that_expands_beyond_the_limit(tmp_path, small_limits):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(12):
+            archive.writestr(f"{number}", bytes(90_000))
+    assert (tmp_path / "a.zip").stat().st_size < 10_000
+    with pytest.raises(Unreadable, match="1,000,000"):
+        list(members(tmp_path / "a.zip"))
+
+
+def test_any_cut_or_changed_byte_of_a_zip_is_an_error_or_the_content(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", b"content" * 20)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(2, len(whole)):
+        for content in (whole[:place], whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]):
+            path.write_bytes(content)
+            try:
+                found = list(members(path))
+                assert [data for _, data in found] in ([b"content" * 20], [])
+            except Unreadable:
+                refused += 1
+    assert refused > len(whole)

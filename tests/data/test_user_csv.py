@@ -1,5 +1,7 @@
 """A user's CSV: the written numbers whatever separates them, and never others."""
 
+import tracemalloc
+
 import pytest
 
 from ffrepro.base.errors import FfreproError
@@ -77,3 +79,33 @@ def test_files_that_are_none(tmp_path):
         with pytest.raises(FfreproError, match=what) as error:
             user_csv.read(tmp_path / name)
         assert fix in error.value.fix
+
+
+def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "mine.csv"
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # a terabyte that takes no space
+    with pytest.raises(FfreproError, match=f"{user_csv.LARGEST:,}") as error:
+        user_csv.read(path)
+    assert error.value.where == path and "awk" in error.value.fix
+
+
+def test_the_limit_itself_is_read(tmp_path, monkeypatch):
+    content = "x,y,t\n" + "1,2,3\n" * 100
+    monkeypatch.setattr(user_csv, "LARGEST", len(content))
+    assert read(tmp_path, content) == [[1, 2, 3]] * 100
+
+
+def test_rows_take_little_memory(tmp_path, monkeypatch):
+    """The text, its lines, the numbers and a copy of them; lists of lists took twice as much."""
+    rows = 20_000
+    path = tmp_path / "mine.csv"
+    path.write_text("x,y,t\n" + "".join(f"{n}.25,{n},{n}\n" for n in range(rows)))
+    monkeypatch.setattr(user_csv, "LARGEST", path.stat().st_size)
+    tracemalloc.start()
+    try:
+        user_csv.read(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 220 * rows

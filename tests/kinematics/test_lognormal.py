@@ -119,3 +119,36 @@ def test_xzero_takes_the_pair_that_fits_the_third_point():
     assert found.d[0, 1].isnan()
     only = xzero.from_pair((1, 2), t, v)
     assert found.d[0, 0] == only.d[0, 0]  # the one answer that does not use the broken point
+
+
+def long_plan(strokes, seconds):
+    """Strokes spread over a recording."""
+    generator = torch.Generator().manual_seed(0)
+    t0, sigma, d, begin, turn = torch.rand(5, strokes, generator=generator, dtype=torch.float64)
+    return lognormal.Plan(seconds * t0, -1.5 - sigma, 0.1 + 0.4 * sigma, 10 * d, 6 * begin, 6 * begin + turn)
+
+
+@pytest.mark.parametrize(("strokes", "times"), [(300, 9000), (3, 9000), (2_000_000, 3)])
+def test_pieces_are_the_whole(strokes, times):
+    """Long movements are evaluated in pieces, with the strokes alone that move in each."""
+    if strokes > 1000:
+        plan = lognormal.empty()._make(torch.ones(6, strokes, dtype=torch.float64))
+        assert [len(t) for t, _, _ in lognormal.pieces(plan, torch.zeros(times, dtype=torch.float64))] == [1] * times
+        return
+    plan, t = long_plan(strokes, 45.0), torch.arange(times, dtype=torch.float64) / 200
+    start = torch.tensor([3.0, -2.0], dtype=torch.float64)
+    parts = list(lognormal.pieces(plan, t))
+    assert torch.equal(torch.cat([piece for piece, _, _ in parts]), t)
+    assert len(parts) > 2 and all(len(piece) * strokes <= 1 << 20 for piece, _, _ in parts)
+    assert strokes < 100 or max(len(moving.t0) for _, moving, _ in parts) < strokes
+    found = torch.cat([lognormal.position(moving, piece, start + led) for piece, moving, led in parts])
+    torch.testing.assert_close(found, lognormal.position(plan, t, start), rtol=1e-12, atol=1e-9)
+    found = torch.cat([lognormal.velocity(moving, piece) for piece, moving, _ in parts])
+    torch.testing.assert_close(found, lognormal.velocity(plan, t), rtol=1e-12, atol=1e-9)
+
+
+def test_a_movement_of_ordinary_length_is_one_piece():
+    """So that nothing about the plans of the data sets depends on the pieces: 20 s, 250 strokes."""
+    plan, t = long_plan(250, 20.0), torch.arange(4000, dtype=torch.float64) / 200
+    ((piece, moving, led),) = lognormal.pieces(plan, t)
+    assert piece is t and moving is plan and not led.any()

@@ -225,7 +225,7 @@ def link(name, target, kind=tarfile.SYMTYPE):
 )
 def test_paths_that_lead_elsewhere_are_refused(tmp_path, name):
     path = tar_of(tmp_path / "evil.tar.gz", [(name, b"x")])
-    with pytest.raises(FfreproError, match="does not belong into an archive of run records"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(path)
 
 
@@ -233,7 +233,7 @@ def test_paths_that_lead_elsewhere_are_refused(tmp_path, name):
 def test_links_and_special_files_are_refused(tmp_path, kind):
     name = "a/b/c/d/seed0/run.json"
     path = tar_of(tmp_path / "evil.tar.gz", [(name, link(name, "/etc/passwd", kind))])
-    with pytest.raises(FfreproError, match="does not belong"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(path)
 
 
@@ -252,7 +252,7 @@ def test_content_that_is_not_the_manifests_is_refused(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path, packed):
     text = tmp_path / "text.tar.gz"
     text.write_text("hello")
-    with pytest.raises(FfreproError, match="not a tar archive"):
+    with pytest.raises(FfreproError, match="archive refused"):
         archive.unpack(text)
     whole = packed().read_bytes()
     (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
@@ -279,3 +279,77 @@ def test_a_record_that_contradicts_itself_stops_the_whole_import(packed, plans, 
     with pytest.raises(FfreproError, match=message):
         transfer.take_in(content, elsewhere, plans, replace=False, reference=False)
     assert not (elsewhere / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [
+        (["metrics.jsonl"], "metrics.jsonl"),
+        (["run.json"], "run.json"),
+        (["run.json", "metrics.jsonl", "arrays.npz"], "arrays.npz, metrics.jsonl, run.json"),
+        (["weights.pt"], "weights.pt"),
+        ([".partial-ab/state.pt", ".partial-ab/metrics.jsonl", "metrics.jsonl"], "metrics.jsonl"),
+        ([".partial-ab/metrics.jsonl"], ".partial-ab/state.pt"),
+        ([".partial-ab/state.pt", ".partial-cd/metrics.jsonl"], ".partial-cd/state.pt"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"{}\n", b"not json"])
+@pytest.mark.parametrize("replace", [True, False])
+def test_pieces_of_a_record_stop_the_whole_import(tmp_path, plans, names, place, content, replace):
+    """Neither a record nor an unfinished run: nothing is written, whatever else is in the archive."""
+    whole = RUN.replace("seed0", "seed1")
+    path = tar_of(
+        tmp_path / "some.tar.gz",
+        [(f"{whole}/.partial-ab/state.pt", b"x"), *((f"{RUN}/{name}", content) for name in names)],
+    )
+    with pytest.raises(FfreproError) as error:
+        take(tmp_path, path, plans, replace=replace)
+    assert error.value.what.startswith(f"{RUN}: ") and place in error.value.what
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_is_not_packed(project, tmp_path):
+    partial = project / "runs" / RUN / ".partial-0123456789ab"
+    partial.mkdir(parents=True)
+    (partial / "metrics.jsonl").write_text("{}\n")
+    assert archive.pack(tmp_path / "a.tar.gz", {RUN: partial.parent}, state=True) == {}
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc", "", 3, None, ["standin"]])
+@pytest.mark.parametrize("key", ["source", "set"])
+def test_a_record_whose_data_set_is_a_path(packed, plans, tmp_path_factory, key, name):
+    content, elsewhere = archive.unpack(packed()), tmp_path_factory.mktemp("elsewhere")
+    about = json.loads(content[RUN]["run.json"])
+    about["data"][key] = name
+    content[RUN]["run.json"] = json.dumps(about).encode()
+    with pytest.raises(FfreproError):
+        transfer.take_in(content, elsewhere, plans, replace=False, reference=True)
+    assert not (elsewhere / "reports").exists()
+
+
+def test_a_file_twice_is_refused(tmp_path):
+    """Else the hash of the last one would vouch for whichever was looked at."""
+    path = tar_of(tmp_path / "a.tar.gz", [(f"{RUN}/run.json", b"x"), (f"{RUN}/run.json", b"x")])
+    with pytest.raises(FfreproError, match="twice"):
+        archive.unpack(path)
+
+
+def test_a_declared_terabyte_is_refused(tmp_path):
+    info = tarfile.TarInfo("MANIFEST.json")
+    info.size = 1 << 40
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+    with pytest.raises(FfreproError, match="archive refused") as error:
+        archive.unpack(tmp_path / "a.tar")
+    assert error.value.where == tmp_path / "a.tar"
+
+
+@pytest.mark.parametrize("manifest", [[], "x", {"a": 3}, {RUN: []}])
+def test_manifests_that_are_none(tmp_path, manifest):
+    with pytest.raises(FfreproError):
+        archive.unpack(tar_of(tmp_path / "a.tar.gz", [(f"{RUN}/run.json", b"x")], manifest))
+
+
+def test_no_archive_at_all(tmp_path):
+    with pytest.raises(FfreproError) as error:
+        archive.unpack(tmp_path / "nowhere.tar.gz")
+    assert error.value.where == tmp_path / "nowhere.tar.gz"

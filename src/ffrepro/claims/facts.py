@@ -16,6 +16,7 @@ from ffrepro.claims.formats import number, plain
 from ffrepro.claims.load import Claims, name_of
 from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.verdict import Verdict
+from ffrepro.data import npz
 
 
 @dataclass(frozen=True)
@@ -191,10 +192,10 @@ def _probe(root: Path, dataset: str) -> float | None:
     path = root / f"data/prepared/upstream/{dataset}.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as stored:
-        on_grid = np.ones(len(stored["x"]), bool)
-        for axis in ("x", "y"):
-            hundredths = stored[axis] * 100
-            on_grid &= np.abs(hundredths - np.round(hundredths)) < 1e-6
-        human = np.logical_and.reduceat(on_grid, stored["offsets"][:-1])
-        return round(float((human == (stored["label"] == 1)).mean()), 3)
+    stored = npz.load(path, ("x", "y", "offsets", "label"), fix=f"run again: ffrepro prepare {dataset}")
+    on_grid = np.ones(len(stored["x"]), bool)
+    for axis in ("x", "y"):
+        hundredths = stored[axis] * 100
+        on_grid &= np.abs(hundredths - np.round(hundredths)) < 1e-6
+    human = np.logical_and.reduceat(on_grid, stored["offsets"][:-1])
+    return round(float((human == (stored["label"] == 1)).mean()), 3)

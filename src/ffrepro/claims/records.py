@@ -20,6 +20,7 @@ from ffrepro.base import records
 from ffrepro.base.files import read_json
 from ffrepro.base.plans import today
 from ffrepro.claims import reference
+from ffrepro.data import npz
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 PLAIN = "float32"  # the precision that goes without saying
@@ -88,8 +89,7 @@ class Record:
         path = self.folder / "arrays.npz"
         if not path.is_file():
             return {}
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        return npz.load(path, fix="remove the run's folder and run it again, or import its record again")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ffrepro.base import files
-from ffrepro.data import archives
+from ffrepro.data import archive_record, archives
 from ffrepro.data.fetch import MIRROR_VARIABLE, SOURCES, fetch
 
 _EPILOG = f"""\
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Fetch, and print where the archives are and where they come from."""
     for archive in archives.find_all(args.archive):
         path = fetch(archive.name, args.source, args.raw, args.mirror)
-        record = files.read_json(path.with_name(path.name + ".json"))
+        record = archive_record.read(archive_record.path_of(path))
         print(path)
         print(f"  {record['from']}: {record['location']}, {record['bytes'] / 1e6:,.1f} MB, sha256 {record['sha256']}")
         print(f"  {record['provenance']}")

@@ -120,7 +120,12 @@ def make_plans(args: argparse.Namespace, data: TrajectorySet, path: Path) -> Non
 
 
 def _plan(args: argparse.Namespace) -> int:
-    make_plans(args, *human_set(args))
+    from ffrepro.data.alone import alone
+    from ffrepro.data.fetch import to_stderr
+
+    data, path = human_set(args)
+    with alone(path, to_stderr):
+        make_plans(args, data, path)
     return 0
 
 
@@ -132,6 +137,7 @@ def _show(args: argparse.Namespace) -> int:
     from ffrepro.claims.figures import movement
     from ffrepro.core import seeds
     from ffrepro.data.negatives import duplicates, planning
+    from ffrepro.data.progress import Progress
     from ffrepro.kinematics import reference
     from ffrepro.kinematics.extraction import Settings
 
@@ -139,15 +145,18 @@ def _show(args: argparse.Namespace) -> int:
     own = args.sample.endswith(".csv") or Path(args.sample).is_file()
     name, recording, subject, device = _own_sample(args) if own else _set_sample(args)
     settings = Settings()
-    (found,) = planning.extract_all([recording], settings)
+    with Progress(f"strokes of {name}", total=settings.passes, unit="passes at most") as progress:
+        (found,) = planning.extract_all([recording], settings, lambda: progress.advance(1))
     if isinstance(found, str):
         fix = "a movement has points x, y at growing times t in ms (a CSV's in s: --seconds)"
         raise FfreproError(f"no plan: {found}", where=args.sample, fix=fix)
     source = duplicates.Original(found.plan, found.start.numpy(), recording[2], subject)
     parts = ("duplicate", args.seed, *name.split("/"), args.level)
-    made = [
-        duplicates.duplicate(source, args.level, device, seeds.generator(*parts, copy)) for copy in range(args.copies)
-    ]
+    made = []
+    with Progress(f"duplicates of {name}", total=args.copies, unit="duplicates") as progress:
+        for copy in range(args.copies):
+            made.append(duplicates.duplicate(source, args.level, device, seeds.generator(*parts, copy)))
+            progress.advance(1)
     title = f"{name}: {len(found.plan.t0)} strokes, {len(made)} duplicates ({args.level})"
     out = args.out or Path(f"{Path(name).name}.png")
     files.write_bytes(out, movement.draw(title, reference.reference(*recording), found, made, args.flip_y))

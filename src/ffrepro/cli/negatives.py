@@ -37,16 +37,21 @@ def run(args: argparse.Namespace) -> int:
     from ffrepro.base.errors import FfreproError
     from ffrepro.cli.kinematics import human_set, make_plans
     from ffrepro.data import trajectory_set
+    from ffrepro.data.alone import alone
+    from ffrepro.data.fetch import to_stderr
     from ffrepro.data.negatives import duplicates, plans
 
     if args.copies < 1:
         raise FfreproError(f"{args.copies} copies of each sample", where="--copies", fix="ask for one or more")
     data, path = human_set(args)
-    if not path.exists():
-        make_plans(args, data, path)
-    made = duplicates.with_duplicates(data, plans.load(path, data), args.level, args.copies, args.seed)
+    with alone(path, to_stderr):
+        if not path.exists():
+            make_plans(args, data, path)
+        known = plans.load(path, data)
     out = args.prepared / args.source / f"{args.dataset}_{args.level}.npz"
-    trajectory_set.save(made, out)
+    with alone(out, to_stderr):
+        made = duplicates.with_duplicates(data, known, args.level, args.copies, args.seed)
+        trajectory_set.save(made, out)
     counts = made.manifest["counts"]
     print(out)
     print(f"  {counts['human']:,} human samples, {counts['synthetic']:,} duplicates ({args.level})")

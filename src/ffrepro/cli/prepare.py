@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ffrepro import data
 from ffrepro.data import archives
-from ffrepro.data.fetch import SOURCES
+from ffrepro.data.alone import alone
+from ffrepro.data.fetch import SOURCES, to_stderr
 
 _EPILOG = """\
 example:
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     spec = data.module(args.dataset).SPEC
     raw = [args.raw / args.source / archive.file for archive in archives.find_all(spec.name)]
     out = args.prepared / args.source / f"{spec.name}.npz"
-    manifest = data.family(args.dataset).prepare(spec, *raw, out=out)
+    with alone(out, to_stderr):
+        manifest = data.family(args.dataset).prepare(spec, *raw, out=out)
     counts = manifest["counts"]
     print(out)
     print("  " + ", ".join(f"{number:,} {what}" for what, number in counts.items()))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ffrepro.base import files, names
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import archives
+from ffrepro.data import archive_record, archives, checksums, unpack
+from ffrepro.data.alone import alone
 from ffrepro.data.archives import Archive
 from ffrepro.data.download import Patience, discard, download
 from ffrepro.data.mirror import Mirror
@@ -59,30 +60,43 @@ def fetch(
     if source not in SOURCES:
         raise names.unknown("source", source, SOURCES)
     target = Path(raw_dir) / source / archive.file
-    if source == "standin":
-        return _make_standin(archive, target, say)
-    if _cached(target, say):
-        say(f"{archive.name}: already there, checksum as recorded")
-        return target
+    with alone(target, say):
+        if source == "standin":
+            return _make_standin(archive, target, say)
+        if _cached(target, say):
+            say(f"{archive.name}: already there, checksum as recorded")
+            return target
+        return _obtain(archive, target, mirror or os.environ.get(MIRROR_VARIABLE), patience, say)
+
+
+def _obtain(
+    archive: Archive, target: Path, place: str | Path | None, patience: Patience, say: Callable[[str], None]
+) -> Path:
+    """The archive from the mirror at ``place``, or from upstream where there is none or it lacks the file."""
     part = target.with_name(target.name + ".part")
-    place = mirror or os.environ.get(MIRROR_VARIABLE)
     if place:
         provenance = Mirror(place, patience=patience, say=say).obtain(archive.file, part)
         if provenance is not None:
             # The mirror's own address is the business of this machine, not of the records made from it.
-            return _keep(archive, source, part, target, "mirror", f"mirror/{archive.file}", provenance)
-    url = _from_upstream(archive, part, patience, say)
-    return _keep(archive, source, part, target, "upstream", url, "upstream as served")
+            return _keep(archive, "upstream", part, target, "mirror", f"mirror/{archive.file}", provenance)
+    elsewhere = (
+        f"get the file elsewhere and put it into the mirror {place}, with its line in SHA256SUMS"
+        if place
+        else "get the file elsewhere, put it in a folder with SHA256SUMS and PROVENANCE.json, and set "
+        f"{MIRROR_VARIABLE} to that folder or its URL"
+    )
+    url = _from_upstream(archive, part, patience, elsewhere, say)
+    return _keep(archive, "upstream", part, target, "upstream", url, "upstream as served")
 
 
 def _cached(target: Path, say: Callable[[str], None]) -> bool:
     """Whether ``target`` is there with the content that its record states; one with other content is removed."""
-    record = _record_path(target)
+    record = archive_record.path_of(target)
     if not target.is_file():
         return False
     try:
-        stated = files.read_json(record)["sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        stated = archive_record.read(record)["sha256"]
+    except (FileNotFoundError, ValueError, FfreproError):
         say(f"{target} has no record of where it comes from: fetching it again")
         return False
     if stated == files.sha256_file(target):
@@ -93,26 +107,41 @@ def _cached(target: Path, say: Callable[[str], None]) -> bool:
     return False
 
 
-def _from_upstream(archive: Archive, part: Path, patience: Patience, say: Callable[[str], None]) -> str:
-    """Download into ``part`` from the first address that works; returns the address."""
-    for url in archive.urls:
+def _from_upstream(archive: Archive, part: Path, patience: Patience, elsewhere: str, say: Callable[[str], None]) -> str:
+    """Download into ``part`` from the first address that gives the archive; returns the address."""
+    for number, url in enumerate(archive.urls, start=1):
         say(f"{archive.name}: downloading {url}")
+        known = archive.sha256 is not None
         try:
-            download(url, part, checksum_known=archive.sha256 is not None, patience=patience, say=say)
-            break
+            download(url, part, checksum_known=known, patience=patience, elsewhere=elsewhere, say=say)
+            _check(archive, part, url, elsewhere)
+            return url
         except FfreproError as error:
-            if url == archive.urls[-1]:
+            if number == len(archive.urls):
                 raise
             say(f"{error.what}; trying the next address")
+    raise AssertionError("every archive has an address")
+
+
+def _check(archive: Archive, part: Path, url: str, elsewhere: str) -> None:
+    """Remove and refuse a download that is not the archive: by its checksum, else by what can be read of it."""
     found = files.sha256_file(part)
     if archive.sha256 is not None and found != archive.sha256:
-        discard(part)
-        raise FfreproError(
-            f"checksum mismatch for {archive.file}: sha256 {found}, upstream states {archive.sha256}",
-            where=url,
-            fix="run the same command again; if it stays, upstream has changed the file: fetch it from a mirror",
-        )
-    return url
+        what = f"checksum mismatch for {archive.file}: sha256 {found}, upstream states {archive.sha256}"
+        if checksums.begins_as_html(part):
+            what += ", and what came is an HTML page"
+    elif archive.sha256 is None and checksums.begins_as_html(part):
+        what = f"an HTML page came in place of {archive.file}"
+    elif archive.sha256 is None and archive.file.endswith(unpack.ENDINGS):
+        try:
+            unpack.check(part)
+            return
+        except FfreproError as error:
+            what = f"what came in place of {archive.file} is no usable archive: {error.what}"
+    else:
+        return
+    discard(part)
+    raise FfreproError(what, where=url, fix=f"run the same command again; if it stays so, {elsewhere}")
 
 
 def _make_standin(archive: Archive, target: Path, say: Callable[[str], None]) -> Path:
@@ -122,7 +151,7 @@ def _make_standin(archive: Archive, target: Path, say: Callable[[str], None]) ->
     if not (target.is_file() and files.sha256_file(target) == files.sha256_bytes(content)):
         files.write_bytes(target, content)
     record = _record(archive, "standin", target, "standin", "made by ffrepro", standin.PROVENANCE, fetched=None)
-    files.write_text_if_changed(_record_path(target), files.dump_json(record))
+    files.write_text_if_changed(archive_record.path_of(target), files.dump_json(record))
     say(f"{archive.name}: {standin.PROVENANCE}")
     return target
 
@@ -131,7 +160,9 @@ def _keep(archive: Archive, source: str, part: Path, target: Path, kind: str, lo
     """Give a checked file its final name, with its record."""
     os.replace(part, target)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    files.write_json(_record_path(target), _record(archive, source, target, kind, location, provenance, fetched=now))
+    files.write_json(
+        archive_record.path_of(target), _record(archive, source, target, kind, location, provenance, fetched=now)
+    )
     return target
 
 
@@ -149,7 +180,3 @@ def _record(
         "provenance": provenance,
         "fetched": fetched,
     }
-
-
-def _record_path(target: Path) -> Path:
-    return target.with_name(target.name + ".json")

@@ -26,6 +26,7 @@ _UBYTE = 8  # idx: the type byte of unsigned bytes, the only one in use here
 _CIFAR_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _CIFAR_TEST, _CIFAR_META = "test_batch", "batches.meta"
 _MAX_NOTE = 1 << 16  # bytes of a JSON file beside the batches
+_MAX_VALUES = 1 << 29  # of an idx file; MNIST's largest has 47 million
 
 
 def damaged(path: Path, what: str) -> FfreproError:
@@ -51,22 +52,25 @@ def read_idx(path: str | Path, dims: int) -> np.ndarray:
         FfreproError: not gzip, truncated, or another magic number or size than the header promises.
     """
     path = Path(path)
+    header, expected = 4 + 4 * dims, bytes([0, 0, _UBYTE, dims])
     try:
         with gzip.open(path) as file:
-            content = file.read()
+            head = file.read(header)
+            if head[:4] != expected:
+                raise damaged(path, f"magic number {head[:4].hex() or 'missing'}, expected {expected.hex()}")
+            if len(head) < header:
+                raise damaged(path, f"ends in its header, after {len(head)} bytes")
+            shape = struct.unpack(f">{dims}I", head[4:])
+            count, stated = math.prod(shape), " x ".join(map(str, shape))
+            if count > _MAX_VALUES:
+                raise damaged(path, f"the header promises {stated} values, more than the {_MAX_VALUES:,} of any set")
+            content = file.read(count + 1)  # one more, to see whether the file ends there
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise damaged(path, f"truncated or corrupt ({error})") from error
-    header = 4 + 4 * dims
-    expected = bytes([0, 0, _UBYTE, dims])
-    if content[:4] != expected:
-        raise damaged(path, f"magic number {content[:4].hex() or 'missing'}, expected {expected.hex()}")
-    if len(content) < header:
-        raise damaged(path, f"ends in its header, after {len(content)} bytes")
-    shape = struct.unpack(f">{dims}I", content[4:header])
-    if len(content) != header + math.prod(shape):
-        stated = " x ".join(map(str, shape))
-        raise damaged(path, f"{len(content) - header:,} values, but the header promises {stated}")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    if len(content) != count:
+        found = f"{len(content):,} values{' or more' if len(content) > count else ''}"
+        raise damaged(path, f"{found}, but the header promises {stated}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_cifar(path: str | Path, shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -88,6 +92,8 @@ def read_cifar(path: str | Path, shape: tuple[int, int, int]) -> dict[str, Any]:
     batches, notes = {}, {}
     for member, content in unpack.members(path, lambda name: _base(name) in wanted or name.endswith(".json")):
         name = _base(member)
+        if name in batches or name in notes:
+            raise damaged(path, f"it has {name} in two folders")
         if name in wanted:
             batches[name] = _unpickle(path, name, content)
         elif len(content) <= _MAX_NOTE:
@@ -113,8 +119,10 @@ def _base(member: str) -> str:
 
 def _json(path: Path, name: str, content: bytes) -> Any:
     try:
-        return json.loads(content)
-    except ValueError as error:
+        value = json.loads(content)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # a manifest has to keep it
+        return value
+    except (ValueError, RecursionError) as error:
         raise damaged(path, f"{name} is not JSON ({error})") from error
 
 
@@ -146,8 +154,8 @@ def _batch(path: Path, name: str, batch: dict, shape: tuple[int, int, int]) -> t
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (math.prod(shape),):
         found = f"{rows.dtype} {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
         raise damaged(path, f"{name}: data is {found}, expected uint8 (N, {math.prod(shape)})")
-    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-        raise damaged(path, f"{name}: labels are not a list of whole numbers")
+    if not isinstance(labels, list) or not all(isinstance(label, int) and abs(label) < 256 for label in labels):
+        raise damaged(path, f"{name}: labels are not a list of whole numbers below 256")
     if len(rows) != len(labels):
         raise damaged(path, f"{name}: {len(rows):,} images and {len(labels):,} labels")
     return rows.reshape(-1, *shape), np.array(labels, np.int64)

@@ -11,7 +11,7 @@ import numpy as np
 from ffrepro.data import prepared
 
 FORMAT = 1  # raise it when the arrays or their meaning change
-_ARRAYS = ("image", "label", "test")
+_ARRAYS = {"image": (np.uint8, 4), "label": (np.uint8, 1), "test": (np.uint8, 1)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def load(path: str | Path, *, verify: bool = False) -> ImageSet:
         FfreproError: a file is missing, damaged, of another format version, or the two do not belong together.
     """
     arrays, manifest = prepared.load(path, _ARRAYS, FORMAT)
+    if not len(arrays["image"]) == len(arrays["label"]) == len(arrays["test"]):
+        raise prepared.damaged(path, "images, labels and parts differ in number")
     data = ImageSet(**arrays, manifest=manifest)
     if verify:
         data.verify()

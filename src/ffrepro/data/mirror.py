@@ -10,12 +10,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.data.download import NotThere, Patience, discard, download
+from ffrepro.data import checksums
+from ffrepro.data.download import NotThere, Patience, discard, download, is_web, naming
 
 SUMS, PROVENANCE = "SHA256SUMS", "PROVENANCE.json"
+_LARGEST_TEXT = 1 << 20  # bytes of either
+_SILENT = "copy from a mirror that does not say whether it differs from upstream"
 _SET_IT_RIGHT = "check --mirror or FFREPRO_MIRROR, or unset it to fetch from upstream"
 
 
@@ -23,17 +28,17 @@ class Mirror:
     """One mirror.
 
     Args:
-        place: a folder, or an http(s) URL.
+        place: a folder, or an http(s) or file URL; schemes may be written in capitals.
         patience: for downloads.
         say: called with one line for what a user should know.
 
     Raises:
-        FfreproError: the folder is not there.
+        FfreproError: another kind of URL, or the folder is not there.
     """
 
     def __init__(self, place: str | Path, *, patience: Patience, say: Callable[[str], None]):
-        self._url = str(place).rstrip("/") if str(place).startswith(("http://", "https://")) else None
-        self._folder = None if self._url else Path(place).expanduser()
+        self._url = str(place).rstrip("/") if is_web(str(place)) else None
+        self._folder = None if self._url else _folder(str(place))
         self._patience, self._say = patience, say
         self.place = str(place)
         if self._folder is not None and not self._folder.is_dir():
@@ -47,11 +52,13 @@ class Mirror:
 
         Raises:
             FfreproError: the mirror lists no checksum for a file that it has, or the content does not match.
+            OSError: of the disk, with ``part`` as ``filename``.
         """
         expected = self._checksum(file, part)
         if expected is None:
             self._say(f"{file} is not in the mirror {self.place}: going on to upstream")
             return None
+        provenance = self._provenance(file, part)  # before a long download
         try:
             self._copy(file, part)
         except NotThere:
@@ -59,32 +66,43 @@ class Mirror:
             return None
         found = files.sha256_file(part)
         if found != expected:
+            page = ", and it is an HTML page" if checksums.begins_as_html(part) else ""
             discard(part)
             raise FfreproError(
-                f"checksum mismatch for {file}: sha256 {found}, {SUMS} says {expected}",
+                f"checksum mismatch for {file}: sha256 {found}, {SUMS} says {expected}{page}",
                 where=f"mirror {self.place}",
                 fix=f"put an intact copy there (or renew its {SUMS}) and run the same command again, or unset "
                 "FFREPRO_MIRROR to fetch from upstream",
             )
-        return self._provenance(file, part)
+        return provenance
 
     def _copy(self, file: str, part: Path) -> None:
         if self._url:
-            download(f"{self._url}/{file}", part, checksum_known=True, patience=self._patience, say=self._say)
+            self._download(file, part, checksum_known=True)
             return
         if not (self._folder / file).is_file():
             raise NotThere("no such file", where=self._folder / file)
         part.parent.mkdir(parents=True, exist_ok=True)
         discard(part)  # what an interrupted download left
-        shutil.copyfile(self._folder / file, part)
+        try:
+            with open(self._folder / file, "rb") as source, naming(part), open(part, "wb") as target:
+                shutil.copyfileobj(source, target)
+        except OSError:
+            part.unlink(missing_ok=True)  # half a copy is of no use, and may be what fills the disk
+            raise
+
+    def _download(self, name: str, part: Path, **options: object) -> None:
+        download(
+            f"{self._url}/{name}", part, patience=self._patience, elsewhere=_SET_IT_RIGHT, say=self._say, **options
+        )
 
     def _checksum(self, file: str, part: Path) -> str | None:
         """The file's SHA-256 by SHA256SUMS; None where the mirror does not offer the file."""
         listing = self._text(SUMS, part)
-        for line in (listing or "").splitlines():
-            digest, _, name = line.strip().partition(" ")
-            if name.strip().removeprefix("*").removeprefix("./") == file:
-                return digest.lower()
+        if listing is not None:
+            digest = checksums.digest_of(file, listing, f"{SUMS} of the mirror {self.place}")
+            if digest is not None:
+                return digest
         if self._folder is not None and not (self._folder / file).is_file():
             return None
         if self._url and listing is not None:
@@ -96,24 +114,59 @@ class Mirror:
         )
 
     def _provenance(self, file: str, part: Path) -> str:
+        content = self._text(PROVENANCE, part)
+        if content is None:
+            return _SILENT
         try:
-            stated = json.loads(self._text(PROVENANCE, part) or "{}").get(file)
-        except (ValueError, AttributeError) as error:
+            stated = json.loads(checksums.decode(content))
+            if not isinstance(stated, dict):
+                raise ValueError(f"a {type(stated).__name__}")
+            said = stated.get(file, _SILENT)
+            if not (isinstance(said, str) and said.strip()):
+                raise ValueError(f"what it says of {file} is no text")
+            said.encode()  # a record has to keep it
+        except (ValueError, RecursionError) as error:
             raise FfreproError(
-                f"{PROVENANCE} of the mirror is not a JSON object ({error})", where=self.place, fix="mend or remove it"
+                f"{PROVENANCE} is not a JSON object of texts by file name ({error})",
+                where=f"mirror {self.place}",
+                fix=f"mend it there: {{file name: how it differs from upstream}}; or {_SET_IT_RIGHT}",
             ) from error
-        return stated or "copy from a mirror that does not say whether it differs from upstream"
+        return said
 
-    def _text(self, name: str, part: Path) -> str | None:
-        """A small text file of the mirror; None where it has none."""
+    def _text(self, name: str, part: Path) -> bytes | None:
+        """A small file of the mirror; None where it has none."""
         if self._folder is not None:
             path = self._folder / name
-            return path.read_text(encoding="utf-8") if path.is_file() else None
-        small = part.with_name(f".{name}.part")
+            if not path.is_file():
+                return None
+            with open(path, "rb") as file:
+                content = file.read(_LARGEST_TEXT + 1)
+            if len(content) > _LARGEST_TEXT:
+                raise FfreproError(f"{name} has more than {_LARGEST_TEXT:,} bytes", where=path, fix=_SET_IT_RIGHT)
+            return content
+        # Named after the archive: fetches of other archives run at the same time.
+        small = part.with_name(f".{part.stem}.{name}.part")
         try:
-            download(f"{self._url}/{name}", small, checksum_known=False, patience=self._patience, say=self._say)
-            return small.read_text(encoding="utf-8")
+            self._download(name, small, checksum_known=False, largest=_LARGEST_TEXT)
+            return small.read_bytes()
         except NotThere:
             return None
         finally:
             discard(small)
+
+
+def _folder(place: str) -> Path:
+    """The folder that a path or a file URL names.
+
+    Raises:
+        FfreproError: another URL.
+    """
+    if "://" not in place:
+        return Path(place).expanduser()
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise FfreproError("a mirror is a folder, or an http(s) or file URL", where=place, fix=_SET_IT_RIGHT)
+    return Path(url2pathname(parts.path))

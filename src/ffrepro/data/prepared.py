@@ -7,9 +7,7 @@ stands in both files, so that a pair whose second half was never written is noti
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.data import archive_record, npz
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
@@ -56,12 +55,14 @@ def save(path: str | Path, arrays: Mapping[str, np.ndarray], manifest: dict[str,
     files.write_json(path.with_suffix(".json"), manifest)
 
 
-def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays called ``names`` and the manifest.
+def load(
+    path: str | Path, kinds: Mapping[str, tuple[type, int]], version: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read arrays and the manifest.
 
     Args:
         path: the .npz; its manifest is beside it.
-        names: arrays that must be there.
+        kinds: name of each array that must be there -> its dtype and number of dimensions.
         version: the format version that the caller reads.
 
     Raises:
@@ -76,24 +77,30 @@ def load(path: str | Path, names: Iterable[str], version: int) -> tuple[dict[str
             )
     try:
         manifest = files.read_json(manifest_path)
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in (*names, "fingerprint")}
+        arrays = npz.read(path, (*kinds, "fingerprint"))
+        npz.require(arrays, {**kinds, "fingerprint": (np.uint8, 1)})
         found, stamp = manifest["format"], manifest["fingerprint"]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise FfreproError(
-            f"the prepared data set is damaged ({error})", where=path, fix=f"run again: {_command(path.stem)}"
-        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from error
     if found != version:
         raise FfreproError(
             f"prepared in format {found}, this version reads {version}", where=path, fix=prepare_again(manifest)
         )
-    if arrays.pop("fingerprint").tobytes().decode() != stamp:
+    if arrays.pop("fingerprint").tobytes() != str(stamp).encode():
         raise FfreproError(
             "the prepared arrays and their manifest come from two different runs",
             where=f"{path} and {manifest_path.name}",
             fix=prepare_again(manifest),
         )
     return arrays, manifest
+
+
+def damaged(path: str | Path, why: object) -> FfreproError:
+    """The error of a prepared data set that cannot be used."""
+    path = Path(path)
+    return FfreproError(
+        f"the prepared data set is damaged ({why})", where=path, fix=f"run again: {_command(path.stem)}"
+    )
 
 
 def prepare_again(manifest: Mapping[str, Any]) -> str:
@@ -126,7 +133,14 @@ def provenance(archive_path: Path, dataset: str) -> dict[str, Any]:
                 where=needed,
                 fix=f"fetch it: ffrepro fetch {dataset}",
             )
-    record = files.read_json(record_path)
+    try:
+        record = archive_record.read(record_path)
+    except ValueError as error:
+        raise FfreproError(
+            f"the archive's provenance record is damaged ({error})",
+            where=record_path,
+            fix=f"delete it and its archive and fetch again: ffrepro fetch {dataset}",
+        ) from error
     if files.sha256_file(archive_path) != record["sha256"]:
         raise FfreproError(
             "the archive is not the one its record describes",

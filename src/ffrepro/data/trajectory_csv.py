@@ -10,6 +10,7 @@ import numpy as np
 
 COLUMNS = ("stroke_id", "x", "y", "time", "is_writing")
 MIN_POINTS = 3  # the fewest points that have an acceleration
+MAX_POINTS = 200_000  # 300 s at 600 Hz; no sample here has a twentieth of it
 _INT16_MAX = np.iinfo(np.int16).max
 
 
@@ -29,7 +30,7 @@ def parse(content: bytes, separator: str) -> np.ndarray:
 
     Raises:
         BadSample: the file is empty, has another header, a broken row, a number that is not finite, fewer than
-            ``MIN_POINTS`` rows or a pen-up row.
+            ``MIN_POINTS`` rows, more than ``MAX_POINTS``, or a pen-up row.
     """
     try:
         text = content.decode("ascii")
@@ -43,6 +44,8 @@ def parse(content: bytes, separator: str) -> np.ndarray:
     lines = body.splitlines()
     if not body.strip():
         raise BadSample("no rows after the header")
+    if len(lines) > MAX_POINTS:
+        raise BadSample(f"{len(lines):,} rows, more than {MAX_POINTS:,}")
     try:
         rows = np.loadtxt(lines, dtype=np.float64, comments=None, ndmin=2)
     except ValueError:

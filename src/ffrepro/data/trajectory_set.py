@@ -95,9 +95,25 @@ def load(path: str | Path, *, verify: bool = False) -> TrajectorySet:
     Raises:
         FfreproError: a file is missing, damaged, of another format version, or the two do not belong together.
     """
-    arrays, manifest = prepared.load(path, (*_ARRAYS, "names"), FORMAT)
-    names = arrays.pop("names").tobytes().decode().split("\n")
+    kinds = {name: (dtype, 1) for name, dtype in _ARRAYS.items()}
+    arrays, manifest = prepared.load(path, kinds | {"names": (np.uint8, 1)}, FORMAT)
+    try:
+        names = arrays.pop("names").tobytes().decode().split("\n")
+        _check(arrays, len(names))
+    except ValueError as error:
+        raise prepared.damaged(path, error) from error
     data = TrajectorySet(**arrays, names=names, manifest=manifest)
     if verify:
         data.verify()
     return data
+
+
+def _check(arrays: dict[str, np.ndarray], samples: int) -> None:
+    """Raise ValueError where the arrays are not those of one set."""
+    points, offsets = len(arrays["x"]), arrays["offsets"]
+    for name, array in arrays.items():
+        expected = points if name in ("x", "y", "t", "stroke") else samples + (name == "offsets")
+        if len(array) != expected:
+            raise ValueError(f"{name} has {len(array):,} values, expected {expected:,}")
+    if offsets[0] != 0 or offsets[-1] != points or (np.diff(offsets) < 0).any():
+        raise ValueError(f"the offsets do not divide {points:,} points")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from array import array
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
 
+LARGEST = 100_000_000  # bytes: some three million points
 _TIME = ("time", "t_ms")  # other names of the column t
 _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", None: "spaces"}  # in the order they are looked for
 
@@ -22,25 +25,39 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     columns may be empty. Whether the numbers are a movement is for ``ffrepro.kinematics.reference`` to say.
 
     Raises:
-        FfreproError: no such file, a column is missing, a line that is no point.
+        FfreproError: no such file, one of more than ``LARGEST`` bytes, a column is missing, a line that is no point.
     """
-    lines = [(number, line) for number, line in enumerate(_text(path).splitlines(), start=1) if line.strip(" \t,;")]
-    if not lines:
+    numbered = enumerate(_text(path).splitlines(), start=1)
+    lines = ((number, line) for number, line in numbered if line.strip(" \t,;"))
+    begin = next(lines, None)
+    if begin is None:
         return np.empty(0), np.empty(0), np.empty(0)
-    separator = next(one for one in _SEPARATORS if one is None or one in lines[0][1])
-    first = _split(lines[0][1], separator)
+    separator = next(one for one in _SEPARATORS if one is None or one in begin[1])
+    first = _split(begin[1], separator)
     columns = [0, 1, 2]
     if len(first) < 3 or any(_number(field, separator) is None for field in first[:3]):
-        columns = _columns(first, separator, f"{path}, line {lines[0][0]}")
-        lines = lines[1:]
-    points = np.array([_point(line, separator, len(first), columns, f"{path}, line {n}") for n, line in lines])
-    x, y, t = points.reshape(-1, 3).T
+        columns = _columns(first, separator, f"{path}, line {begin[0]}")
+    else:
+        lines = chain([begin], lines)
+    values = array("d")  # a list of a million points would take ten times as much
+    for number, line in lines:
+        values.extend(_point(line, separator, len(first), columns, f"{path}, line {number}"))
+    x, y, t = np.array(values).reshape(-1, 3).T
     return x, y, t
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise FfreproError(
+                f"more than {LARGEST:,} bytes",
+                where=path,
+                fix="200 points a second are enough: keep the header and, say, every tenth line: "
+                f"awk 'NR == 1 || NR % 10 == 0' {path.name} > thin.csv",
+            )
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise FfreproError("no such file", where=path, fix="give a CSV of x, y, t, or DATASET/NAME") from None
     except IsADirectoryError:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -33,7 +33,7 @@ _GAINING = 0.9  # a last pass that leaves less than this of the noise is followe
 _FORGOTTEN = 1e-6  # a stroke with this part of the movement's energy is none
 _DRIFT_SECONDS, _DRIFT_REACH, _DRIFT_THIN = 0.5, 0.2, 10  # s averaged over, s away that counts half, samples a step
 _LEAST_CHORD = 0.3  # of a path: no stroke turns far enough for less
-_EVALUATED = 4000  # samples of a long movement evaluated at a time
+_SHARED = 1 << 20  # strokes times places between which errors are shared out at a time
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Settings:
     tolerance: float = 0.03
     dtype: torch.dtype = torch.float32
 
+    @property
+    def passes(self) -> int:
+        """Least-squares passes over a movement, at most."""
+        return self.rounds + 2 * self.prunings + self.final_passes
+
 
 class Extracted(NamedTuple):
     """Attributes:
@@ -75,10 +80,16 @@ class Extracted(NamedTuple):
     quality: Quality
 
 
-def extract(references: Iterable[Reference], settings: Settings) -> Iterator[Extracted]:
-    """The plan of each reference signal, in order; it does not depend on the other signals."""
+def extract(
+    references: Iterable[Reference], settings: Settings, each_pass: Callable[[], None] = lambda: None
+) -> Iterator[Extracted]:
+    """The plan of each reference signal, in order; it does not depend on the other signals.
+
+    ``each_pass`` is called after every least-squares pass over the movements in work, of which there are at most
+    ``settings.passes``.
+    """
     references = iter(references)
-    work = _Work(settings)
+    work = _Work(settings, each_pass)
     while some := list(islice(references, _TOGETHER)):
         movements = [Movement(reference, settings.dtype) for reference in some]
         work.grow(movements)
@@ -90,8 +101,8 @@ def extract(references: Iterable[Reference], settings: Settings) -> Iterator[Ext
 class _Work:
     """The stages, with their settings and workspace."""
 
-    def __init__(self, settings: Settings):
-        self.settings, self.buffers = settings, Buffers()
+    def __init__(self, settings: Settings, each_pass: Callable[[], None]):
+        self.settings, self.each_pass, self.buffers = settings, each_pass, Buffers()
         self.noise = 10 ** (-settings.target_db / 10)  # allowed, of a mean squared speed of 1
 
     def short(self, movement: Movement) -> bool:
@@ -101,7 +112,9 @@ class _Work:
     def refine(self, movements: list[Movement], cut: int, steps: int) -> list[tuple[batches.Task, Tensor]]:
         """A pass over a cut."""
         s = self.settings
-        return batches.refine(movements, cut, steps, s.tolerance, s.position_weight, self.buffers)
+        left = batches.refine(movements, cut, steps, s.tolerance, s.position_weight, self.buffers)
+        self.each_pass()
+        return left
 
     def refine_all(self, movements: list[Movement], steps: int) -> None:
         """A pass over every cut that a movement has."""
@@ -186,15 +199,19 @@ def _undrift(theta: np.ndarray, reference: Reference) -> None:
     padded = np.pad(error, ((near + 1, near), (0, 0)), mode="edge").cumsum(0)
     smooth = ((padded[2 * near + 1 :] - padded[: -2 * near - 1]) / (2 * near + 1))[::_DRIFT_THIN]
     times = reference.t[::_DRIFT_THIN]
-    distance = (times[1:] + times[:-1])[:, None] / 2 - theta[PEAK]
-    share = np.exp(theta[WIDTH]) / (1 + np.square(distance / _DRIFT_REACH))
-    growth = np.diff(smooth, axis=0).T @ (share / share.sum(1, keepdims=True))
+    middles, growing = (times[1:] + times[:-1]) / 2, np.diff(smooth, axis=0)
+    growth = np.zeros((2, theta.shape[1]))
+    size = max(1, _SHARED // theta.shape[1])
+    for start in range(0, len(middles), size):
+        distance = middles[start : start + size, None] - theta[PEAK]
+        share = np.exp(theta[WIDTH]) / (1 + np.square(distance / _DRIFT_REACH))
+        growth += growing[start : start + size].T @ (share / share.sum(1, keepdims=True))
     theta[AX:] += growth / np.sinc(theta[TURN] / (2 * np.pi)).clip(_LEAST_CHORD)  # a chord is D sinc(turn / 2)
 
 
 def evaluate(plan: Plan, t_T: Tensor) -> tuple[Tensor, Tensor]:
-    """Velocity and position (T, 2) of one plan, from the origin, in pieces that fit into memory."""
-    origin = torch.zeros(2, dtype=t_T.dtype)
-    pieces = [(lognormal.velocity(plan, t), lognormal.position(plan, t, origin)) for t in t_T.split(_EVALUATED)]
-    velocity, position = zip(*pieces, strict=True)
+    """Velocity and position (T, 2) of one plan at growing times, from the origin, in pieces that fit into memory."""
+    parts = lognormal.pieces(plan, t_T)
+    found = [(lognormal.velocity(moving, t), lognormal.position(moving, t, led)) for t, moving, led in parts]
+    velocity, position = zip(*found, strict=True)
     return torch.cat(velocity), torch.cat(position)

@@ -18,12 +18,15 @@ All functions take tensors of any float type with any leading dimensions (trajec
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 _SQRT_2PI = math.sqrt(2 * math.pi)
+_TIMES = 4000  # of a long movement evaluated at a time: for 20 s, every sample
+_ELEMENTS = 1 << 20  # strokes times times at a time: 8 MB for an array of float64, of which there are about ten
 
 
 class Plan(NamedTuple):
@@ -94,6 +97,23 @@ def stroke_position(plan: Plan, t_T: Tensor) -> Tensor:
 def position(plan: Plan, t_T: Tensor, start_2: Tensor) -> Tensor:
     """x(t): (..., T) times and the position (..., 2) before the first stroke -> (..., T, 2)."""
     return start_2.unsqueeze(-2) + stroke_position(plan, t_T).sum(-3)
+
+
+def pieces(plan: Plan, t_T: Tensor) -> Iterator[tuple[Tensor, Plan, Tensor]]:
+    """Growing times of one plan (K strokes) in pieces that fit into memory, however long the movement is.
+
+    Yields:
+        Times, the strokes that move at these times, and where those before have led from the origin, (2,).
+    """
+    size = max(1, min(_TIMES, _ELEMENTS // max(len(plan.t0), 1)))
+    if len(t_T) <= size:
+        yield t_T, plan, torch.zeros(2, dtype=t_T.dtype)
+        return
+    for t in t_T.split(size):
+        done = progress(plan, t[:1])[:, 0] == 1
+        moving = ~done & (plan.t0 < t[-1])
+        led = stroke_position(Plan(*(field[done] for field in plan)), t[:1]).sum((0, 1))
+        yield t, Plan(*(field[moving] for field in plan)), led
 
 
 def peak_time(plan: Plan) -> Tensor:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.records import LAST, RECORD, WEIGHTS, partials
+from ffrepro.base.records import LAST, RECORD, WEIGHTS
+from ffrepro.data import unpack as unpacking
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 FINAL = RECORD["train"]  # a fit and a bench leave some of these
+CHECKPOINT = "state.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")
 Packed = dict[str, dict[str, bytes]]  # run -> file name -> content
 
@@ -50,13 +52,14 @@ def unpack(source: Path) -> Packed:
 
     Raises:
         FfreproError: no archive, no manifest, a path that leads elsewhere, a link, a file that should not be there,
-            is missing, or has another hash.
+            is there twice, is missing, or has another hash; or more than ``ffrepro.data.unpack`` reads.
     """
+    if not source.is_file():
+        raise FfreproError("no such file", where=source, fix="give the archive that `ffrepro export` wrote")
     try:
-        with tarfile.open(source, "r:*", encoding="utf-8") as tar:
-            content = {name: data for name, data in (_member(tar, member, source) for member in tar)}
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise _refused(f"not a tar archive, or a damaged one ({error})", source, "export it again") from None
+        content = dict(unpacking.members(source, lambda name: _belongs(name, source), folders=False))
+    except unpacking.Unreadable as error:
+        raise _refused(error.what, source, "export it again, and do not trust a file from elsewhere") from None
     declared = _manifest(content, source)
     expected = {f"{run}/{name}": digest for run, entry in declared.items() for name, digest in entry.items()}
     different = sorted(set(expected) ^ (set(content) - {MANIFEST}))
@@ -73,8 +76,10 @@ def _collect(folder: Path, *, weights: bool, state: bool) -> dict[str, bytes]:
     if (folder / LAST).is_file():
         names = [*FINAL, *([WEIGHTS] if weights else [])]
     elif state:
-        begun = (path for partial in partials(folder) for path in sorted(partial.iterdir()))
-        names = [name for path in begun if PARTIAL.fullmatch(name := path.relative_to(folder).as_posix())]
+        # without its checkpoint, nothing goes on from a partial folder
+        begun = (path.parent for path in sorted(folder.glob(f".partial-*/{CHECKPOINT}")))
+        partial = (path.relative_to(folder).as_posix() for place in begun for path in sorted(place.iterdir()))
+        names = [name for name in partial if PARTIAL.fullmatch(name)]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
@@ -84,15 +89,13 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
-def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, source: Path) -> tuple[str, bytes]:
-    parts = member.name.split("/")
+def _belongs(member: str, source: Path) -> bool:
+    """True for the name of a record's file or the manifest; others are refused."""
+    parts = member.split("/")
     run, name = "/".join(parts[:5]), "/".join(parts[5:])
-    allowed = member.name == MANIFEST or (RUN_NAME.fullmatch(run) and _is_record_file(name))
-    if not member.isreg() or not allowed or ".." in parts:
-        raise _refused(
-            f"{member.name!r} does not belong into an archive of run records", source, "do not trust this file"
-        )
-    return member.name, tar.extractfile(member).read()
+    if member != MANIFEST and not (RUN_NAME.fullmatch(run) and _is_record_file(name)):
+        raise _refused(f"{member!r} does not belong into an archive of run records", source, "do not trust this file")
+    return True
 
 
 def _is_record_file(name: str) -> bool:
@@ -105,7 +108,7 @@ def _manifest(content: dict[str, bytes], source: Path) -> dict[str, dict[str, st
         if manifest["schema"] != SCHEMA:
             raise _refused(f"made for schema {manifest['schema']}, this is {SCHEMA}", source, "use the same version")
         return {str(run): {str(k): str(v) for k, v in entry.items()} for run, entry in manifest["records"].items()}
-    except (KeyError, ValueError, AttributeError, TypeError):
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError):
         raise _refused(f"no readable {MANIFEST}", source, "make it with `ffrepro export`") from None
 
 

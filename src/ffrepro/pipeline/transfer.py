@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import Busy, locked
 from ffrepro.base.plans import protocol, substance
 from ffrepro.base.records import LAST, METRICS, RECORD, WEIGHTS
-from ffrepro.pipeline.archive import FINAL, Packed
+from ffrepro.pipeline.archive import CHECKPOINT, FINAL, PARTIAL, Packed
 from ffrepro.pipeline.jobs import REFERENCE
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record, differences
@@ -77,17 +78,21 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
 
 
 def _check_record(run: str, entry: dict[str, bytes]) -> None:
-    """A finished record must be complete and say of itself what its place says."""
+    """A finished record must be complete and say of itself what its place says; an unfinished run has a checkpoint."""
     if LAST not in entry:
+        _check_unfinished(run, entry)
         return
     try:
         about, result = json.loads(entry["run.json"]), json.loads(entry[LAST])
-        plan = about["plan"]
+        plan, data = about["plan"], about["data"]
         wrong = [name for name in RECORD[plan["kind"]] if name not in entry]
-        names = {about["run"], plan["run"], result["run"]}
+        names = {str(about["run"]), str(plan["run"]), str(result["run"])}
         honest = about["plan_sha256"] == substance(plan)
         short = records.metrics_flaw(entry[METRICS], result) if plan["kind"] == "train" and not wrong else None
-    except (KeyError, ValueError, TypeError) as error:
+        for name in (data["source"], data.get("set", data["dataset"])):  # paths are made of them
+            if not re.fullmatch("[A-Za-z0-9_]+", name):
+                raise ValueError(f"{name!r} names no data set")
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise FfreproError(
             f"{run}: not a run record ({type(error).__name__}: {error})", fix="export it again"
         ) from None
@@ -99,6 +104,22 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         raise FfreproError(f"{run}: the record calls itself {', '.join(sorted(names))}", fix="do not rename records")
     if not honest:
         raise FfreproError(f"{run}: its plan was changed after the run", fix="do not edit records: run it again")
+
+
+def _check_unfinished(run: str, entry: dict[str, bytes]) -> None:
+    """No result: then nothing but partial folders, each with its checkpoint."""
+    final = sorted(name for name in entry if not PARTIAL.fullmatch(name))
+    if final:
+        raise FfreproError(
+            f"{run}: {', '.join(final)} without {LAST}: neither a finished record nor an unfinished run",
+            fix="export it again when the run is finished; nothing was imported",
+        )
+    for folder in {name.split("/")[0] for name in entry}:
+        if f"{folder}/{CHECKPOINT}" not in entry:
+            raise FfreproError(
+                f"{run}: an unfinished run without its checkpoint {folder}/{CHECKPOINT}",
+                fix="export it again with --state; nothing was imported",
+            )
 
 
 def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> str | None:

@@ -93,8 +93,8 @@ def test_a_plan_that_no_duplicate_can_be_made_from_is_a_reason(small_set, monkey
     """Whatever the extraction gives: no strokes, or strokes of no length once they are in the file."""
     extract = planning.extraction.extract
 
-    def spoilt(signals, settings):
-        for found in extract(signals, settings):
+    def spoilt(*args):
+        for found in extract(*args):
             keep = slice(None) if scale else slice(0)
             plan = found.plan._make(field[keep] for field in found.plan)
             yield found._replace(plan=plan._replace(d=plan.d * scale))

@@ -15,6 +15,7 @@ from ffrepro.claims.blocks import Table
 from ffrepro.claims.difficulty import plans_file
 from ffrepro.claims.figures import movement
 from ffrepro.claims.figures.style import PALETTE, POSITIVE, Drawn, Scene, canvas, plain, png
+from ffrepro.data import npz
 
 _SNR = {"snr_v": "SNRv, dB", "snr_t": "SNRt, dB"}
 _HEADER = ["Data set", "Plans", "Without", "Strokes (mean)", "SNRv median", "SNRv 5 %", "SNRt median", "SNRt 5 %"]
@@ -30,9 +31,9 @@ def snr(scene: Scene, spec: dict) -> list[Drawn]:
     figure, axes = canvas(8.6, 3.0, 1, 2)
     rows = []
     for number, (dataset, path) in enumerate(found.items()):
-        with np.load(path, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in _SNR}
-            strokes = np.diff(stored["offsets"])
+        again = f"extract them again: ffrepro kinematics plan {dataset} --source {path.parent.name}"
+        values = npz.load(path, (*_SNR, "offsets"), fix=again)
+        strokes = np.diff(values["offsets"])
         label = scene.claims.content["datasets"][dataset]
         for ax, name in zip(axes[0], _SNR, strict=True):
             colour = PALETTE[number % len(PALETTE)] if number else POSITIVE

@@ -85,7 +85,9 @@ def duplicate(source: Original, level: str, device: Device, generator: torch.Gen
     times = begin + clock.looked_at(stamps) / 1000
     seen = ~_paused(source, variant, times, device.pause_ms)
     seen[[0, -1]] = True
-    positions = lognormal.position(variant.plan, torch.from_numpy(times[seen]), torch.from_numpy(source.start))
+    start = torch.from_numpy(source.start)
+    pieces = lognormal.pieces(variant.plan, torch.from_numpy(times[seen]))
+    positions = torch.cat([lognormal.position(moving, t, start + led) for t, moving, led in pieces])
     return Recorded(*clock.record(device, positions.numpy(), stamps[seen]))
 
 
@@ -102,7 +104,10 @@ def _paused(source: Original, variant: perturb.Variant, times: np.ndarray, pause
     inner = (old > 0) & (old < source.seconds)
     anchors = np.r_[0, old[inner], source.seconds], np.r_[float(variant.begin), new[inner], float(variant.end)]
     begins, ends = np.interp(latest[long], *anchors), np.interp(latest[long + 1], *anchors)
-    return ((times[:, None] > begins) & (times[:, None] < ends)).any(1)
+    paused = np.zeros(len(times), bool)
+    for begin, end in zip(begins, ends, strict=True):
+        paused |= (times > begin) & (times < end)
+    return paused
 
 
 def duplicates(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 
@@ -28,8 +28,10 @@ def recordings(data: TrajectorySet, samples: np.ndarray) -> list[Recording]:
     return [(data.x[row], data.y[row], data.t[row]) for row in rows]
 
 
-def extract_all(some: list[Recording], settings: Settings) -> list[Extracted | str]:
-    """For each recording its plan, or why there is none."""
+def extract_all(
+    some: list[Recording], settings: Settings, each_pass: Callable[[], None] = lambda: None
+) -> list[Extracted | str]:
+    """For each recording its plan, or why there is none; ``each_pass`` as in ``extraction.extract``."""
     out: list[Extracted | str] = []
     signals: list[reference.Reference] = []
     for recording in some:
@@ -38,7 +40,7 @@ def extract_all(some: list[Recording], settings: Settings) -> list[Extracted | s
             out.append("")
         except reference.Unusable as reason:
             out.append(str(reason))
-    found = map(_plan_or_reason, extraction.extract(signals, settings))
+    found = map(_plan_or_reason, extraction.extract(signals, settings, each_pass))
     return [reason or next(found) for reason in out]
 
 

@@ -6,8 +6,6 @@ The file is an uncompressed .npz of plain arrays (about 400 bytes a gesture) bes
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.data import npz
 from ffrepro.data.prepared import fingerprint
 from ffrepro.data.trajectory_set import TrajectorySet
 from ffrepro.kinematics.extraction import Extracted
@@ -150,15 +149,29 @@ def load(path: str | Path, data: TrajectorySet | None = None) -> PlanSet:
             raise FfreproError(f"no plans of {path.stem!r}", where=needed, fix=fix)
     try:
         manifest = files.read_json(path.with_suffix(".json"))
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS}
+        arrays = npz.read(path, _ARRAYS)
+        npz.require(arrays, {name: (dtype, 2 if name == "start" else 1) for name, dtype in _ARRAYS.items()})
+        _check(arrays)
         version, stamp, made_from = manifest["format"], manifest["fingerprint"], manifest["data_fingerprint"]
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise FfreproError(f"the file of plans is damaged ({error})", where=path, fix=fix) from error
     if version != FORMAT:
         raise FfreproError(f"plans of format {version}, this version reads {FORMAT}", where=path, fix=fix)
     if fingerprint(arrays) != stamp:
         raise FfreproError("the plans and their manifest do not belong together", where=path, fix=fix)
-    if data is not None and made_from != data.manifest["fingerprint"]:
+    if data is not None and (made_from != data.manifest["fingerprint"] or arrays["index"].max(initial=-1) >= len(data)):
         raise FfreproError("the plans were extracted from other data", where=path, fix=fix)
     return PlanSet(**arrays, manifest=manifest)
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Raise ValueError where the arrays are not those of one set of plans."""
+    strokes, plans, offsets = len(arrays["t0"]), len(arrays["index"]), arrays["offsets"]
+    for name, array in arrays.items():
+        expected = strokes if name in Plan._fields else plans + (name == "offsets")
+        if len(array) != expected:
+            raise ValueError(f"{name} has {len(array):,} values, expected {expected:,}")
+    if arrays["start"].shape[1] != 2 or offsets[0] != 0 or offsets[-1] != strokes or (np.diff(offsets) < 0).any():
+        raise ValueError(f"the offsets do not divide {strokes:,} strokes, or the starts are no points")
+    if (np.diff(arrays["index"], prepend=-1) <= 0).any():
+        raise ValueError("the samples that the plans are of do not grow")
