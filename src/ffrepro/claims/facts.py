@@ -93,7 +93,7 @@ def conclusion(claims: Claims, claim: dict, measured: dict[str, Comparison]) -> 
     ours, text = _ours(claims, claim, written, used)
     runs = tuple(run for comparison in used for run in comparison.runs)
     scale = ", ".join(dict.fromkeys(c.evidence.scale for c in used if c.evidence)) or None
-    if not expressions.evaluate(claim["holds"], claims.published):
+    if not expressions.truth(claim["holds"], claims.published):
         return Finding(Verdict(verdict.REFUTED), text, scale, runs)
     return Finding(ours, f"holds in the paper's own figures; {text}", scale, runs)
 
@@ -110,7 +110,7 @@ def _derived(claim: dict, values: Mapping[str, float]) -> str:
         if not set(expressions.names(entry["expression"])) <= set(values):
             continue
         decimals = len(str(entry["value"]).partition(".")[2])
-        text = number(expressions.evaluate(entry["expression"], values), decimals)
+        text = number(expressions.number(entry["expression"], values), decimals)
         parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
     return "; ".join(parts)
 
@@ -145,7 +145,7 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
         shown = "; ".join(f"{c.claim['row']}: {number(c.summary.mean, d)}" for c, d in zip(used, digits, strict=True))
     else:
         shown = _derived(claim, values)
-    if expressions.evaluate(written, values):
+    if expressions.truth(written, values):
         return Verdict(verdict.REPRODUCED, "holds in our runs too"), f"it holds in ours ({shown})"
     return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
 

@@ -8,7 +8,6 @@ nowhere is no evidence.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ffrepro.base.files import read_json
+from ffrepro.base.files import read_json, read_json_lines
 from ffrepro.base.plans import today
 from ffrepro.claims import reference
 
@@ -80,7 +79,7 @@ class Record:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Its epochs."""
-        return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
+        return read_json_lines(self.folder / "metrics.jsonl")
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its per-sample arrays, none where the run left none."""

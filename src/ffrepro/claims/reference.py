@@ -6,14 +6,13 @@ fingerprint, ended as its plan declares, and stands beside backpropagation on th
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.files import read_json, sha256_file
+from ffrepro.base.files import read_json, read_json_lines, sha256_file
 from ffrepro.base.plans import prepared_set, substance
 from ffrepro.claims import counted
 from ffrepro.core import updates
@@ -31,7 +30,7 @@ _NEEDED = {
 def index(root: str | Path) -> dict[str, dict[str, str]]:
     """Run -> file -> SHA-256 of the committed records; empty where there are none."""
     path = Path(root) / FOLDER / INDEX
-    return read_json(path) if path.is_file() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def problems(root: str | Path) -> dict[str, list[str]]:
@@ -102,7 +101,7 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     ):
         reasons.append(f"it ended after {ran} of {limit} epochs, by neither early stopping nor the limit")
     path = folder / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = read_json_lines(path) if path.is_file() else []
     if len(lines) != ran:
         reasons.append(f"metrics.jsonl has {len(lines)} epochs, the result {ran}")
     if len(declared) > 1:

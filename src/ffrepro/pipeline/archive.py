@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import re
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from ffrepro.base import files
-from ffrepro.base.errors import FfreproError
+from ffrepro.base.errors import DataFileError, FfreproError
+from ffrepro.base.reading import note_file, parse_json
 from ffrepro.pipeline.jobs import RECORD
 
 SCHEMA = 1
@@ -53,6 +53,7 @@ def unpack(source: Path) -> Packed:
         FfreproError: no archive, no manifest, a path that leads elsewhere, a link, a file that should not be there,
             is missing, or has another hash.
     """
+    note_file(source)
     try:
         with tarfile.open(source, "r:*") as tar:
             content = {name: data for name, data in (_member(tar, member, source) for member in tar)}
@@ -102,12 +103,13 @@ def _is_record_file(name: str) -> bool:
 
 def _manifest(content: dict[str, bytes], source: Path) -> dict[str, dict[str, str]]:
     try:
-        manifest = json.loads(content[MANIFEST])
+        manifest = parse_json(content[MANIFEST], MANIFEST)
         if manifest["schema"] != SCHEMA:
             raise _refused(f"made for schema {manifest['schema']}, this is {SCHEMA}", source, "use the same version")
         return {str(run): {str(k): str(v) for k, v in entry.items()} for run, entry in manifest["records"].items()}
-    except (KeyError, ValueError, AttributeError, TypeError):
-        raise _refused(f"no readable {MANIFEST}", source, "make it with `ffrepro export`") from None
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        detail = f" ({error.what})" if isinstance(error, DataFileError) else ""
+        raise _refused(f"no readable {MANIFEST}{detail}", source, "make it with `ffrepro export`") from None
 
 
 def _refused(what: str, source: Path, fix: str) -> FfreproError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.reading import parse_json
 
 _QUIET = {"DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}
 
@@ -35,7 +35,7 @@ def snakemake_touch(root: Path, scale: str, hardware: list[str], outputs: list[s
 
 def dvc_changed(root: Path) -> set[str]:
     """The stages that DVC would run again, as it addresses them."""
-    return set(json.loads(_run(root, "dvc", "status", "--json") or "{}"))
+    return set(parse_json(_run(root, "dvc", "status", "--json") or "{}", "dvc status --json"))
 
 
 def dvc_commit(root: Path, targets: list[str]) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from statistics import mean
 
-from ffrepro.pipeline import similar, yamlfile
+from ffrepro.base import yamlfile
+from ffrepro.pipeline import similar
 from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ffrepro.base.files import read_json
 from ffrepro.base.plans import substance
 from ffrepro.pipeline.jobs import RECORD
 from ffrepro.pipeline.plan import Plan
@@ -74,7 +74,8 @@ class Record:
     @property
     def plan(self) -> Plan | None:
         """The plan that the record was made from."""
-        return (self.run or {}).get("plan")
+        plan = (self.run or {}).get("plan")
+        return plan if isinstance(plan, dict) else None
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
@@ -105,9 +106,9 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text())
+        return read_json(path)
     except (OSError, ValueError):
         return None
 
@@ -132,6 +133,6 @@ def _newest(folder: Path) -> float:
 
 def _lines(path: Path) -> int:
     try:
-        return len(path.read_text().splitlines())
+        return len(path.read_bytes().splitlines())
     except OSError:
         return 0

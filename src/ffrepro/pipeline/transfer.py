@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import protocol, substance
+from ffrepro.base.reading import parse_json
 from ffrepro.pipeline.archive import FINAL, WEIGHTS, Packed
 from ffrepro.pipeline.jobs import RECORD, REFERENCE
 from ffrepro.pipeline.lock import locked
@@ -62,7 +62,7 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
                 _put(target / run, entry)
                 taken.imported.append(run)
             if not reason and "run.json" in entry:
-                _note(taken, run, json.loads(entry["run.json"])["plan"], planned.get(run))
+                _note(taken, run, parse_json(entry["run.json"], run)["plan"], planned.get(run))
         if reference:
             committed = [*taken.imported, *taken.unchanged]
             _index(target, committed)
@@ -75,7 +75,7 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
     if LAST not in entry:
         return
     try:
-        about, result = json.loads(entry["run.json"]), json.loads(entry[LAST])
+        about, result = parse_json(entry["run.json"], "run.json"), parse_json(entry[LAST], LAST)
         plan = about["plan"]
         wrong = [name for name in RECORD[plan["kind"]] if name not in entry]
         names = {about["run"], plan["run"], result["run"]}
@@ -96,7 +96,7 @@ def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> st
     if LAST not in entry:
         begun = (folder / LAST).is_file() or any(folder.glob(".partial-*"))
         return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
-    plan = json.loads(entry["run.json"])["plan"]
+    plan = parse_json(entry["run.json"], "run.json")["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
         return f"made with other settings than planned here: {', '.join(differences(plan, planned))}"
     if not (folder / LAST).is_file() or _same(folder, entry):
@@ -134,7 +134,7 @@ def _note(taken: Taken, run: str, plan: Plan, planned: Plan | None) -> None:
 def _index(target: Path, runs: list[str]) -> None:
     """Keep the index of committed evidence: run -> file -> SHA-256, sorted."""
     path = target / Path(REFERENCE).name
-    index = files.read_json(path) if path.is_file() else {}
+    index = files.read_json(path) if path.exists() else {}
     for run in runs:
         index[run] = {name: files.sha256_file(target / run / name) for name in FINAL if (target / run / name).is_file()}
     files.write_text_if_changed(path, files.dump_json(dict(sorted(index.items()))))
