@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
 from ffrepro.claims import expressions, reference, verdict
 from ffrepro.claims.compare import Comparison
@@ -179,9 +180,14 @@ def _manifest(root: Path, dataset: str, check: dict) -> Any:
     """A manifest's entry, from the prepared data or from what was committed with the reference records."""
     for folder in (root / "data/prepared/upstream", root / reference.FOLDER / "data"):
         if (folder / f"{dataset}.json").is_file():
-            value = read_json(folder / f"{dataset}.json")
+            path = folder / f"{dataset}.json"
+            value: Any = read_json(path)
             for key in check["manifest"].split("."):
-                value = value[key]
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is None or isinstance(value, dict):
+                raise DataFileError(
+                    f"no value of {check['manifest']}", where=path, fix="restore it, or prepare that data set again"
+                )
             return value
     return None
 

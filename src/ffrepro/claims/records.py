@@ -8,6 +8,8 @@ nowhere is no evidence.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json, read_json_lines
 from ffrepro.base.plans import today
+from ffrepro.base.reading import note_file
+from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import reference
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
@@ -78,16 +83,34 @@ class Record:
         return self.result["max_epochs"] if cut else None
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Its epochs."""
-        return read_json_lines(self.folder / "metrics.jsonl")
+        """Its epochs.
+
+        Raises:
+            DataFileError: they cannot be read, with the line.
+        """
+        path = self.folder / "metrics.jsonl"
+        lines = read_json_lines(path)
+        check_lines(lines, path)
+        return lines
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Its per-sample arrays, none where the run left none."""
+        """Its per-sample arrays, none where the run left none.
+
+        Raises:
+            DataFileError: they cannot be read.
+        """
         path = self.folder / "arrays.npz"
         if not path.is_file():
             return {}
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        note_file(path)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (ValueError, AttributeError, EOFError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile,
+                zlib.error) as error:  # fmt: skip
+            raise DataFileError(
+                f"the arrays are damaged ({error})", where=path, fix="restore the record, or run it again"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -214,12 +237,20 @@ class Store:
     def _read(self, run: str, folder: Path, *, committed: bool) -> Record | None:
         try:
             about, result = read_json(folder / "run.json"), read_json(folder / "result.json")
+            check_record(about, result, run)
+            if about["plan"]["kind"] == "train":
+                lines = (folder / "metrics.jsonl").read_bytes().count(b"\n")
+                if lines < result["epochs"]:
+                    self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
+                    return None
             planned = self._planned.get(_experiment_key(about["plan"]), {})
             older = planned.get("code") != about["plan"]["code"]
             return Record(folder, about, result, committed, older)
-        except (OSError, ValueError, KeyError) as error:
+        except DataFileError as error:
+            self.left_out.append((run, f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"))
+        except (OSError, KeyError) as error:
             self.left_out.append((run, f"the record cannot be read ({type(error).__name__}: {error})"))
-            return None
+        return None
 
     def _fits(self, record: Record, plan: dict) -> bool:
         changed = differences(record.plan, plan)

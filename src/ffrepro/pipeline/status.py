@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
 from ffrepro.base.plans import substance
+from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.jobs import RECORD
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
@@ -59,12 +61,14 @@ class Record:
     folder: Path
 
     def complete(self, kind: str) -> bool:
-        """Whether every file of a finished record is there and the two JSON files can be read."""
-        return (
-            all((self.folder / name).is_file() for name in RECORD[kind])
-            and self.plan is not None
-            and self.result is not None
-        )
+        """Whether every file of a finished record is there and the two JSON files can be read and make sense."""
+        if not all((self.folder / name).is_file() for name in RECORD[kind]) or self.plan is None or not self.result:
+            return False
+        try:
+            check_record(self.run, self.result, self.folder, complete=False)
+        except DataFileError:
+            return False
+        return True
 
     @cached_property
     def run(self) -> dict[str, Any] | None:

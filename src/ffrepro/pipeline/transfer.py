@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ffrepro.base import files
-from ffrepro.base.errors import FfreproError
+from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.plans import protocol, substance
 from ffrepro.base.reading import parse_json
+from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.archive import FINAL, WEIGHTS, Packed
 from ffrepro.pipeline.jobs import RECORD, REFERENCE
 from ffrepro.pipeline.lock import locked
@@ -77,9 +78,14 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
     try:
         about, result = parse_json(entry["run.json"], "run.json"), parse_json(entry[LAST], LAST)
         plan = about["plan"]
+        check_record(about, result, run, complete=False)
         wrong = [name for name in RECORD[plan["kind"]] if name not in entry]
         names = {about["run"], plan["run"], result["run"]}
         honest = about["plan_sha256"] == substance(plan)
+    except DataFileError as error:
+        raise FfreproError(
+            f"{run}: not a run record ({error.what})", where=error.where, fix="export it again"
+        ) from None
     except (KeyError, ValueError, TypeError) as error:
         raise FfreproError(
             f"{run}: not a run record ({type(error).__name__}: {error})", fix="export it again"
