@@ -28,7 +28,7 @@ _ABOUT = {
     "versions": {...: (str, type(None))}, "machine": {...: (str, int, float, type(None))},
     "started": _TEXT, "finished": _TEXT,
 }  # fmt: skip
-_MEASURED = {"metrics": _NUMBERS, "time": _NUMBERS, "memory": _ANY}
+_MEASURED = {"metrics": _NUMBERS, "time": _NUMBERS, "memory": {"peak_bytes": (int, float, type(None))}}
 _RESULT_OF_KIND = {
     "train": {"epochs": _WHOLE, "max_epochs": _WHOLE, "best_epoch": _WHOLE, "stopped_by": _TEXT, **_MEASURED},
     "fit": _MEASURED,
@@ -42,7 +42,7 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
     """Refuse a record whose run.json or result.json cannot be what a run left.
 
     Args:
-        complete: whether everything must be there; otherwise what is there must be of its type.
+        complete: whether everything must be there; otherwise the plan alone, and the rest be of its type.
 
     Raises:
         DataFileError: the first entry that is missing or of another type.
@@ -52,7 +52,7 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
     if not isinstance(plan, dict) or not isinstance(plan.get("kind"), str) or plan["kind"] not in _PLAN_OF_KIND:
         raise DataFileError("no plan of a known kind", where=run, fix=_FIX)
     _check(about, _ABOUT, run, complete)
-    _check(plan, _PLAN | _PLAN_OF_KIND[plan["kind"]], run, complete, "plan.")
+    _check(plan, _PLAN | _PLAN_OF_KIND[plan["kind"]], run, True, "plan.")
     _check(result, {"run": _TEXT} | _RESULT_OF_KIND[plan["kind"]], end, complete)
     for row in result.get("rows", ()):
         if not isinstance(row, dict):

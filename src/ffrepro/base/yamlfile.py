@@ -25,7 +25,7 @@ except ImportError:  # pragma: no cover
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 100
-MAX_NODES = 500_000  # aliases count as often as they stand: nine lines can mean a billion values
+MAX_NODES = 100_000  # aliases count as often as they stand: nine lines can mean a billion values
 _SURE_DEPTH = 2000  # nesting that libyaml composes safely; it has no limit of its own and ends the process at 50,000
 _TAG = "tag:yaml.org,2002:"
 _INDENTATION = re.compile(r"^[ ?:-]*", re.MULTILINE)
