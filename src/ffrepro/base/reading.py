@@ -90,11 +90,12 @@ def parse_json(content: str | bytes, where: object) -> dict[str, Any]:
         DataFileError: no JSON, no object, a key given twice, a number that no float64 or 64-bit integer holds, NaN,
             characters that no text can have, or nesting deeper than ``MAX_DEPTH``.
     """
-    return _parse(content if isinstance(content, str) else decode(content, where), where, _STRICT)
+    text = content if isinstance(content, str) else decode(content, where)
+    return _parse(text, where, _STRICT)
 
 
 def parse_json_lines(content: str | bytes, where: object) -> list[dict[str, Any]]:
-    """The objects of a text with one on each line, none of an empty text; a metric without a value may be NaN.
+    """The objects of a text with one on each line, none of an empty text; a metric may be NaN or infinite.
 
     Raises:
         DataFileError: as ``parse_json``, with the line.
@@ -187,4 +188,5 @@ def _kind(value: Any) -> str:
 _STRICT = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_whole_number, parse_float=_float, parse_constant=_no_constant
 )
-_LINES = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number, parse_float=_float)
+# Where infinity is allowed, no number needs a second look; most of what is read are lines of numbers.
+_LINES = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)

@@ -10,6 +10,7 @@ from ffrepro.base.errors import DataFileError
 _FIX = "restore the record, or run it again (ffrepro train --force and the like)"
 _WHOLE = (int,)
 _NUMBERS = {...: (int, float, type(None))}  # any names; a value that could not be measured is null
+_MEASUREMENTS = {int, float, type(None)}
 _TEXT = (str,)
 _ANY = {...: None}
 _PLAN = {
@@ -69,7 +70,8 @@ def check_lines(lines: list[dict[str, Any]], where: object) -> None:
     """
     for number, line in enumerate(lines, 1):
         _check(line, _LINE, f"{where}:{number}", True)
-        _check({name: value for name, value in line.items() if name not in _LINE}, _NUMBERS, f"{where}:{number}", True)
+        if not {type(value) for name, value in line.items() if name != "phase"} <= _MEASUREMENTS:
+            _check({k: v for k, v in line.items() if k not in _LINE}, _NUMBERS, f"{where}:{number}", True)
 
 
 def _check(value: dict, form: Mapping[Any, Any], where: str, complete: bool, prefix: str = "") -> None:

@@ -37,7 +37,8 @@ def _block(block: b.Block) -> str:
         case b.Picture(path, _, alt, caption):
             return f"![{_inline(alt)}]({path})\n\n*{_inline(caption)}*"
         case b.Folded(summary, inner):
-            return f"<details><summary>{escape(summary, quote=False)}</summary>\n\n{render(inner)}\n</details>"
+            title = escape(_NO_TEXT.sub(" ", summary), quote=False)  # in a line of HTML there is no Markdown
+            return f"<details><summary>{title}</summary>\n\n{render(inner)}\n</details>"
 
 
 def _table(table: b.Table) -> str:

@@ -18,7 +18,7 @@ COLUMNS = (
     "std", "n", "ci_low", "ci_high", "difference", "margin", "p_different", "p_holm", "p_equivalent", "verdict",
     "reason", "notes", "deviations", "beside", "runs",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "θ": r"$\theta$",
         "<": r"$<$", ">": r"$>$"}  # fmt: skip
@@ -50,6 +50,8 @@ def write_csv(columns: tuple[str, ...], rows: list[list]) -> str:
 
 def _csv_text(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula: a text that begins like one, and is no number, gets a quote."""
+    if isinstance(cell, str):
+        cell = re.sub("\r\n?", "\n", cell)  # the csv module leaves a lone one unquoted, and readers end the row there
     if not isinstance(cell, str) or not cell.startswith(_FORMULA):
         return cell
     try:
