@@ -119,8 +119,9 @@ def _parse(text: str, where: object, decoder: json.JSONDecoder) -> dict[str, Any
         raise DataFileError(f"not usable JSON: {error}", where=where, fix=_FIX) from None
     if not isinstance(value, dict):
         raise DataFileError(f"a JSON object was expected, not {_kind(value)}", where=where, fix=_FIX)
-    _check_depth(value, where)
-    if _UNUSABLE.search(text):
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        _check_depth(value, where)
+    if "\\u" in text and _UNUSABLE.search(text):
         _check_characters(value, where)
     return value
 
