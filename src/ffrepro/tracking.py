@@ -247,8 +247,7 @@ def _metrics(record: Record, result: dict, start: int, end: int) -> Iterator[tup
     """(name, value, milliseconds, step): every epoch's numbers, then the final ones."""
     epochs = record.folder / "metrics.jsonl"
     time, last = float(start), 0
-    for line in epochs.read_text().splitlines() if epochs.is_file() else []:
-        entry = json.loads(line)
+    for entry in files.read_json_lines(epochs) if epochs.is_file() else []:
         last = entry["epoch"]
         time += 1000 * entry.get("seconds", 0.0)
         for key, value in entry.items():

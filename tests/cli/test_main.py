@@ -9,6 +9,7 @@ import pytest
 
 from ffrepro import __version__
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import read_json
 from ffrepro.cli import main as cli
 
 
@@ -95,10 +96,55 @@ def test_an_interrupt_says_that_the_same_command_goes_on(command, capsys):
     assert "finished work is kept, and the same command goes on" in capsys.readouterr().err
 
 
-def test_a_programming_error_is_not_hidden(command):
+@pytest.mark.parametrize("error", [ZeroDivisionError("by 0"), KeyError("x"), RecursionError(), MemoryError()])
+def test_an_error_that_nobody_foresaw_is_a_line_and_a_file(command, tmp_path, monkeypatch, capsys, error):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FFREPRO_TRACEBACK", raising=False)
+    (tmp_path / "params.yaml").touch()
+    (tmp_path / "a.json").write_text("{}")
+    read_json(tmp_path / "a.json")
+    command(error)
+    assert cli.main(["plan"]) == 1
+    (kept,) = (tmp_path / "logs").iterdir()
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith(f"ffrepro: error: unexpected {type(error).__name__}: ")
+    assert str(tmp_path / "a.json") in err and f"logs/{kept.name}" in err
+    assert f"{type(error).__name__}" in kept.read_text() and "Traceback" in kept.read_text()
+
+
+def test_the_traceback_goes_where_it_can_be_written_and_to_the_terminal_where_asked(
+    command, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FFREPRO_TRACEBACK", "1")
+    monkeypatch.setattr(cli.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     command(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["plan"])
+    (tmp_path / "params.yaml").touch()
+    (tmp_path / "logs").touch()  # a file: nothing can be written under it
+    assert cli.main(["plan"]) == 1
+    (kept,) = (tmp_path / "temporary").iterdir()
+    err = capsys.readouterr().err
+    assert str(kept) in err and "Traceback" in err
+    kept.unlink()
+    (tmp_path / "temporary").rmdir()
+    (tmp_path / "temporary").touch()
+    assert cli.main(["plan"]) == 1 and "FFREPRO_TRACEBACK" in capsys.readouterr().err
+
+
+def test_control_characters_reach_no_terminal(command, monkeypatch, capsys):
+    command(FfreproError("\x1b[2Jcleared", where="a\rb"))
+    assert cli.main(["plan"]) == 1
+    err = capsys.readouterr().err
+    assert "\x1b" not in err and "\r" not in err and "\\u001b[2J" in err
+
+    def run(args):
+        print("a\x1b]0;title\x07\tb\u202ec\x9b")
+        return 0
+
+    module = SimpleNamespace(add_parser=lambda subparsers: subparsers.add_parser("plan"), run=run)
+    monkeypatch.setattr(cli, "import_module", lambda name: module)
+    assert cli.main(["plan"]) == 0
+    assert capsys.readouterr().out == "a\\u001b]0;title\\u0007\tb\\u202ec\\u009b\n"
 
 
 def test_a_reader_that_stops_early_is_no_error_message(tmp_path):

@@ -127,6 +127,8 @@ class Nets:
             "git": {"commit": "0" * 40, "dirty": False},
             "versions": {"torch": "2.8.0"},
             "machine": {"cpu": "Test CPU", "cores": 2},
+            "started": "2025-01-01T00:00:00+00:00",
+            "finished": "2025-01-01T00:10:00+00:00",
         }
         place = self.root / "runs" / plan["run"]
         place.mkdir(parents=True)

@@ -24,6 +24,13 @@ class FfreproError(Exception):
         super().__init__("\n".join(lines))
 
 
+class DataFileError(FfreproError, ValueError):
+    """A file, or a text, that cannot be read as what it should be.
+
+    Also a ``ValueError``: who takes an unreadable file for an absent one catches it as such.
+    """
+
+
 def explain_os_error(error: OSError) -> FfreproError:
     """Turn an operating-system error (a full disk, say) into one that says what to do."""
     where = error.filename

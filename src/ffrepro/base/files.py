@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ffrepro.base.reading import parse_json, parse_json_lines, read_text
+
 
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
@@ -107,9 +109,24 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, dump_json(value))
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        DataFileError: it cannot be read as one, see ``ffrepro.base.reading``.
+        FileNotFoundError: it is not there.
+    """
+    return parse_json(read_text(path), path)
+
+
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+    """Read a file with a JSON object on each line.
+
+    Raises:
+        DataFileError: it cannot be read as one, with the line.
+        FileNotFoundError: it is not there.
+    """
+    return parse_json_lines(read_text(path), path)
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -1,11 +1,15 @@
 """What a report is made of, independent of HTML and Markdown.
 
-Texts may hold `code` in backticks and [links](target); everything else is literal.
+Texts may hold `code` in backticks and [links](#anchor) within the report; everything else is literal, whatever a
+record or a claim brings: no markup, no other link.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+INLINE = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((#[^)\s]+)\)")  # `code`, or a link's text and target
 
 
 @dataclass(frozen=True)

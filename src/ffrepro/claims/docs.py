@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 
+from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.base.names import unknown
@@ -84,7 +84,7 @@ class Studies:
         Raises:
             FfreproError: a file that is no YAML or breaks the schema.
         """
-        schema = _read(self.root / SCHEMA)
+        schema, _ = yamlfile.load(self.root / SCHEMA)
         return {path.parent.name: _checked(path, schema) for path in sorted((self.root / STUDIES).glob(f"*/{FILE}"))}
 
     def make(self, block: Block) -> str:
@@ -124,15 +124,8 @@ def _text(path: Path) -> str:
         raise FfreproError(f"not UTF-8: {error}", where=path, fix="save it as UTF-8") from None
 
 
-def _read(path: Path) -> Any:
-    try:
-        return yaml.load(_text(path), load.Loader)
-    except yaml.YAMLError as error:
-        raise FfreproError(f"not YAML: {error}", where=path, fix="look at that line and the one before") from None
-
-
 def _checked(path: Path, schema: dict) -> dict[str, Any]:
-    content = _read(path)
+    content, _ = yamlfile.load(path)
     problem = next(iter(Draft202012Validator(schema).iter_errors(content)), None)
     if problem is not None:
         place = "".join(f"[{part!r}]" for part in problem.absolute_path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
 from ffrepro.claims import expressions, reference, verdict
 from ffrepro.claims.compare import Comparison
@@ -94,7 +95,7 @@ def conclusion(claims: Claims, claim: dict, measured: dict[str, Comparison]) -> 
     ours, text = _ours(claims, claim, written, used)
     runs = tuple(run for comparison in used for run in comparison.runs)
     scale = ", ".join(dict.fromkeys(c.evidence.scale for c in used if c.evidence)) or None
-    if not expressions.evaluate(claim["holds"], claims.published):
+    if not expressions.truth(claim["holds"], claims.published):
         return Finding(Verdict(verdict.REFUTED), text, scale, runs)
     return Finding(ours, f"holds in the paper's own figures; {text}", scale, runs)
 
@@ -111,7 +112,7 @@ def _derived(claim: dict, values: Mapping[str, float]) -> str:
         if not set(expressions.names(entry["expression"])) <= set(values):
             continue
         decimals = len(str(entry["value"]).partition(".")[2])
-        text = number(expressions.evaluate(entry["expression"], values), decimals)
+        text = number(expressions.number(entry["expression"], values), decimals)
         parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
     return "; ".join(parts)
 
@@ -146,7 +147,7 @@ def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> 
         shown = "; ".join(f"{c.claim['row']}: {number(c.summary.mean, d)}" for c, d in zip(used, digits, strict=True))
     else:
         shown = _derived(claim, values)
-    if expressions.evaluate(written, values):
+    if expressions.truth(written, values):
         return Verdict(verdict.REPRODUCED, "holds in our runs too"), f"it holds in ours ({shown})"
     return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
 
@@ -180,9 +181,14 @@ def _manifest(root: Path, dataset: str, check: dict) -> Any:
     """A manifest's entry, from the prepared data or from what was committed with the reference records."""
     for folder in (root / "data/prepared/upstream", root / reference.FOLDER / "data"):
         if (folder / f"{dataset}.json").is_file():
-            value = read_json(folder / f"{dataset}.json")
+            path = folder / f"{dataset}.json"
+            value: Any = read_json(path)
             for key in check["manifest"].split("."):
-                value = value[key]
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is None or isinstance(value, dict):
+                raise DataFileError(
+                    f"no value of {check['manifest']}", where=path, fix="restore it, or prepare that data set again"
+                )
             return value
     return None
 

@@ -12,7 +12,7 @@ from ffrepro.claims import blocks as b
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 LONG = 60  # characters from which a cell gets room, instead of a tall narrow column
-_INLINE = re.compile(r"`([^`]+)`|\[([^\]]+)\]\((#[^)\s]+)\)")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters: HTML has no way to write them
 
 
 def render(title: str, content: list[b.Block]) -> str:
@@ -29,7 +29,7 @@ def render(title: str, content: list[b.Block]) -> str:
     start = content.index(headings[0]) if headings else len(content)
     intro, body = ("\n".join(map(_block, part)) for part in (content[:start], content[start:]))
     page = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return page.substitute(title=escape(title), intro=intro, toc=toc, body=body)
+    return _NO_TEXT.sub("�", page.substitute(title=escape(title), intro=intro, toc=toc, body=body))
 
 
 def _block(block: b.Block) -> str:
@@ -92,4 +92,4 @@ def _inline(text: str) -> str:
         code, label, target = match.groups()
         return f"<code>{code}</code>" if code else f'<a href="{target}">{label}</a>'
 
-    return _INLINE.sub(markup, escape(text, quote=True))
+    return b.INLINE.sub(markup, escape(text, quote=True))

@@ -7,20 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from jsonschema import Draft202012Validator
 
+from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
 
 if TYPE_CHECKING:
     from ffrepro.claims.records import Record
-
-try:
-    from yaml import CSafeLoader as Loader  # ten times faster; absent where libyaml is
-except ImportError:  # pragma: no cover
-    from yaml import SafeLoader as Loader
 
 FOLDER = Path(__file__).parent
 SCHEMA = "workflow/schemas/claims.schema.yaml"
@@ -138,7 +133,7 @@ class Claims:
 
     def expected(self, claim: dict) -> float:
         """What a measured claim is compared with: its value, or an expression over several."""
-        return expressions.evaluate(claim["published"], self.published) if "published" in claim else claim["value"]
+        return expressions.number(claim["published"], self.published) if "published" in claim else claim["value"]
 
     def margin(self, claim: dict) -> float | None:
         """How far from ``expected`` still counts as the same, in the claim's own units; None: never judged."""
@@ -182,8 +177,9 @@ def load(root: str | Path, paper: str) -> Claims:
     if paper not in papers():
         raise unknown("paper", paper, papers(), where=FOLDER)
     path = FOLDER / f"{paper}.yaml"
-    content = _read(path)
-    check(content, _read(Path(root) / SCHEMA), path)
+    content, _ = yamlfile.load(path)
+    form, _ = yamlfile.load(Path(root) / SCHEMA)
+    check(content, form, path)
     return Claims(content)
 
 
@@ -249,10 +245,6 @@ def _benches(content: dict) -> set[str]:
             if "experiment" in entry:
                 read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
     return {experiment for experiment, benches in read.items() if benches == {True}}
-
-
-def _read(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
 def _known(kind: str, wanted: list[str], available: Any, where: object) -> None:

@@ -8,7 +8,6 @@ nowhere is no evidence.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ffrepro.base import records
-from ffrepro.base.files import read_json
+from ffrepro.base.errors import DataFileError
+from ffrepro.base.files import read_json, read_json_lines
 from ffrepro.base.plans import today
+from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import reference
 from ffrepro.data import npz
 
@@ -81,11 +82,22 @@ class Record:
         return self.result["max_epochs"] if cut else None
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Its epochs."""
-        return [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
+        """Its epochs.
+
+        Raises:
+            DataFileError: they cannot be read, with the line.
+        """
+        path = self.folder / "metrics.jsonl"
+        lines = read_json_lines(path)
+        check_lines(lines, path)
+        return lines
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Its per-sample arrays, none where the run left none."""
+        """Its per-sample arrays, none where the run left none.
+
+        Raises:
+            DataFileError: they cannot be read.
+        """
         path = self.folder / "arrays.npz"
         if not path.is_file():
             return {}
@@ -217,12 +229,20 @@ class Store:
     def _read(self, run: str, folder: Path, *, committed: bool) -> Record | None:
         try:
             about, result = read_json(folder / "run.json"), read_json(folder / "result.json")
+            check_record(about, result, run)
+            if about["plan"]["kind"] == "train":
+                lines = (folder / "metrics.jsonl").read_bytes().count(b"\n")
+                if lines < result["epochs"]:
+                    self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
+                    return None
             planned = self._planned.get(_experiment_key(about["plan"]), {})
             older = planned.get("code") != about["plan"]["code"]
             return Record(folder, about, result, committed, older)
-        except (OSError, ValueError, KeyError) as error:
+        except DataFileError as error:
+            self.left_out.append((run, f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"))
+        except (OSError, KeyError) as error:
             self.left_out.append((run, f"the record cannot be read ({type(error).__name__}: {error})"))
-            return None
+        return None
 
     def _is_whole(self, record: Record) -> bool:
         flaw = records.flaw(record.folder, record.plan["kind"], record.result)

@@ -6,16 +6,16 @@ fingerprint, ended as its plan declares, and stands beside backpropagation on th
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ffrepro.base.errors import FfreproError
-from ffrepro.base.files import read_json, sha256_file
+from ffrepro.base.errors import DataFileError, FfreproError
+from ffrepro.base.files import read_json, read_json_lines, sha256_file
 from ffrepro.base.plans import prepared_set, substance
 from ffrepro.base.records import RECORD
+from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import counted
 from ffrepro.core import updates
 
@@ -25,9 +25,17 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 def index(root: str | Path) -> dict[str, dict[str, str]]:
-    """Run -> file -> SHA-256 of the committed records; empty where there are none."""
+    """Run -> file -> SHA-256 of the committed records; empty where there are none.
+
+    Raises:
+        DataFileError: the index cannot be read.
+    """
     path = Path(root) / FOLDER / INDEX
-    return read_json(path) if path.is_file() else {}
+    listed = read_json(path) if path.exists() else {}
+    wrong = [run for run, hashes in listed.items() if not isinstance(hashes, dict)]
+    if wrong:
+        raise DataFileError(f"{wrong[0]} is no list of files", where=path, fix="restore it: git checkout that file")
+    return listed
 
 
 def problems(root: str | Path) -> dict[str, list[str]]:
@@ -43,9 +51,12 @@ def problems(root: str | Path) -> dict[str, list[str]]:
             continue
         try:
             about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
+            check_record(about, result, run)
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, about["plan"], result)]
             plans[run] = about["plan"]
-        except (OSError, ValueError, KeyError, TypeError, FfreproError) as error:
+        except FfreproError as error:
+            found[run] = [f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             found[run] = [f"the record cannot be read ({type(error).__name__}: {error})"]
     for run, plan in plans.items():
         if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
@@ -98,7 +109,8 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     ):
         reasons.append(f"it ended after {ran} of {limit} epochs, by neither early stopping nor the limit")
     path = folder / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = read_json_lines(path) if path.is_file() else []
+    check_lines(lines, path.name)
     if len(lines) != ran:
         reasons.append(f"metrics.jsonl has {len(lines)} epochs, the result {ran}")
     if len(declared) > 1:

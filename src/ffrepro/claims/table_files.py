@@ -18,6 +18,7 @@ COLUMNS = (
     "std", "n", "ci_low", "ci_high", "difference", "margin", "p_different", "p_holm", "p_equivalent", "verdict",
     "reason", "notes", "deviations", "beside", "runs",
 )  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "θ": r"$\theta$",
         "<": r"$<$", ">": r"$>$"}  # fmt: skip
@@ -42,9 +43,22 @@ def write_csv(columns: tuple[str, ...], rows: list[list]) -> str:
     """CSV text with a header."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerow(map(_csv_text, columns))
+    writer.writerows([_csv_text(cell) for cell in row] for row in rows)
     return out.getvalue()
+
+
+def _csv_text(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: a text that begins like one, and is no number, gets a quote."""
+    if isinstance(cell, str):
+        cell = re.sub("\r\n?", "\n", cell)  # the csv module leaves a lone one unquoted, and readers end the row there
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def as_markdown(result: TableResult) -> str:
@@ -96,8 +110,11 @@ def as_latex(result: TableResult) -> str:
 
 
 def tex(text: str) -> str:
-    """Plain text with everything that LaTeX would interpret escaped."""
-    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match.group()], text)
+    """Plain text in one line, with everything that LaTeX would interpret escaped."""
+    escaped = re.sub(
+        "|".join(map(re.escape, _TEX)), lambda match: _TEX[match.group()], re.sub(r"[\s\x00-\x1f]", " ", text)
+    )
+    return f"{{[}}{escaped[1:]}" if escaped.startswith("[") else escaped  # after the last row's end: its argument
 
 
 def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:

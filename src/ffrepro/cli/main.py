@@ -1,6 +1,7 @@
 """``ffrepro``: find the command, load its file alone, turn errors into messages and exit codes.
 
-Exit codes: 0 done, 1 an error that the message explains, 2 wrong arguments, 130 interrupted.
+Exit codes: 0 done, 1 an error (its message explains it, or says where its traceback is), 2 wrong arguments,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -8,14 +9,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
+import traceback
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from ffrepro import __version__
 from ffrepro.base.errors import FfreproError, explain_os_error
+from ffrepro.base.files import write_text
 from ffrepro.base.names import nearest
+from ffrepro.base.reading import last_file
 from ffrepro.cli import process
+from ffrepro.cli.terminal import Printable, printable
 
 # Command -> (module in this package, what it is for): `ffrepro --help` must not import torch to print this.
 COMMANDS = {
@@ -38,6 +46,8 @@ COMMANDS = {
     "import": ("import_", "take in run records from another machine"),
     "doctor": ("doctor", "check environment, hardware, mirrors and disk"),
 }
+_TRACEBACK = "FFREPRO_TRACEBACK"  # set: unexpected errors print their traceback, too
+_LONGEST = 300  # characters of such an error's own message
 _EPILOG = """\
 example:
   ffrepro plan                       what would run, and how long it takes
@@ -55,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         args, command = _parse(arguments)
         if args.command == "fetch":
             _offer_mirror()
-        return command.run(args)
+        with redirect_stdout(Printable(sys.stdout)):
+            return command.run(args)
     except SystemExit as end:  # argparse: --help and wrong arguments
         return end.code if isinstance(end.code, int) else 2
     except FfreproError as error:
@@ -68,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ffrepro: stopped; finished work is kept, and the same command goes on from there", file=sys.stderr)
         return 130
+    except Exception as error:  # nobody foresaw it: whoever mends it needs the traceback, everyone else a line
+        return _unexpected(error, arguments)
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, ModuleType]:
@@ -104,5 +117,32 @@ def _offer_mirror() -> None:
 
 
 def _fail(error: FfreproError) -> int:
-    print(f"ffrepro: error: {error}", file=sys.stderr)
+    print(f"ffrepro: error: {printable(str(error))}", file=sys.stderr)
     return 1
+
+
+def _unexpected(error: Exception, arguments: list[str]) -> int:
+    """One line about an error that has no message of its own; the traceback goes to a file."""
+    text = "".join(traceback.format_exception(error))
+    said = (str(error).strip().splitlines() or ["no message"])[0][:_LONGEST]
+    place = _keep_traceback(f"ffrepro {' '.join(arguments)}\nlast file read: {last_file()}\n\n{text}")
+    notes = [f"last file read: {last_file()}"] if last_file() else []
+    notes.append(f"traceback: {place}" if place else f"set {_TRACEBACK}=1 to see the traceback")
+    line = f"unexpected {type(error).__name__}: {said} ({'; '.join(notes)})"
+    print(f"ffrepro: error: {printable(line)}", file=sys.stderr)
+    if os.environ.get(_TRACEBACK):
+        print(text, file=sys.stderr)
+    return 1
+
+
+def _keep_traceback(text: str) -> Path | None:
+    """Write a traceback under the project's logs/, else to the temporary folder; None where neither can be written."""
+    name = f"traceback-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    in_project = [Path("logs")] if Path("params.yaml").is_file() else []
+    for folder in [*in_project, Path(tempfile.gettempdir())]:
+        try:
+            write_text(folder / name, text)
+            return folder / name
+        except (OSError, ValueError):  # full, read-only, or a text that UTF-8 cannot hold
+            continue
+    return None

@@ -41,19 +41,20 @@ def read_plan(path: Path, kind: str) -> dict:
         FfreproError: no such file, no JSON, another kind.
     """
     from ffrepro.base import files
-    from ffrepro.base.errors import FfreproError
+    from ffrepro.base.errors import DataFileError, FfreproError
 
     try:
         plan = files.read_json(path)
     except FileNotFoundError:
         raise FfreproError("no such plan file", where=path, fix="make the plan files: ffrepro plan --write") from None
-    except ValueError as error:
-        raise FfreproError(f"not a plan file: {error}", where=path, fix="make it again: ffrepro plan --write") from None
-    if not isinstance(plan, dict) or plan.get("kind") != kind:
-        found = plan.get("kind") if isinstance(plan, dict) else None
-        other = {"train": "ffrepro train", "fit": "ffrepro fit", "bench": "ffrepro bench --plan"}.get(
-            found, "ffrepro plan --write"
-        )
+    except DataFileError as error:
+        raise FfreproError(
+            f"not a plan file: {error.what}", where=error.where, fix="make it again: ffrepro plan --write"
+        ) from None
+    found = plan.get("kind")
+    if found != kind:
+        commands = {"train": "ffrepro train", "fit": "ffrepro fit", "bench": "ffrepro bench --plan"}
+        other = commands.get(str(found), "ffrepro plan --write")
         raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")
     return plan
 

@@ -6,7 +6,6 @@ for byte, ``PROVENANCE.json`` ({file name: how it differs}).
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.request import url2pathname
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.reading import parse_json
 from ffrepro.data import checksums
 from ffrepro.data.download import NotThere, Patience, discard, download, is_web, naming
 
@@ -118,14 +118,11 @@ class Mirror:
         if content is None:
             return _SILENT
         try:
-            stated = json.loads(checksums.decode(content))
-            if not isinstance(stated, dict):
-                raise ValueError(f"a {type(stated).__name__}")
+            stated = parse_json(checksums.decode(content), f"{PROVENANCE} of the mirror {self.place}")
             said = stated.get(file, _SILENT)
             if not (isinstance(said, str) and said.strip()):
                 raise ValueError(f"what it says of {file} is no text")
-            said.encode()  # a record has to keep it
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise FfreproError(
                 f"{PROVENANCE} is not a JSON object of texts by file name ({error})",
                 where=f"mirror {self.place}",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import re
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from ffrepro.base import files
-from ffrepro.base.errors import FfreproError
+from ffrepro.base.errors import DataFileError, FfreproError
+from ffrepro.base.reading import note_file, parse_json
 from ffrepro.base.records import LAST, RECORD, WEIGHTS
 from ffrepro.data import unpack as unpacking
 
@@ -56,6 +56,7 @@ def unpack(source: Path) -> Packed:
     """
     if not source.is_file():
         raise FfreproError("no such file", where=source, fix="give the archive that `ffrepro export` wrote")
+    note_file(source)
     try:
         content = dict(unpacking.members(source, lambda name: _belongs(name, source), folders=False))
     except unpacking.Unreadable as error:
@@ -104,12 +105,13 @@ def _is_record_file(name: str) -> bool:
 
 def _manifest(content: dict[str, bytes], source: Path) -> dict[str, dict[str, str]]:
     try:
-        manifest = json.loads(content[MANIFEST])
+        manifest = parse_json(content[MANIFEST], MANIFEST)
         if manifest["schema"] != SCHEMA:
             raise _refused(f"made for schema {manifest['schema']}, this is {SCHEMA}", source, "use the same version")
         return {str(run): {str(k): str(v) for k, v in entry.items()} for run, entry in manifest["records"].items()}
-    except (KeyError, ValueError, AttributeError, TypeError, RecursionError):
-        raise _refused(f"no readable {MANIFEST}", source, "make it with `ffrepro export`") from None
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        detail = f" ({error.what})" if isinstance(error, DataFileError) else ""
+        raise _refused(f"no readable {MANIFEST}{detail}", source, "make it with `ffrepro export`") from None
 
 
 def _refused(what: str, source: Path, fix: str) -> FfreproError:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ffrepro.base.yamlfile import KeyPath
 from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve
 from ffrepro.pipeline.schema import Problem, unknown_name
 from ffrepro.pipeline.settings import Vocabulary, as_list
-from ffrepro.pipeline.yamlfile import KeyPath
 
 AUTO = "auto"
 KINDS = ("train", "bench", "fit")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from ffrepro.base import checkout
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.reading import parse_json
 
 _QUIET = {"DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}
 _PATIENCE = 5  # seconds that an engine has to end when it is interrupted
@@ -38,7 +38,7 @@ def snakemake_touch(root: Path, scale: str, hardware: list[str], outputs: list[s
 
 def dvc_changed(root: Path) -> set[str]:
     """The stages that DVC would run again, as it addresses them."""
-    return set(json.loads(run(root, "dvc", "status", "--json") or "{}"))
+    return set(parse_json(run(root, "dvc", "status", "--json") or "{}", "dvc status --json"))
 
 
 def dvc_commit(root: Path, targets: list[str]) -> None:

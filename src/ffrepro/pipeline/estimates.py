@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from statistics import mean
 
-from ffrepro.pipeline import similar, yamlfile
+from ffrepro.base import yamlfile
+from ffrepro.pipeline import schema, similar
 from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
@@ -16,6 +17,27 @@ from ffrepro.pipeline.workspace import Workspace
 
 TABLE = "workflow/estimates.yaml"
 ANY = "any"  # in the table: every data set, every variant that is not named
+_NUMBER = {"type": "number", "minimum": 0}
+_NUMBERS = {"type": "object", "additionalProperties": _NUMBER}
+_FORM = {
+    "type": "object",
+    "required": ["train_samples", "seconds_per_epoch", "start_seconds", "memory_mb", "record_kb", "dataset_mb"],
+    "properties": {
+        "never_measured": {"type": "array", "items": {"type": "string"}},
+        "train_samples": _NUMBERS,
+        "seconds_per_epoch": {  # hardware -> source -> data set -> variant
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": _NUMBERS},
+            },
+        },
+        "start_seconds": _NUMBER,
+        "memory_mb": _NUMBER,
+        "record_kb": _NUMBERS | {"required": ["train", "fit", "bench"]},
+        "dataset_mb": _NUMBERS | {"required": ["standin", "upstream"]},
+    },
+}
 _PLACES = ("runs", "reports/reference")
 
 
@@ -39,8 +61,14 @@ class Estimator:
 
     @cached_property
     def table(self) -> dict:
-        """workflow/estimates.yaml."""
-        return yamlfile.load(self.workspace.root / TABLE)[0]
+        """workflow/estimates.yaml.
+
+        Raises:
+            FfreproError: it cannot be read, or an entry is missing or no number.
+        """
+        table, lines = yamlfile.load(self.workspace.root / TABLE)
+        schema.raise_problems(schema.check(table, _FORM), TABLE, lines)
+        return table
 
     def of_run(self, plan: Plan) -> Estimate:
         """The estimate for one run."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from jsonschema.exceptions import SchemaError
 
+from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.pipeline import checks, schema, yamlfile
+from ffrepro.pipeline import checks, schema
 from ffrepro.pipeline.schema import Problem
 from ffrepro.pipeline.settings import Vocabulary
 
@@ -66,8 +67,7 @@ def load_vocabulary(root: Path) -> Vocabulary:
     """
     groups, lines = yamlfile.load(root / SETTINGS)
     problems = []
-    entries = groups.items() if isinstance(groups, dict) else [("", groups)]
-    for group, settings in entries:
+    for group, settings in groups.items():
         if not isinstance(settings, dict):
             problems.append(Problem((group,), "a group is a mapping of settings to JSON schemas", "write it as one"))
             continue
@@ -83,12 +83,17 @@ def load_vocabulary(root: Path) -> Vocabulary:
 
 
 def mirror(root: Path) -> str | None:
-    """The mirror that params.yaml names, read without checking the rest: any folder may have no params.yaml."""
+    """The mirror that params.yaml names, read without checking the rest: any folder may have no params.yaml.
+
+    Raises:
+        FfreproError: params.yaml cannot be read, or its mirror is no text.
+    """
     if not (root / PARAMS).is_file():
         return None
-    raw, _ = yamlfile.load(root / PARAMS)
-    place = raw.get("mirror") if isinstance(raw, dict) else None
-    if not isinstance(place, str | None):
-        fix = "name a folder or a URL, or write null"
-        raise FfreproError(f"{PARAMS}: the mirror is {place!r}", where=root / PARAMS, fix=fix)
+    raw, lines = yamlfile.load(root / PARAMS)
+    place = raw.get("mirror")
+    if place is not None and not isinstance(place, str):
+        raise FfreproError(
+            f"mirror: {place!r} is no text", where=f"{PARAMS}, line {lines['mirror',]}", fix="a folder, a URL or null"
+        )
     return place

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
-from ffrepro.pipeline.yamlfile import KeyPath, show
+from ffrepro.base.yamlfile import KeyPath, show
 
 SHOWN = 10
 _ANYTHING = "another value"

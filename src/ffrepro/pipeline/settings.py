@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ffrepro.base.yamlfile import KeyPath
 from ffrepro.pipeline.schema import Problem, check, describe, found
-from ffrepro.pipeline.yamlfile import KeyPath
 
 WHEN = ("dataset", "treatment", "method", "variant", "experiment", "scale", "kind")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ffrepro.base import records
+from ffrepro.base.errors import DataFileError
+from ffrepro.base.files import read_json
 from ffrepro.base.plans import substance
+from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
 
@@ -59,10 +61,14 @@ class Record:
     folder: Path
 
     def complete(self, kind: str) -> bool:
-        """Whether every file of a finished record is there, its epochs are all, and the JSON files can be read."""
-        return (
-            self.plan is not None and self.result is not None and records.flaw(self.folder, kind, self.result) is None
-        )
+        """Whether every file of a finished record is there, its epochs are all, and the JSON files make sense."""
+        if self.plan is None or not self.result or records.flaw(self.folder, kind, self.result) is not None:
+            return False
+        try:
+            check_record(self.run, self.result, self.folder, complete=False)
+        except DataFileError:
+            return False
+        return True
 
     @cached_property
     def run(self) -> dict[str, Any] | None:
@@ -72,7 +78,8 @@ class Record:
     @property
     def plan(self) -> Plan | None:
         """The plan that the record was made from."""
-        return (self.run or {}).get("plan")
+        plan = (self.run or {}).get("plan")
+        return plan if isinstance(plan, dict) else None
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
@@ -103,9 +110,9 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError):
         return None
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ffrepro.base import files, records
-from ffrepro.base.errors import FfreproError
+from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.lock import Busy, locked
 from ffrepro.base.plans import protocol, substance
+from ffrepro.base.reading import parse_json
 from ffrepro.base.records import LAST, METRICS, RECORD, WEIGHTS
+from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.archive import CHECKPOINT, FINAL, PARTIAL, Packed
 from ffrepro.pipeline.jobs import REFERENCE
 from ffrepro.pipeline.plan import Plan
@@ -69,7 +70,7 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
             else:
                 taken.imported.append(run)
             if "run.json" in entry:
-                _note(taken, run, json.loads(entry["run.json"])["plan"], planned.get(run))
+                _note(taken, run, parse_json(entry["run.json"], run)["plan"], planned.get(run))
         if reference:
             committed = [*taken.imported, *taken.unchanged]
             _index(target, committed)
@@ -83,8 +84,9 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         _check_unfinished(run, entry)
         return
     try:
-        about, result = json.loads(entry["run.json"]), json.loads(entry[LAST])
+        about, result = parse_json(entry["run.json"], "run.json"), parse_json(entry[LAST], LAST)
         plan, data = about["plan"], about["data"]
+        check_record(about, result, run, complete=False)
         wrong = [name for name in RECORD[plan["kind"]] if name not in entry]
         names = {str(about["run"]), str(plan["run"]), str(result["run"])}
         honest = about["plan_sha256"] == substance(plan)
@@ -92,7 +94,11 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         for name in (data["source"], data.get("set", data["dataset"])):  # paths are made of them
             if not re.fullmatch("[A-Za-z0-9_]+", name):
                 raise ValueError(f"{name!r} names no data set")
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except DataFileError as error:
+        raise FfreproError(
+            f"{run}: not a run record ({error.what})", where=error.where, fix="export it again"
+        ) from None
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise FfreproError(
             f"{run}: not a run record ({type(error).__name__}: {error})", fix="export it again"
         ) from None
@@ -126,7 +132,7 @@ def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> st
     if LAST not in entry:
         begun = (folder / LAST).is_file() or records.partials(folder)
         return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
-    plan = json.loads(entry["run.json"])["plan"]
+    plan = parse_json(entry["run.json"], "run.json")["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
         return f"made with other settings than planned here: {', '.join(differences(plan, planned))}"
     there = Record(folder).plan
@@ -188,7 +194,7 @@ def _note(taken: Taken, run: str, plan: Plan, planned: Plan | None) -> None:
 def _index(target: Path, runs: list[str]) -> None:
     """Keep the index of committed evidence: run -> file -> SHA-256, sorted."""
     path = target / Path(REFERENCE).name
-    index = files.read_json(path) if path.is_file() else {}
+    index = files.read_json(path) if path.exists() else {}
     for run in runs:
         index[run] = {name: files.sha256_file(target / run / name) for name in FINAL if (target / run / name).is_file()}
     files.write_text_if_changed(path, files.dump_json(dict(sorted(index.items()))))

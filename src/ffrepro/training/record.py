@@ -23,6 +23,7 @@ from ffrepro.base import files, records
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import locked
 from ffrepro.base.plans import substance
+from ffrepro.base.reading import parse_json_lines
 from ffrepro.base.records import LAST, METRICS, WEIGHTS
 
 FINAL = (*records.RECORD["train"], WEIGHTS)
@@ -123,7 +124,7 @@ class Record:
         """The first lines of the metrics, None where they are not these epochs, one after the other."""
         try:
             lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]
-            found = [json.loads(line)["epoch"] for line in lines if line.endswith("\n")]
+            found = [parse_json_lines(line, self._metrics)[0]["epoch"] for line in lines if line.endswith("\n")]
         except (OSError, ValueError, KeyError, TypeError):
             return [] if epochs == 0 else None
         return lines if found == list(range(1, epochs + 1)) else None
@@ -149,7 +150,7 @@ class Record:
 
     def metrics(self) -> list[dict]:
         """The epochs so far."""
-        return [json.loads(line) for line in self._metrics.read_text(encoding="utf-8").splitlines()]
+        return files.read_json_lines(self._metrics)
 
     def finish(
         self, run: dict, result: dict, arrays: dict[str, np.ndarray] | None = None, weights: dict | None = None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 import ffrepro
+from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
 from ffrepro.core.audit import counts, expressions, intervals
@@ -21,7 +20,7 @@ from ffrepro.core.audit.intervals import Printed
 try:
     from yaml import CSafeLoader as Loader  # ten times faster; absent where libyaml is
 except ImportError:  # pragma: no cover
-    from yaml import SafeLoader as Loader
+    pass
 
 STUDIES = Path(ffrepro.__file__).parent / "studies"
 SCHEMA = Path(__file__).parent / "schema.yaml"
@@ -79,9 +78,9 @@ def load(path: Path) -> Form:
     Raises:
         FfreproError: no YAML, or it breaks the schema or names what is not there (file, line and key).
     """
-    content, lines = _read(path)
+    content, lines = yamlfile.load(path)
     reader = _Reader(path, lines)
-    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader)
+    schema, _ = yamlfile.load(SCHEMA)
     reader.hold(content, schema, ())
     seen: dict[str, int] = {}
     for index, check in enumerate(content["checks"]):
@@ -199,36 +198,3 @@ def _choices(name: Any, available: Any) -> str:
     options = sorted(map(str, available))
     close = nearest(str(name), options)
     return (f"Did you mean {close!r}? " if close else "") + f"Available: {', '.join(options)}"
-
-
-def _read(path: Path) -> tuple[Any, dict[tuple, int]]:
-    """A YAML file's content, and the line of each key and list entry."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader)
-        content = yaml.load(text, Loader)
-        lines = dict(_lines(node, ())) if node is not None else {}
-    except RecursionError:
-        raise FfreproError(f"{path.name} refers to itself", where=path, fix="remove that alias") from None
-    except UnicodeDecodeError:
-        raise FfreproError(f"{path.name} is no UTF-8 text", where=path, fix="save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        fix = "look at that line and the one before: indentation, a missing colon, an open bracket or quote"
-        raise FfreproError(f"{path.name} is not valid YAML: {what}", where=place, fix=fix) from None
-    if not isinstance(content, dict):
-        raise FfreproError(f"{path.name} is no mapping of keys to values", where=path, fix="see docs/AUDIT.md")
-    return content, lines
-
-
-def _lines(node: yaml.Node, at: tuple) -> Iterator[tuple[tuple, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, child in node.value:
-            yield (*at, key.value), key.start_mark.line + 1
-            yield from _lines(child, (*at, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, child in enumerate(node.value):
-            yield (*at, index), child.start_mark.line + 1
-            yield from _lines(child, (*at, index))
