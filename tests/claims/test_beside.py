@@ -22,11 +22,13 @@ def test_runs_without_a_claim_are_shown_with_the_heads_time_apart(nets):
         lines = nets.root / "runs" / nets.plans[-1]["run"] / "metrics.jsonl"
         head = [json.dumps({"epoch": e, "phase": "head", "lr": 0.1, "seconds": 2.0}) + "\n" for e in (11, 12)]
         lines.write_text(lines.read_text() + "".join(head))
+        result = json.loads(lines.with_name("result.json").read_text())
+        lines.with_name("result.json").write_text(json.dumps(result | {"epochs": 12, "max_epochs": 12}))
     nets.run("variants_mnist_as_published", "scff", 0, errors={"one_pass": 0.1, "multi_pass": 0.3}, epochs=30)
     (table,) = blocks(nets, Table)
     assert table.rows == [
         [
-            ABLATION, "small_cwc_headafter", "cpu", "3", "10", "2,000",
+            ABLATION, "small_cwc_headafter", "cpu", "3", "12", "2,000",
             "11.00 ± 1.00", "19.80 ± 1.80", "22.00 ± 2.00", "27.00 ± 2.00", "22.00 ± 2.00", "14 s (4 s)",
         ],
         [

@@ -232,7 +232,7 @@ def test_a_file_that_breaks_the_schema(project, definitions, place):
     project.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
     with pytest.raises(FfreproError) as caught:
         docs.generate(project.root, [])
-    assert caught.value.where == f"{path} {place}"
+    assert caught.value.where == (f"{path}:1" if definitions is None else f"{path} {place}")
 
 
 @pytest.mark.parametrize("content", [b"tables: {", b"\xff\xfe"])
@@ -243,7 +243,7 @@ def test_a_file_that_is_no_yaml(project, content):
     project.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
     with pytest.raises(FfreproError) as caught:
         docs.generate(project.root, [])
-    assert caught.value.where == path
+    assert str(caught.value.where).startswith(str(path))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from helpers.plans import make_fit_plan, make_plan
 from ffrepro.base.files import write_json
 from ffrepro.claims import load
 from ffrepro.data import trajectory_set
+from ffrepro.pipeline import params
 
 LONG = os.environ.get("FFREPRO_CAMPAIGN") == "long"
 SEED = 14
@@ -56,7 +57,8 @@ def make_project(folder, samples=36):
     for kind, plan in PLANS.items():
         write_json(folder / f"{kind}.json", plan)
     (folder / load.SCHEMA).parent.mkdir(parents=True)
-    shutil.copy(Path(__file__).parents[2] / load.SCHEMA, folder / load.SCHEMA)
+    for name in (load.SCHEMA, params.PARAMS, params.SCHEMA):
+        shutil.copy(Path(__file__).parents[2] / name, folder / name)
     return folder
 
 

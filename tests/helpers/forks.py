@@ -45,7 +45,7 @@ class Process:
     @property
     def output(self):
         """What it has printed, errors included."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     def poll(self):
         """The exit code, None while it runs."""

@@ -87,6 +87,8 @@ def test_phases_are_as_many_as_the_records(project, finish, lite):
     folder = finish(other, seconds=70.0)
     text = (folder / "result.json").read_text()  # three layers of two epochs and the head's one
     (folder / "result.json").write_text(text.replace('"epochs": 2, "max_epochs": 2', '"epochs": 7, "max_epochs": 7'))
+    line = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)[0]
+    (folder / "metrics.jsonl").write_text(line * 7)
     assert estimator.of_run(plan).seconds is None  # all layers at once take another time
     mine = plan | {"method": greedy | {"head_epochs": 10}}
     assert estimator.of_run(mine).seconds == pytest.approx(4 + 70.0 / 7 * (3 * 200 + 10))

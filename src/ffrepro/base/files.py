@@ -109,14 +109,14 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, dump_json(value))
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
+def read_json(path: str | Path, expected: type = dict) -> Any:
+    """Read a JSON file that holds an object, or a value of another type.
 
     Raises:
         DataFileError: it cannot be read as one, see ``ffrepro.base.reading``.
         FileNotFoundError: it is not there.
     """
-    return parse_json(read_text(path), path)
+    return parse_json(read_text(path), path, expected)
 
 
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:

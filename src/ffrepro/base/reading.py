@@ -80,18 +80,19 @@ def decode(data: bytes, where: object) -> str:
         ) from None
 
 
-def parse_json(content: str | bytes, where: object) -> dict[str, Any]:
+def parse_json(content: str | bytes, where: object, expected: type = dict) -> Any:
     """The JSON object in a text.
 
     Args:
         where: what the text is of, for messages.
+        expected: of which type it must be: ``dict``, ``list``, or ``object`` for any.
 
     Raises:
         DataFileError: no JSON, no object, a key given twice, a number that no float64 or 64-bit integer holds, NaN,
             characters that no text can have, or nesting deeper than ``MAX_DEPTH``.
     """
     text = content if isinstance(content, str) else decode(content, where)
-    return _parse(text, where, _STRICT)
+    return _parse(text, where, _STRICT, expected)
 
 
 def parse_json_lines(content: str | bytes, where: object) -> list[dict[str, Any]]:
@@ -105,7 +106,7 @@ def parse_json_lines(content: str | bytes, where: object) -> list[dict[str, Any]
     return [_parse(line, f"{where}:{number}", _LINES) for number, line in enumerate(lines, 1)]
 
 
-def _parse(text: str, where: object, decoder: json.JSONDecoder) -> dict[str, Any]:
+def _parse(text: str, where: object, decoder: json.JSONDecoder, expected: type = dict) -> Any:
     if not text.strip():
         raise DataFileError("there is no JSON: nothing but white space", where=where, fix=_FIX)
     try:
@@ -117,8 +118,9 @@ def _parse(text: str, where: object, decoder: json.JSONDecoder) -> dict[str, Any
         raise _too_deep(where) from None
     except ValueError as error:  # of the hooks below
         raise DataFileError(f"not usable JSON: {error}", where=where, fix=_FIX) from None
-    if not isinstance(value, dict):
-        raise DataFileError(f"a JSON object was expected, not {_kind(value)}", where=where, fix=_FIX)
+    if not isinstance(value, expected):
+        wanted = "object" if expected is dict else "list"
+        raise DataFileError(f"a JSON {wanted} was expected, not {_kind(value)}", where=where, fix=_FIX)
     if text.count("{") + text.count("[") > MAX_DEPTH:
         _check_depth(value, where)
     if "\\u" in text and _UNUSABLE.search(text):
@@ -126,7 +128,7 @@ def _parse(text: str, where: object, decoder: json.JSONDecoder) -> dict[str, Any
     return value
 
 
-def _check_depth(value: dict, where: object) -> None:
+def _check_depth(value: Any, where: object) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
@@ -136,14 +138,17 @@ def _check_depth(value: dict, where: object) -> None:
 
 
 def _check_characters(value: Any, where: object) -> None:
-    """Refuse strings that can neither be written as UTF-8 nor name a file."""
+    """Refuse strings that no file can be called and no text file can hold.
+
+    Half surrogates from U+DC80 on stand for the odd bytes of a file name that is no UTF-8: ``files`` writes them.
+    """
     stack = [value]
     while stack:
         node = stack.pop()
         if isinstance(node, dict | list):
             stack += _children(node)
             stack += node if isinstance(node, dict) else ()
-        elif isinstance(node, str) and ("\0" in node or any("\ud800" <= letter <= "\udfff" for letter in node)):
+        elif isinstance(node, str) and ("\0" in node or any("\ud800" <= letter < "\udc80" or "\udcff" < letter <= "\udfff" for letter in node)):
             raise DataFileError(f"a text with unusable characters: {node[:40]!a}", where=where, fix=_FIX)
 
 

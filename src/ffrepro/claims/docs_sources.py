@@ -98,7 +98,7 @@ class Sources:
 
     def _json(self, path: str, at: list) -> Any:
         try:
-            found = read_json(self.store.root / path)
+            found = read_json(self.store.root / path, object)
         except (OSError, ValueError) as error:
             raise FfreproError(f"{path} cannot be read ({error})", fix="name a JSON file of the project") from None
         for step in at:

@@ -94,6 +94,6 @@ def mirror(root: Path) -> str | None:
     place = raw.get("mirror")
     if place is not None and not isinstance(place, str):
         raise FfreproError(
-            f"mirror: {place!r} is no text", where=f"{PARAMS}, line {lines['mirror',]}", fix="a folder, a URL or null"
+            f"mirror: {place!r} is no text", where=f"{root / PARAMS}:{lines['mirror',]}", fix="a folder, a URL or null"
         )
     return place

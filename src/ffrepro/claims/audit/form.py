@@ -17,11 +17,6 @@ from ffrepro.core.audit import counts, expressions, intervals
 from ffrepro.core.audit.figures import Figures, Table
 from ffrepro.core.audit.intervals import Printed
 
-try:
-    from yaml import CSafeLoader as Loader  # ten times faster; absent where libyaml is
-except ImportError:  # pragma: no cover
-    pass
-
 STUDIES = Path(ffrepro.__file__).parent / "studies"
 SCHEMA = Path(__file__).parent / "schema.yaml"
 KINDS = ("statement", "number", "p_value", "grim", "spread", "missing")
