@@ -258,7 +258,7 @@ def test_declared_phases_are_those_of_the_method():
     for update in ("greedy", "simultaneous"):
         for head in ("after", "concurrent"):
             plan = make_image_plan("ff", FF_IMAGES | {"update": update, "head": head, "head_epochs": 3})
-            net = build(plan["net"], (1, 28, 28), torch.Generator())
+            net = build(plan["net"], (1, 28, 28), 10, torch.Generator())
             hyperparameters = {key: value for key, value in plan["method"].items() if key != "name"}
             method = ff.Method(net, hyperparameters, example, torch.Generator(), 1e-3)
             limit = plan["training"]["max_epochs"]

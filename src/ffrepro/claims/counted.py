@@ -40,6 +40,7 @@ def layers(net: dict) -> int:
 def _counts(model: str, inputs: tuple[int, int, int]) -> dict[str, int]:
     import torch  # slow to import, and most reports count nothing
 
-    from ffrepro.nets.cnn import Cnn, parameter_counts
+    from ffrepro.nets.cnn import PUBLISHED_CLASSES, Cnn, parameter_counts
 
-    return parameter_counts(Cnn(inputs, model, cfse=False, init="torch_default", generator=torch.Generator()))
+    settings = {"classes": PUBLISHED_CLASSES, "cfse": False, "init": "torch_default"}
+    return parameter_counts(Cnn(inputs, model, **settings, generator=torch.Generator()))

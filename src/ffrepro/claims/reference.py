@@ -14,9 +14,9 @@ from typing import Any
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import read_json, sha256_file
-from ffrepro.base.plans import prepared_set, substance
-from ffrepro.claims import counted
+from ffrepro.base.plans import substance
 from ffrepro.core import updates
+from ffrepro.data import views
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
@@ -142,7 +142,7 @@ def is_twin(plan: dict, other: dict) -> bool:
     """
 
     def place(p: dict) -> tuple:
-        data = (prepared_set(p), p["data"].get("control"))
+        data = (views.prepared_set(p), p["data"].get("control"))
         images: list = []
         if p["net"]["name"] in ("cnn", "mlp"):
             images = [p["training"]["max_epochs"]]
