@@ -47,6 +47,7 @@ def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
     result = {
         "schema": 1,
         "run": plan["run"],
+        "shown": ["accuracy", "auc"],
         "metrics": metrics,
         "time": {"train_s": time.perf_counter() - begin, "evaluate_s": 0.0},
         "memory": memory.of_process("cpu"),
