@@ -62,6 +62,8 @@ def test_the_papers_layers_stay_small():
 
 
 def test_a_layer_that_sees_no_images_has_no_filters():
-    assert filters.of_first_layer(net(LinearBlock(5, 4, batch_norm=False, bias=True, groups=None)), (1, 2, 2), None) == {}
+    assert (
+        filters.of_first_layer(net(LinearBlock(5, 4, batch_norm=False, bias=True, groups=None)), (1, 2, 2), None) == {}
+    )
     recurrent = SimpleNamespace(blocks=[torch.nn.RNN(2, 3)])
     assert filters.of_first_layer(recurrent, (1, 2, 2), None) == {}

@@ -1,8 +1,8 @@
 """Folders of a user's own methods, nets and data sets, found by file name as the package's own are.
 
-A folder holds any of ``methods/``, ``nets/`` and ``data/``; their modules join ``ffrepro.methods``, ``ffrepro.nets`` and
-``ffrepro.data``: ``mine/methods/sff.py`` is ``ffrepro.methods.sff``, the method that a plan calls ``sff``. Folders are
-named in the environment variable ``FFREPRO_EXTENSIONS``, which subprocesses inherit, or given to ``add``.
+A folder holds any of ``methods/``, ``nets/`` and ``data/``; their modules join ``ffrepro.methods``, ``ffrepro.nets``
+and ``ffrepro.data``: ``mine/methods/sff.py`` is ``ffrepro.methods.sff``, the method that a plan calls ``sff``. Folders
+are named in the environment variable ``FFREPRO_EXTENSIONS``, which subprocesses inherit, or given to ``add``.
 """
 
 from __future__ import annotations

@@ -121,7 +121,9 @@ def _recorded_problems(plan: dict, result: dict) -> list[str]:
     declared = {plan["training"]["max_epochs"]} | {method[name] for name in method if name.endswith("epochs")}
     for phase in phases:
         if phase["max_epochs"] not in declared:
-            reasons.append(f"phase {phase['name']} had a limit of {phase['max_epochs']} epochs, which is not in its plan")
+            reasons.append(
+                f"phase {phase['name']} had a limit of {phase['max_epochs']} epochs, which is not in its plan"
+            )
         early = phase["stopped_by"] == "early_stopping" and "early_stop_epochs" not in plan["training"]
         if phase["stopped_by"] not in _ENDS or early:
             reasons.append(f"phase {phase['name']} ended by {phase['stopped_by']}, which its plan does not have")

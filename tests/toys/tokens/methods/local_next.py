@@ -36,6 +36,9 @@ class Method(BaseMethod):
         for block, readout in zip(self.net.blocks, self.net.readouts, strict=True):
             h = block(h.detach())
             logits_BTJ = readout(h)
-            yield F.cross_entropy(logits_BTJ.flatten(0, 1), batch["next"].flatten(), reduction="none").view(
-                batch["next"].shape
-            ), logits_BTJ
+            yield (
+                F.cross_entropy(logits_BTJ.flatten(0, 1), batch["next"].flatten(), reduction="none").view(
+                    batch["next"].shape
+                ),
+                logits_BTJ,
+            )
