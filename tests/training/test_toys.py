@@ -1,4 +1,4 @@
-"""Two tasks of a stranger: next tokens with perplexity, and twenty classes with a schedule a block, stopped by accuracy.
+"""Two tasks of a stranger: next tokens with perplexity; twenty classes, a schedule a block, stopped by accuracy.
 
 Their data set, view, net and method lie in tests/toys, outside the package, and are found by name as its own are.
 """
@@ -70,8 +70,8 @@ def twenty_plan(**training):
         "data": IMAGES | {"name": "by_accuracy", "validation": 0.25},
         "net": MLP | {"layers": [60, 40]},
         "training": {
-            "schedule": "plateau", "plateau_on": "train", "plateau_epochs": 2, "plateau_factor": 0.5,
-            "plateau_threshold": 0.02, "early_stop_epochs": 3, "max_epochs": 30, "batch_size": 32, "lr": 0.01,
+            "schedule": "plateau", "plateau_on": "train", "plateau_epochs": 1, "plateau_factor": 0.5,
+            "plateau_threshold": 0.2, "early_stop_epochs": 3, "max_epochs": 30, "batch_size": 32, "lr": 0.01,
             **training,
         },
     }  # fmt: skip
@@ -244,8 +244,8 @@ def test_a_folder_without_packages_is_no_extension(tmp_path):
 
 
 def test_another_process_finds_extensions_by_the_environment():
-    code = "from ffrepro import data, methods, nets; print('local_next' in methods.names(), 'toy_letters' in data.names(), "
-    code += "'token_blocks' in nets.names(), data.view('next_token').Task.watch)"
+    code = "from ffrepro import data, methods, nets; print('local_next' in methods.names(), "
+    code += "'toy_letters' in data.names(), 'token_blocks' in nets.names(), data.view('next_token').Task.watch)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "True True True ('perplexity', 'min')"
 

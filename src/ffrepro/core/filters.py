@@ -24,11 +24,11 @@ def of_first_layer(net: nn.Module, inputs: tuple[int, int, int], groups: int | N
     Returns:
         ``filters``: float16 (F, C, K, K) of a convolution, (F, C, H, W) of a linear map; without what lies between
         image and weights (BatchNorm). ``filters_of``: int64, units of the whole layer. ``filters_class``: uint8 (F,),
-        whose group each belongs to (a wider type where there are more than 256); only with ``groups``. Nothing where the
-        first layer does not see images.
+        whose group each belongs to (a wider type where there are more than 256); only with ``groups``. Nothing where
+        the first layer does not see images.
     """
     layer = next((module for module in net.blocks[0].modules() if isinstance(module, nn.Conv2d | nn.Linear)), None)
-    if layer is None or isinstance(layer, nn.Linear) and layer.in_features != math.prod(inputs):
+    if layer is None or (isinstance(layer, nn.Linear) and layer.in_features != math.prod(inputs)):
         return {}
     weight = layer.weight.detach().float().cpu().contiguous().numpy()
     total = len(weight)

@@ -1,7 +1,8 @@
 """Floor 1, data: fetch an archive, prepare a data set from it, load what was prepared.
 
-A data set is one file in this package that defines ``SPEC``; it is found by its file name, here or in an extension
-(``ffrepro.base.extensions``). What the sets of one family share (``ffrepro.data.trajectories``, say) is the module that ``SPEC.family`` names.
+A data set is one file in this package, or in an extension (``ffrepro.base.extensions``), that defines ``SPEC``; it is
+found by its file name. What the sets of one family share (``ffrepro.data.trajectories``, say) is the module that
+``SPEC.family`` names.
 """
 
 from __future__ import annotations

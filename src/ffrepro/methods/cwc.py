@@ -38,8 +38,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers; or the closed form
-            is asked for and cannot learn the net.
+        FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers;
+            or the closed form is asked for and cannot learn the net.
     """
 
     HYPERPARAMETERS = local.HYPERPARAMETERS | {

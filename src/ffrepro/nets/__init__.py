@@ -1,4 +1,4 @@
-"""Floor 1: network architectures, each a file with ``build(settings, inputs, classes, generator)``, each a list of blocks."""
+"""Floor 1: network architectures, a file each with ``build(settings, inputs, classes, generator)``: lists of blocks."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-
 from ffrepro.data.toy_letters import LENGTH, VOCABULARY
+
 from ffrepro.data.task import Task as Base
 
 
