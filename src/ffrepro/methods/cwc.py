@@ -68,8 +68,7 @@ class Method(LocalClassifier):
                 where="method.learns",
                 fix="give a range for each layer, bottom up, or [] for all epochs",
             )
-        self.steps = 0
-        self.epoch = 0
+        self.steps = self.epoch = 0
         self.classes = self.class_groups = classes
         self._layers = []
         if hyperparameters["gradient"] == "closed_form":
