@@ -9,7 +9,7 @@ from helpers.plans import make_image_plan
 
 from ffrepro.base.files import sha256_file, write_json
 from ffrepro.base.plans import substance
-from ffrepro.claims import reference
+from ffrepro.claims import older_records, reference
 from ffrepro.claims.records import Store
 from ffrepro.methods import ff
 from ffrepro.nets import build
@@ -225,7 +225,7 @@ def test_the_twin_of_an_image_classifier_has_its_layers_epochs_and_images(world,
     ((run, reasons),) = reference.problems(world.root).items()
     assert run == plan["run"] and reasons == [
         "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
-        " (images: of the same layers, epochs, samples and augmentation, too)"
+        " (and of the same layers, epochs, samples and augmentation)"
     ]
 
 
@@ -233,36 +233,40 @@ MLP = {"name": "mlp", "layers": [500, 400, 300]}
 
 
 @pytest.mark.parametrize(
-    ("net", "method", "expected"),
+    ("layers", "method", "expected"),
     [
-        (MLP, {}, [("train", 12)]),
-        (MLP, {"update": "simultaneous", "head": "concurrent", "head_epochs": 5}, [("train", 12)]),
-        (MLP, {"update": "simultaneous", "head": "after", "head_epochs": 5}, [("train", 12), ("head", 5)]),
-        (MLP, {"update": "greedy", "head": "concurrent", "head_epochs": 5}, [(f"layer{i}", 12) for i in range(3)]),
+        (3, {}, [("train", 12)]),
+        (3, {"update": "simultaneous", "head": "concurrent", "head_epochs": 5}, [("train", 12)]),
+        (3, {"update": "simultaneous", "head": "after", "head_epochs": 5}, [("train", 12), ("head", 5)]),
+        (3, {"update": "greedy", "head": "concurrent", "head_epochs": 5}, [(f"layer{i}", 12) for i in range(3)]),
         (
-            {"name": "cnn", "model": "ff_tiny"},
+            4,
             {"update": "greedy", "head": "after", "head_epochs": 5},
             [*((f"layer{i}", 12) for i in range(4)), ("head", 5)],
         ),
-        ({"name": "cnn", "model": "mnist_original"}, {"update": "greedy"}, [(f"layer{i}", 12) for i in range(3)]),
     ],
 )
-def test_phases_that_a_plan_declares(net, method, expected):
-    plan = {"net": net, "method": {"name": "ff", **method}, "training": {"max_epochs": 12}}
-    assert reference.phases(plan) == expected
+def test_phases_of_a_record_from_before_records_had_them(layers, method, expected):
+    plan = {"method": {"name": "ff", **method}, "training": {"max_epochs": 12}}
+    metrics = {f"{split}/accuracy_layer{layer}": 0.5 for split in ("val", "test") for layer in range(layers)}
+    found = older_records.phases(plan, {"stopped_by": "max_epochs", "metrics": metrics})
+    assert [(phase["name"], phase["max_epochs"]) for phase in found] == expected
 
 
-def test_declared_phases_are_those_of_the_method():
-    """The checker reads them off the plan, the loop asks the method: both must say the same."""
+def test_older_records_phases_are_those_of_the_method():
+    """They are read off the plan, the trainer asks the method: both must say the same."""
     example = {"x": torch.zeros(2, 1, 28, 28), "label": torch.zeros(2, dtype=torch.int64)}
     for update in ("greedy", "simultaneous"):
         for head in ("after", "concurrent"):
             plan = make_image_plan("ff", FF_IMAGES | {"update": update, "head": head, "head_epochs": 3})
-            net = build(plan["net"], (1, 28, 28), torch.Generator())
+            net = build(plan["net"], (1, 28, 28), 10, torch.Generator())
             hyperparameters = {key: value for key, value in plan["method"].items() if key != "name"}
             method = ff.Method(net, hyperparameters, example, torch.Generator(), 1e-3)
             limit = plan["training"]["max_epochs"]
-            assert reference.phases(plan) == [(phase.name, phase.epochs or limit) for phase in method.phases()]
+            metrics = {f"test/accuracy_layer{layer}": 0.5 for layer in range(method.layers)}
+            found = older_records.phases(plan, {"stopped_by": "max_epochs", "metrics": metrics})
+            expected = [(phase.name, phase.epochs or limit) for phase in method.phases()]
+            assert [(phase["name"], phase["max_epochs"]) for phase in found] == expected
 
 
 @pytest.fixture
@@ -276,13 +280,14 @@ def greedy(world):
     world.commit_records([bptt, plan])
     folder = world.root / reference.FOLDER / FF
 
-    def commit(phases, **result):
+    def commit(ran, **result):
         """Let the run have gone through (phase, epochs)."""
-        names = [name for name, epochs in phases for _ in range(epochs)]
+        names = [name for name, epochs in ran for _ in range(epochs)]
         lines = [json.dumps({"epoch": n, "phase": name}) for n, name in enumerate(names, start=1)]
         (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
         about = {"epochs": len(names), "max_epochs": 185, "stopped_by": "max_epochs"} | result
-        tamper(world, FF, "result.json", lambda found: found.update(about))
+        layers = {f"test/accuracy_layer{layer}": 0.5 for layer in range(3)}
+        tamper(world, FF, "result.json", lambda found: found.update(about, metrics=layers))
         hashes = json.loads((world.root / reference.FOLDER / reference.INDEX).read_text())
         hashes[FF]["metrics.jsonl"] = sha256_file(folder / "metrics.jsonl")
         write_json(world.root / reference.FOLDER / reference.INDEX, hashes)
@@ -321,3 +326,33 @@ def test_phases_may_stop_early_where_the_plan_says_so(world, greedy):
     assert greedy([*ALL[:3], ("head", 3)]) == "phase head ended after 3 of 5 epochs"
     assert greedy([*ALL[:3], ("head", 3)], stopped_by="early_stopping") == ""
     assert greedy([("layer0", 61), *ALL[1:]]) == "phase layer0 ended after 61 of 60 epochs"
+
+
+RECORDED = [{"name": name, "epochs": epochs, "max_epochs": epochs, "stopped_by": "max_epochs"} for name, epochs in ALL]
+
+
+def test_a_record_names_its_phases_and_layers(greedy):
+    """No plan key says `first` and `second`: they are the method's own."""
+    own = [RECORDED[0] | {"name": "first"}, RECORDED[1] | {"name": "second"}]
+    ran = [("first", 60), ("second", 60)]
+    assert greedy(ran, max_epochs=120, phases=own, layers=3) == ""
+    assert greedy(ALL, phases=RECORDED, layers=3) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({"layers": 4}, 1),
+        ({"layers": 0}, 1),
+        ({"phases": RECORDED[:3]}, 2),  # the limit, and metrics.jsonl
+        ({"phases": [RECORDED[0] | {"epochs": 59}, *RECORDED[1:]]}, 1),
+        ({"phases": [RECORDED[0] | {"stopped_by": "a signal"}, *RECORDED[1:]]}, 1),
+        ({"phases": [RECORDED[0] | {"stopped_by": "early_stopping"}, *RECORDED[1:]]}, 1),  # the plan has none
+        ({"phases": [*RECORDED[:3], RECORDED[3] | {"stopped_by": "early_stopping"}]}, 2),
+        ({"phases": [RECORDED[0] | {"max_epochs": 61}, *RECORDED[1:]]}, 3),
+        ({"phases": []}, 3),
+    ],
+)
+def test_a_record_whose_phases_and_layers_do_not_fit(greedy, change, reasons):
+    found = greedy(ALL, **({"phases": RECORDED, "layers": 3} | change))
+    assert len(found.split("; ")) == reasons, found

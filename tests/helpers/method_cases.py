@@ -2,9 +2,8 @@
 
 import torch
 
-from ffrepro import methods
-from ffrepro.nets.cnn import MODELS, Cnn, Model
-from ffrepro.nets.mlp import Mlp
+from ffrepro import methods, nets
+from ffrepro.nets.cnn import MODELS, Model
 from ffrepro.nets.rnn import Rnn
 
 T, HIDDEN, LAYERS = 9, 12, 3
@@ -43,7 +42,7 @@ UFF = {
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
-SIDE = 10
+SIDE, CLASSES = 10, 10
 CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
 OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
@@ -103,21 +102,23 @@ def is_image_case(case):
     return CASES[case][0] in IMAGE_NETS
 
 
-def build(case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, **changed):
-    """A fresh method for a case."""
+def build(
+    case, *, seed=0, lr=None, dtype=torch.float32, layers=LAYERS, hidden=HIDDEN, steps=T, classes=CLASSES, **changed
+):
+    """A fresh method for a case; ``classes`` of an image case."""
     name, hyperparameters = CASES[case]
     lr = lr or LR.get(case, LR.get(name, 1e-2))
     generator = torch.Generator().manual_seed(seed)
     if is_image_case(case):
         if IMAGE_NETS[name] == CNN or case in OTHER_NETS:
             model = OTHER_NETS.get(case, "test")
-            net = Cnn((3, SIDE, SIDE), model, cfse=case == "cwc cfse", init="torch_default", generator=generator)
+            settings = {"name": CNN, "model": model, "cfse": case == "cwc cfse", "init": "torch_default"}
         else:
-            shape = (3, SIDE, SIDE)
-            net = Mlp(
-                shape, [40] * layers, input_norm="none", bias=True, groups=None, init="torch_default",
-                generator=generator,
-            )  # fmt: skip
+            settings = {
+                "name": MLP, "layers": [40] * layers, "input_norm": "none", "bias": True, "groups": None,
+                "init": "torch_default",
+            }  # fmt: skip
+        net = nets.build(settings, (3, SIDE, SIDE), classes, generator)
         example = make_images(4, dtype=dtype)
         return methods.module(name).Method(net.to(dtype), {**hyperparameters, **changed}, example, generator, lr)
     init = "torch_default" if name.startswith("backprop") else "xavier_normal"
@@ -140,12 +141,12 @@ def make_batch(size=20, seed=0, masked=False, dtype=torch.float32, steps=T):
     return batch
 
 
-def make_images(size=20, seed=0, dtype=torch.float32):
-    """Ten classes of noisy images, each with a bright column of its own."""
+def make_images(size=20, seed=0, dtype=torch.float32, classes=CLASSES):
+    """Noisy images of up to ten classes, each with a bright column of its own (of more, some share one)."""
     g = torch.Generator().manual_seed(seed)
-    label = torch.arange(size) % 10
+    label = torch.arange(size) % classes
     x = torch.rand(size, 3, SIDE, SIDE, generator=g, dtype=dtype) * 0.5
-    x[torch.arange(size), :, 2:, label] += 1.0  # the first rows may carry a label
+    x[torch.arange(size), :, 2:, label % SIDE] += 1.0  # the first rows may carry a label
     return {"x": x, "label": label, "index": torch.arange(size)}
 
 

@@ -8,6 +8,7 @@ import yaml
 from helpers.method_cases import CASES, batch_for, build, is_image_case
 
 from ffrepro import methods
+from ffrepro.core import schedules
 
 pytestmark = pytest.mark.parametrize("case", CASES)
 
@@ -130,3 +131,22 @@ def test_hyperparameters_are_those_of_the_vocabulary(case, project_root):
 
 def test_every_method_has_a_case(case):
     assert {name for name, _ in CASES.values()} == set(methods.names())
+
+
+@pytest.mark.parametrize("settings", [
+    {"schedule": "plateau", "lr": 0.1, "plateau_on": "train", "plateau_epochs": 1, "plateau_factor": 0.5,
+     "plateau_threshold": 0.0},
+    {"schedule": "multistep", "lr": 0.1, "milestones": [1, 2], "gamma": 0.5},
+    {"schedule": "cosine", "lr": 0.1, "warmup_epochs": 1},
+], ids=lambda settings: settings["schedule"])  # fmt: skip
+def test_an_epochs_end_sets_the_schedules_rate_on_every_optimizer(case, settings):
+    """Methods that do not say otherwise: one schedule, as ``core.schedules`` has it, whatever validation says."""
+    method, alone = build(case), schedules.build(settings, 4)
+    method.begin_schedule(settings, 4)
+    expected, found = [alone.lr], [method.rates()["lr"]]
+    for loss in (1.0, 2.0, 0.5):
+        method.end_epoch({"loss": loss}, {"loss": -loss, "accuracy": 0.1})
+        expected.append(alone.update(loss))
+        found.append(method.rates()["lr"])
+        assert {group["lr"] for optimizer in method.optimizers for group in optimizer.param_groups} == {expected[-1]}
+    assert found == expected and len(set(expected)) > 1

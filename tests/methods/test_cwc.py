@@ -19,7 +19,7 @@ MLP = {"name": "mlp", "layers": [20, 20], "input_norm": "none", "bias": True, "g
 @pytest.mark.parametrize("settings", [MLP, {**CNN, "model": "mnist_original"}], ids=["mlp", "no groups"])
 def test_a_net_without_groups_or_head_is_refused(settings):
     generator = torch.Generator().manual_seed(0)
-    net = nets.build(settings, (1, 28, 28), generator)
+    net = nets.build(settings, (1, 28, 28), 10, generator)
     with pytest.raises(FfreproError, match="needs channel groups, one a class, and a head"):
         methods.module("cwc").Method(net, CWC, {"x": torch.zeros(2, 1, 28, 28)}, generator, 1e-3)
 
@@ -32,7 +32,7 @@ def test_autograd_holds_one_group_whatever_the_depth(update, monkeypatch):
     for depth in (4, 8):
         monkeypatch.setitem(MODELS, "uniform", Model((20,) * depth, (3,) * depth, ()))
         generator = torch.Generator().manual_seed(0)
-        net = nets.build({**CNN, "model": "uniform"}, (3, 16, 16), generator)
+        net = nets.build({**CNN, "model": "uniform"}, (3, 16, 16), 10, generator)
         method = methods.module("cwc").Method(net, {**CWC, "update": update, "head": "after"}, batch, generator, 1e-3)
         method.begin_phase(method.phases()[0])
         method.step(batch)

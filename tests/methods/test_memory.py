@@ -52,7 +52,7 @@ def test_pairs_hold_one_layer_whatever_the_depth(case):
 def test_class_competition_in_closed_form_trains_in_the_memory_that_its_bench_states():
     """Least: the first two maps of 50 channels, 16 x 16, of 128 samples. The head learns in a phase of its own."""
     generator = torch.Generator().manual_seed(0)
-    net = Cnn((3, 32, 32), "ff_tiny", cfse=False, init="torch_default", generator=generator)
+    net = Cnn((3, 32, 32), "ff_tiny", classes=10, cfse=False, init="torch_default", generator=generator)
     batch = {"x": torch.randn(128, 3, 32, 32, generator=generator), "label": torch.arange(128) % 10}
     settings = {**CWC, "gradient": "closed_form", "head": "after"}
     method = methods.module("cwc").Method(net, settings, batch, generator, 1e-3)

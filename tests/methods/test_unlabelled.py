@@ -135,7 +135,7 @@ def test_cells_are_for_fully_connected_nets():
     from ffrepro.nets.cnn import Cnn
 
     g = torch.Generator().manual_seed(0)
-    net = Cnn((3, 10, 10), "test", cfse=False, init="torch_default", generator=g)
+    net = Cnn((3, 10, 10), "test", classes=10, cfse=False, init="torch_default", generator=g)
     with pytest.raises(FfreproError, match="convolutions"):
         methods.module("uff").Method(net, UFF, make_images(), g, 1e-3)
 

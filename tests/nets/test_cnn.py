@@ -21,9 +21,9 @@ TABLE_III = {
 CIFAR, MNIST = (3, 32, 32), (1, 28, 28)
 
 
-def build(model, inputs=CIFAR, seed=0, cfse=False):
+def build(model, inputs=CIFAR, seed=0, cfse=False, classes=10):
     settings = {"name": "cnn", "model": model, "cfse": cfse, "init": "torch_default"}
-    return nets.build(settings, inputs, torch.Generator().manual_seed(seed))
+    return nets.build(settings, inputs, classes, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("model", TABLE_III)
@@ -135,7 +135,7 @@ def test_unknown_names_and_small_images():
     with pytest.raises(FfreproError, match="too small for ff_deep"):
         build("ff_deep", (3, 8, 8))
     with pytest.raises(FfreproError, match="unknown init"):
-        nets.build({"name": "cnn", "model": "ff_tiny", "cfse": False, "init": "x"}, CIFAR, torch.Generator())
+        nets.build({"name": "cnn", "model": "ff_tiny", "cfse": False, "init": "x"}, CIFAR, 10, torch.Generator())
 
 
 @pytest.mark.parametrize("pool", [True, False])
@@ -152,3 +152,18 @@ def test_relu_behind_the_pool_changes_no_bit(pool):
     parameters = list(block.parameters())
     gradients = [torch.autograd.grad((y * weight).sum(), parameters) for y in (out, wanted)]
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize("classes", [2, 5, 25])
+def test_any_number_of_classes_that_divides_the_channels(classes):
+    net, x = build("ff_tiny", cfse=True, classes=classes), torch.randn(3, *CIFAR)
+    assert net.classes == classes and net(x).shape == (3, classes)
+    assert {block.groups for block in net.blocks} == {classes}
+    assert nets.cnn.parameter_counts(net)["unused_embedding"] == classes * 1024
+
+
+def test_channels_that_do_not_divide_by_the_classes_are_refused():
+    with pytest.raises(FfreproError, match="20 groups") as error:
+        build("ff_tiny", classes=20)
+    assert error.value.where == "net"
+    assert build("cifar10_original", classes=20).head is None  # no groups, nothing to divide

@@ -10,7 +10,7 @@ from ffrepro.base.errors import FfreproError
 
 def build(inputs=(1, 28, 28), seed=0, **changed):
     settings = {"name": "mlp", "layers": [500, 100], "input_norm": "none", "bias": True, "groups": None}
-    return nets.build(settings | {"init": "torch_default"} | changed, inputs, torch.Generator().manual_seed(seed))
+    return nets.build(settings | {"init": "torch_default"} | changed, inputs, 10, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(

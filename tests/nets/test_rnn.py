@@ -10,7 +10,7 @@ from ffrepro.base.errors import FfreproError
 
 def build(init="torch_default", seed=0, layers=3):
     settings = {"name": "rnn", "hidden": 8, "layers": layers, "init": init}
-    return nets.build(settings, 2, torch.Generator().manual_seed(seed))
+    return nets.build(settings, 2, 2, torch.Generator().manual_seed(seed))
 
 
 def test_equals_a_stacked_nn_rnn():
@@ -30,16 +30,16 @@ def test_initial_weights():
     torch.manual_seed(2)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), build().parameters(), strict=True))
     assert max(p.abs().max() for p in first.parameters()) <= 8**-0.5
-    xavier = nets.build({"name": "rnn", "hidden": 400, "layers": 1, "init": "xavier_normal"}, 2, torch.Generator())
+    xavier = nets.build({"name": "rnn", "hidden": 400, "layers": 1, "init": "xavier_normal"}, 2, 2, torch.Generator())
     assert float(xavier.blocks[0].weight_hh_l0.detach().std()) == pytest.approx((2 / 800) ** 0.5, rel=0.02)
     assert xavier.blocks[0].bias_hh_l0.abs().max() == 0
 
 
 def test_papers_size():
-    net = nets.build({"name": "rnn", "hidden": 96, "layers": 3, "init": "torch_default"}, 2, torch.Generator())
+    net = nets.build({"name": "rnn", "hidden": 96, "layers": 3, "init": "torch_default"}, 2, 2, torch.Generator())
     assert sum(p.numel() for p in net.parameters()) == 96 * (2 + 96 + 2) + 2 * 96 * (96 + 96 + 2)
 
 
 def test_unknown_net_names_the_nearest():
     with pytest.raises(FfreproError, match="Did you mean 'rnn'"):
-        nets.build({"name": "rrn"}, 2, torch.Generator())
+        nets.build({"name": "rrn"}, 2, 2, torch.Generator())

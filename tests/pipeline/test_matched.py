@@ -3,7 +3,7 @@
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.plans import negatives_level, prepared_set
+from ffrepro.data.views import derived, prepared_set
 from ffrepro.pipeline import params
 from ffrepro.pipeline.digest import roots
 from ffrepro.pipeline.dvcfiles import stage_name
@@ -93,9 +93,9 @@ def test_the_plan_of_a_fit(matched):
 
 
 def test_which_prepared_set_a_plan_reads():
-    own, made = ({"dataset": "mcyt", "data": {"negatives": level}} for level in ("released", "far"))
-    assert (negatives_level(own), prepared_set(own)) == (None, "mcyt")
-    assert (negatives_level(made), prepared_set(made)) == ("far", "mcyt_far")
+    own, made = ({"dataset": "mcyt", "data": {"name": "matched", "negatives": level}} for level in ("released", "far"))
+    assert (derived(own), prepared_set(own)) == (None, "mcyt")
+    assert (derived(made), prepared_set(made)) == ("far", "mcyt_far")
     assert prepared_set({"dataset": "dollar", "data": {"name": "trajectories"}}) == "dollar"
 
 

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.training.evaluate import (
-    classification_metrics,
-    detection_metrics,
-    early_exit_metrics,
-    goodness_by_class,
-    summarise,
-)
+from ffrepro.core import detection
+from ffrepro.core.classification import early_exit_metrics, goodness_by_class, kept
+from ffrepro.core.classification import metrics as classification_metrics
 
 ARRAYS = {
     "logit": np.float32([2.0, -1.0, 3.0, 1.0, -2.0]),
@@ -23,7 +19,7 @@ BATCHES = np.int64([0, 0, 0, 0, 1])
 
 def metrics(arrays=ARRAYS, **changed):
     settings = {"average": "sample", "reduction": "joint", "auc_scores": "logit", **changed}
-    return detection_metrics(arrays, BATCHES, **settings)
+    return detection.metrics(arrays, BATCHES, **settings)
 
 
 def test_sums_over_samples():
@@ -89,17 +85,22 @@ def test_an_inference_that_is_not_there_yet_says_so():
 
 
 def test_a_classifiers_record_keeps_classes_not_scores():
-    plan = {"training": {}, "protocol": {"inference": "multi_pass"}}
-    metrics, kept = summarise("classification", CLASSES, BATCHES, plan)
-    assert metrics["error"] == 2 / 4
-    assert sorted(kept) == [
+    found = kept(CLASSES)
+    assert sorted(found) == [
         "goodness_by_class", "index", "label", "layer_prediction", "prediction_multi_pass", "prediction_one_pass",
     ]  # fmt: skip
     without = {name: value for name, value in CLASSES.items() if name != "layer_scores"}
-    assert "goodness_by_class" not in summarise("classification", without, BATCHES, plan)[1]
-    assert kept["prediction_multi_pass"].dtype == np.uint8
-    assert kept["prediction_multi_pass"].tolist() == [1, 0, 2, 1]
-    assert kept["layer_prediction"].tolist() == [[0, 1], [1, 1], [0, 2], [0, 1]]
+    assert "goodness_by_class" not in kept(without)
+    assert found["prediction_multi_pass"].dtype == np.uint8
+    assert found["prediction_multi_pass"].tolist() == [1, 0, 2, 1]
+    assert found["layer_prediction"].tolist() == [[0, 1], [1, 1], [0, 2], [0, 1]]
+
+
+def test_three_hundred_classes_do_not_wrap_round():
+    scores = np.zeros((1, 300), np.float32)
+    scores[0, 299] = 1
+    arrays = {"label": np.int64([299]), "index": np.int64([0]), "scores_one_pass": scores}
+    assert kept(arrays)["prediction_one_pass"].tolist() == [299]
 
 
 def test_goodness_by_layer_true_class_and_class():

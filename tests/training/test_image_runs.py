@@ -10,6 +10,7 @@ from helpers.plans import IMAGES, make_image_plan
 
 from ffrepro.training import evaluate, loop, parts
 from ffrepro.training.record import Record
+from ffrepro.training.trainer import Trainer
 
 CNN = {"name": "cnn", "model": "test", "cfse": False, "init": "torch_default"}
 KEPT = {
@@ -49,7 +50,7 @@ def test_greedy_through_the_loop(place, monkeypatch):
     """What the blocks are at the ends of the phases: each phase moves its own one and leaves the others."""
     plan = make_image_plan("ff", {**FF_IMAGES, "update": "greedy", "head": "after"}, inference="multi_pass")
     ends = {}
-    epoch = loop._Trainer._epoch
+    epoch = Trainer.run_epoch
 
     def watched(self, phase):
         ends.setdefault(f"before {phase}", [p.clone() for p in self.method.net.parameters()])
@@ -57,7 +58,7 @@ def test_greedy_through_the_loop(place, monkeypatch):
         ends[phase] = [p.clone() for p in self.method.net.parameters()]
         return line
 
-    monkeypatch.setattr(loop._Trainer, "_epoch", watched)
+    monkeypatch.setattr(Trainer, "run_epoch", watched)
     result = loop.run(plan, place)
     assert [line["phase"] for line in lines_of(place, plan)] == [
         *["layer0"] * 2,
@@ -110,7 +111,7 @@ def test_the_record_holds_the_final_weights_goodness_and_filters(place, name):
     task = parts.make_task(plan, parts.load_data(plan, place.prepared), "cpu", torch.float32)
     method = parts.make_method(plan, task)
     method.load_weights(weights)
-    seen, _ = evaluate.observe(method, task.in_order("test"))
+    seen = evaluate.observe(method, task, "test")
     if name == "backprop":
         assert "test_goodness_by_class" not in found
         return
@@ -125,19 +126,19 @@ def test_an_interrupted_run_ends_with_the_same_arrays(place, monkeypatch, name):
     plan = plan_of(name, max_epochs=3)
     loop.run(plan, place)
     straight = (place.runs / plan["run"] / "arrays.npz").read_bytes()
-    epoch = loop._Trainer._epoch
+    epoch = Trainer.run_epoch
 
     def interrupted(self, phase):
-        if self.at["epoch"] == 2:
+        if self.epoch == 2:
             raise KeyboardInterrupt
         return epoch(self, phase)
 
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(loop._Trainer, "_epoch", interrupted)
+    monkeypatch.setattr(Trainer, "run_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         loop.run(plan, place, force=True)
-    assert Record(place.runs / plan["run"], plan).resume()["at"]["epoch"] == 2
-    monkeypatch.setattr(loop._Trainer, "_epoch", epoch)
+    assert Record(place.runs / plan["run"], plan).resume()["epoch"] == 2
+    monkeypatch.setattr(Trainer, "run_epoch", epoch)
     loop.run(plan, place, force=True)
     assert (place.runs / plan["run"] / "arrays.npz").read_bytes() == straight
 

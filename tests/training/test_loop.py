@@ -19,6 +19,7 @@ from ffrepro.data.trajectories_task import Task
 from ffrepro.training import loop
 from ffrepro.training.parts import Place
 from ffrepro.training.record import Record
+from ffrepro.training.trainer import Trainer
 
 
 def folder(place, plan):
@@ -114,7 +115,7 @@ def test_killed_run_resumes_to_the_same_bytes(place, prepared, tmp_path, method,
     assert 3 <= done_before < 40
     assert not (folder(place, plan) / "result.json").exists()
     state = Record(folder(place, plan), plan).resume()
-    assert state["at"]["epoch"] >= 2
+    assert state["epoch"] >= 2
     loop.run(plan, place)
     assert numbers(place, plan) == numbers(straight, plan)
     assert not partial.exists()
@@ -124,7 +125,7 @@ def test_resume_does_not_start_again(place, monkeypatch):
     """A run stopped after its third epoch trains the missing epochs only."""
     plan = make_plan("ff_rnn", FF, max_epochs=5)
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    whole = loop._Trainer._epoch
+    whole = Trainer.run_epoch
     trained = []
 
     def stop_in_the_fourth(self, phase):
@@ -133,12 +134,12 @@ def test_resume_does_not_start_again(place, monkeypatch):
         trained.append(self.phase_epoch + 1)
         return whole(self, phase)
 
-    monkeypatch.setattr(loop._Trainer, "_epoch", stop_in_the_fourth)
+    monkeypatch.setattr(Trainer, "run_epoch", stop_in_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         loop.run(plan, place)
     trained.clear()
     monkeypatch.setattr(
-        loop._Trainer, "_epoch", lambda self, phase: (trained.append(self.phase_epoch + 1), whole(self, phase))[1]
+        Trainer, "run_epoch", lambda self, phase: (trained.append(self.phase_epoch + 1), whole(self, phase))[1]
     )
     assert loop.run(plan, place)["epochs"] == 5
     assert trained == [4, 5]
@@ -147,7 +148,7 @@ def test_resume_does_not_start_again(place, monkeypatch):
 def test_edited_plan_does_not_resume_the_old_run(place, monkeypatch):
     plan = make_plan("ff_rnn", FF, max_epochs=3)
     record = Record(folder(place, plan), plan)
-    record.save_state({"at": {"epoch": 1}})
+    record.save_state({"epoch": 1})
     edited = make_plan("ff_rnn", {**FF, "theta": 3.0}, max_epochs=3)
     assert Record(folder(place, edited), edited).resume() is None
     loop.run(edited, place)

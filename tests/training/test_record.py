@@ -40,9 +40,9 @@ def at_work(record, *, again=False, weights=True):
     def work():
         result = {"schema": 1, "run": plan["run"], "sum": 7.0}
         if plan["kind"] == "train":
-            state = record.resume() or {"at": {"epoch": 0}, "sum": 0.0}
-            for epoch in range(state["at"]["epoch"] + 1, EPOCHS + 1):
-                state = {"at": {"epoch": epoch}, "sum": state["sum"] * 3 + epoch}
+            state = record.resume() or {"epoch": 0, "sum": 0.0}
+            for epoch in range(state["epoch"] + 1, EPOCHS + 1):
+                state = {"epoch": epoch, "sum": state["sum"] * 3 + epoch}
                 record.add_metrics({"epoch": epoch, "val/loss": state["sum"]})
                 record.save_state(state)
             result |= {"epochs": EPOCHS, "sum": state["sum"]}
@@ -117,7 +117,7 @@ def checkpointed(tmp_path, epochs=2):
     for epoch in range(1, epochs + 1):
         total = total * 3 + epoch
         record.add_metrics({"epoch": epoch, "val/loss": total})
-    record.save_state({"at": {"epoch": epochs}, "sum": total})
+    record.save_state({"epoch": epochs, "sum": total})
     return record
 
 
@@ -174,7 +174,7 @@ def test_a_checkpoint_that_does_not_name_its_plan_is_taken(tmp_path):
     state = torch.load(record.partial / "state.pt")
     del state["plan_sha256"]
     torch.save(state, record.partial / "state.pt")
-    assert record.resume() == {"at": {"epoch": 2}, "sum": 5.0}
+    assert record.resume() == {"epoch": 2, "sum": 5.0}
 
 
 def test_a_checkpoint_of_another_net_is_refused(place):
@@ -182,7 +182,7 @@ def test_a_checkpoint_of_another_net_is_refused(place):
     record = Record(place.runs / plan["run"], plan)
     record.resume()
     record.add_metrics({"epoch": 1})
-    record.save_state({"method": {"net": {}}, "at": {"epoch": 1}})
+    record.save_state({"method": {"net": {}}, "epoch": 1})
     with pytest.raises(FfreproError) as error:
         loop.run(plan, place)
     assert error.value.where == record.partial / "state.pt"

@@ -8,7 +8,6 @@ from ffrepro.base.files import sha256_json
 
 _NOTES = ("origin", "tags")  # where settings come from, and which tables show the run
 _CODE = "code"
-OWN_NEGATIVES = "released"  # those that came with the data set
 
 
 def substance(plan: dict[str, Any]) -> str:
@@ -19,21 +18,6 @@ def substance(plan: dict[str, Any]) -> str:
 def protocol(plan: dict[str, Any]) -> str:
     """Hash of a plan's settings alone, whatever the code: two records with the same one measured the same thing."""
     return sha256_json({key: value for key, value in today(plan).items() if key not in (*_NOTES, _CODE)})
-
-
-def negatives_level(plan: dict[str, Any]) -> str | None:
-    """The difficulty of the negatives that a plan asks for, None where it takes the data set's own."""
-    level = plan["data"].get("negatives", OWN_NEGATIVES)
-    return None if level == OWN_NEGATIVES else level
-
-
-def prepared_set(plan: dict[str, Any]) -> str:
-    """The prepared set that a plan's run reads, ``data/prepared/<source>/<this>.npz``.
-
-    Its data set's, or the one of the same human samples with negatives made here: ``dollar_close``.
-    """
-    level = negatives_level(plan)
-    return plan["dataset"] if level is None else f"{plan['dataset']}_{level}"
 
 
 def today(plan: dict[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def _check_characters(value: Any, where: object) -> None:
         if isinstance(node, dict | list):
             stack += _children(node)
             stack += node if isinstance(node, dict) else ()
-        elif isinstance(node, str) and ("\0" in node or any("\ud800" <= letter < "\udc80" or "\udcff" < letter <= "\udfff" for letter in node)):
+        elif isinstance(node, str) and (
+            "\0" in node or any("\ud800" <= letter < "\udc80" or "\udcff" < letter <= "\udfff" for letter in node)
+        ):
             raise DataFileError(f"a text with unusable characters: {node[:40]!a}", where=where, fix=_FIX)
 
 

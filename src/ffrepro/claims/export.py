@@ -48,7 +48,7 @@ def curves_csv(records: list[Record]) -> str:
 
 
 def metrics(records: list[Record]) -> dict[str, Any]:
-    """Experiment -> variant -> mean test accuracy and AUC (ratios, for a bench), for ``dvc metrics``."""
+    """Experiment -> variant -> means of what its task shows (ratios, for a bench), for ``dvc metrics``."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
@@ -62,7 +62,7 @@ def metrics(records: list[Record]) -> dict[str, Any]:
             groups.setdefault((plan["experiment"], plan["variant"]), []).append(record)
     for (experiment, variant), members in groups.items():
         entry: dict[str, float] = {"runs": len(members)}
-        for metric in ("test/accuracy", "test/auc"):
+        for metric in dict.fromkeys(name for record in members for name in record.shown):
             values = [value for record in members if (value := record.value(metric)) is not None]
             if values:
                 entry[metric] = summarize(values).mean

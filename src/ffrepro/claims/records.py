@@ -25,6 +25,7 @@ from ffrepro.data import npz
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 PLAIN = "float32"  # the precision that goes without saying
+BEFORE_SHOWN = ("accuracy", "auc")  # of records made before tasks named the metrics that are worth a column
 ENOUGH = 3  # runs without which nothing is concluded
 # What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
 _SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code")
@@ -56,6 +57,11 @@ class Record:
     def train_samples(self) -> int | None:
         """How many training samples the run was cut down to, None where it had them all."""
         return self.plan.get("data", {}).get("train_samples")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Test metrics that stand in tables of runs: those that its task names, of an older record ``BEFORE_SHOWN``."""
+        return tuple(f"test/{name}" for name in self.result.get("shown", BEFORE_SHOWN))
 
     @property
     def precision(self) -> str:

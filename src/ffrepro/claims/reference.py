@@ -13,14 +13,15 @@ from typing import Any
 
 from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.files import read_json, read_json_lines, sha256_file
-from ffrepro.base.plans import prepared_set, substance
+from ffrepro.base.plans import substance
 from ffrepro.base.records import RECORD
 from ffrepro.base.shapes import check_lines, check_record
-from ffrepro.claims import counted
-from ffrepro.core import updates
+from ffrepro.claims import older_records
+from ffrepro.data import views
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
+_ENDS = ("early_stopping", "max_epochs")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,6 +54,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
             about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
             check_record(about, result, run)
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, about["plan"], result)]
+            views.prepared_set(about["plan"])  # the twin must read the same one
             plans[run] = about["plan"]
         except FfreproError as error:
             found[run] = [f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"]
@@ -62,7 +64,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
             found[run].append(
                 "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
-                " (images: of the same layers, epochs, samples and augmentation, too)"
+                " (and of the same layers, epochs, samples and augmentation)"
             )
     for path in sorted(folder.rglob("result.json")):
         run = path.parent.relative_to(folder).as_posix()
@@ -98,14 +100,16 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]
         return [] if result["baseline"] in rows else ["the baseline is not among its rows"]
-    declared = phases(plan)
-    limit, ran = sum(epochs for _, epochs in declared), result["epochs"]
+    phases = result["phases"] if "phases" in result else older_records.phases(plan, result)
+    limit, ran = sum(phase["max_epochs"] for phase in phases), result["epochs"]
     reasons = []
+    if "phases" in result:
+        reasons += _recorded_problems(plan, result)
     if result["max_epochs"] != limit:
         reasons.append(f"it ran under a limit of {result['max_epochs']} epochs, its plan declares {limit}")
     # Whatever the phases before did, `stopped_by` tells how the last one ended.
-    if result["stopped_by"] not in ("early_stopping", "max_epochs") or (
-        result["stopped_by"] == "max_epochs" and ran != limit and len(declared) == 1
+    if result["stopped_by"] not in _ENDS or (
+        result["stopped_by"] == "max_epochs" and ran != limit and len(phases) == 1
     ):
         reasons.append(f"it ended after {ran} of {limit} epochs, by neither early stopping nor the limit")
     path = folder / "metrics.jsonl"
@@ -113,31 +117,45 @@ def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     check_lines(lines, path.name)
     if len(lines) != ran:
         reasons.append(f"metrics.jsonl has {len(lines)} epochs, the result {ran}")
-    if len(declared) > 1:
-        reasons += _phase_problems(declared, lines, "early_stop_epochs" in plan["training"], result["stopped_by"])
+    if len(phases) > 1 or "phases" in result:
+        reasons += _phase_problems(phases, lines)
     return reasons
 
 
-def phases(plan: dict) -> list[tuple[str, int]]:
-    """Name and most epochs of every phase that a training plan declares (``core.updates.phases``)."""
-    method, epochs = plan["method"], plan["training"]["max_epochs"]
-    layers = counted.layers(plan["net"]) if method.get("update") == "greedy" else 0
-    names = updates.phases(method.get("update"), layers, method.get("head"))
-    return [(name, method["head_epochs"] if name == updates.HEAD else epochs) for name in names]
+def _recorded_problems(plan: dict, result: dict) -> list[str]:
+    """What a record says of its phases and layers, held to its plan and to itself."""
+    phases, method = result["phases"], plan["method"]
+    reasons = []
+    declared = {plan["training"]["max_epochs"]} | {method[name] for name in method if name.endswith("epochs")}
+    for phase in phases:
+        if phase["max_epochs"] not in declared:
+            reasons.append(
+                f"phase {phase['name']} had a limit of {phase['max_epochs']} epochs, which is not in its plan"
+            )
+        early = phase["stopped_by"] == "early_stopping" and "early_stop_epochs" not in plan["training"]
+        if phase["stopped_by"] not in _ENDS or early:
+            reasons.append(f"phase {phase['name']} ended by {phase['stopped_by']}, which its plan does not have")
+    if not phases or phases[-1]["stopped_by"] != result["stopped_by"]:
+        reasons.append("its last phase did not end as the run did")
+    measured = older_records.layers(result)
+    if not isinstance(result["layers"], int) or result["layers"] < 1 or measured not in (0, result["layers"]):
+        reasons.append(f"it has {result['layers']} layers, and metrics of {measured}")
+    return reasons
 
 
-def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: bool, stopped_by: str) -> list[str]:
-    """Every phase ran, in order, to its limit or, where the plan allows it, to early stopping."""
+def _phase_problems(phases: list[dict], lines: list[dict]) -> list[str]:
+    """Every phase ran, in order, to its limit or to early stopping."""
     ran = [(name, sum(1 for _ in group)) for name, group in groupby(lines, key=lambda line: line["phase"])]
-    names = [name for name, _ in declared]
+    names = [phase["name"] for phase in phases]
     if [name for name, _ in ran] != names:
         found = ", ".join(name for name, _ in ran) or "none"
         return [f"its phases are {found}, its plan declares {', '.join(names)}"]
     reasons = []
-    for index, ((name, limit), (_, epochs)) in enumerate(zip(declared, ran, strict=True)):
-        last = index + 1 == len(declared)
-        stopped = early and (stopped_by == "early_stopping" if last else True)
-        if epochs != limit and not (stopped and epochs < limit):
+    for phase, (name, epochs) in zip(phases, ran, strict=True):
+        limit, stopped = phase["max_epochs"], phase["stopped_by"] == "early_stopping"
+        if phase.get("epochs", epochs) != epochs:
+            reasons.append(f"phase {name} has {epochs} lines in metrics.jsonl, the result {phase['epochs']} epochs")
+        elif epochs != limit and not (stopped and epochs < limit):
             reasons.append(f"phase {name} ended after {epochs} of {limit} epochs")
     return reasons
 
@@ -145,18 +163,14 @@ def _phase_problems(declared: list[tuple[str, int]], lines: list[dict], early: b
 def is_twin(plan: dict, other: dict) -> bool:
     """Whether ``other`` is backpropagation on what ``plan`` ran on; a backpropagation run is its own twin.
 
-    Of image classifiers it also has the same layers, epochs and way of showing the images: nets of every size stand
-    beside each other there.
+    It also has the same layers, epochs and way of showing the samples: nets of every size stand beside each other.
     """
 
     def place(p: dict) -> tuple:
-        data = (prepared_set(p), p["data"].get("control"))
-        images: list = []
-        if p["net"]["name"] in ("cnn", "mlp"):
-            images = [p["training"]["max_epochs"]]
-            images += [p["net"].get(name) for name in ("model", "layers", "cfse")]
-            images += [p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
-        return data, images, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
+        data = (views.prepared_set(p), p["data"].get("control"))
+        net = [p["training"]["max_epochs"], *(p["net"].get(name) for name in ("model", "layers", "cfse"))]
+        shown = [p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
+        return data, net, shown, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
 
     return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
 

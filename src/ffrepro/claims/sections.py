@@ -25,6 +25,7 @@ from ffrepro.claims.records import Record, Store
 from ffrepro.claims.tables import TableResult
 
 _SHOWN_RUNS = 3
+_METRICS = {"auc": "AUC"}  # how a column is called that is not called as its metric
 _RULE = [
     "not run: there is no run, and the reason says what is missing; stand-in data never give a verdict",
     f"inconclusive: fewer than {verdict.ENOUGH} runs, or a count of epochs that the epoch limit cut short",
@@ -193,12 +194,14 @@ def _runs(store: Store, records: list[Record]) -> list[Block]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.run.rsplit("/", 1)[0], []).append(record)
-    header = ["Runs", "Seeds", "Epochs", "Ended by", "Test accuracy", "Test AUC", "Where", "Commit"]
-    rows: list[list[str | list[Line]]] = [_run_row(group, members) for group, members in groups.items()]
+    metrics = list(dict.fromkeys(name for record in records for name in record.shown))
+    names = [f"Test {_METRICS.get(name, name)}" for name in (metric.removeprefix("test/") for metric in metrics)]
+    header = ["Runs", "Seeds", "Epochs", "Ended by", *names, "Where", "Commit"]
+    rows: list[list[str | list[Line]]] = [_run_row(group, members, metrics) for group, members in groups.items()]
     content: list[Block] = [
         Heading("Runs", 2, "runs"),
         Paragraph("Every record that the tables, figures and verdicts of this report may rest on."),
-        Table(header, rows, frozenset({2, 4, 5}), [_anchor(group) for group in groups]),
+        Table(header, rows, frozenset({2, *range(4, 4 + len(metrics))}), [_anchor(group) for group in groups]),
     ]
     if store.left_out:
         left = Bullets([f"`{run}`: {reason}" for run, reason in store.left_out])
@@ -206,7 +209,7 @@ def _runs(store: Store, records: list[Record]) -> list[Block]:
     return content
 
 
-def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
+def _run_row(group: str, members: list[Record], metrics: list[str]) -> list[str | list[Line]]:
     def every(values: Iterable[object]) -> str:
         return ", ".join(dict.fromkeys(str(value) for value in values))
 
@@ -221,8 +224,7 @@ def _run_row(group: str, members: list[Record]) -> list[str | list[Line]]:
     return [
         f"`{group}`", every(record.plan["seed"] for record in members), numbers("epochs", 0) if train else formats.DASH,
         every(record.result["stopped_by"] for record in members) if train else kind,
-        numbers("test/accuracy", 4) if kind != "bench" else formats.DASH,
-        numbers("test/auc", 4) if kind != "bench" else formats.DASH,
+        *(numbers(metric, 4) if kind != "bench" else formats.DASH for metric in metrics),
         every("committed" if record.committed else "this checkout" for record in members), every(commits),
     ]  # fmt: skip
 

@@ -30,15 +30,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and print one line."""
-    from ffrepro.cli.train import read_plan
+    from ffrepro.cli.train import figures, read_plan
     from ffrepro.training import fit, parts
 
     plan = read_plan(args.plan, "fit")
     place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     result = fit.run(plan, place, force=args.force)
-    metrics = result["metrics"]
-    print(
-        f"{plan['run']}: test accuracy {metrics['test/accuracy']:.4f}, AUC {metrics['test/auc']:.4f}, "
-        f"{result['time']['train_s']:.1f} s"
-    )
+    print(f"{plan['run']}: {figures(result)}, {result['time']['train_s']:.1f} s")
     return 0

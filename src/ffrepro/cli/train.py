@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 
@@ -59,12 +60,12 @@ def read_plan(path: Path, kind: str) -> dict:
     return plan
 
 
-def _figures(metrics: dict[str, float]) -> list[str]:
-    """What a run's line says: a detector's accuracy and AUC, a classifier's test error by inference scheme."""
-    if "test/auc" in metrics:
-        return [f"test accuracy {metrics['test/accuracy']:.4f}", f"AUC {metrics['test/auc']:.4f}"]
-    schemes = [name for name in metrics if name.startswith("test/error_")]
-    return [f"test error {name.removeprefix('test/error_')} {100 * metrics[name]:.2f} %" for name in schemes]
+def figures(result: dict) -> str:
+    """What a run's line says of its test metrics: those that the task shows, then all others but the layers'."""
+    names = [name.removeprefix("test/") for name in result["metrics"] if name.startswith("test/")]
+    own = [name for name in names if not re.search(r"_layer\d+$", name)]
+    first = [name for name in result.get("shown", ()) if name in own]
+    return "test " + ", ".join(f"{name} {result['metrics'][f'test/{name}']:.4f}" for name in dict.fromkeys(first + own))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,9 +75,8 @@ def run(args: argparse.Namespace) -> int:
     plan = read_plan(args.plan, "train")
     place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
     result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
-    metrics = result["metrics"]
     print(
-        f"{plan['run']}: {', '.join(_figures(metrics))}, "
+        f"{plan['run']}: {figures(result)}, "
         f"{result['epochs']} epochs (best {result['best_epoch']}), {result['time']['train_s']:.1f} s"
     )
     return 0

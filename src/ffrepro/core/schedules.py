@@ -6,6 +6,8 @@ import math
 from bisect import bisect_right
 from typing import Any
 
+from ffrepro.base.errors import FfreproError
+
 SETTINGS = {  # by schedule
     "plateau": frozenset({
         "plateau_on", "plateau_epochs", "plateau_factor", "plateau_threshold", "early_stop_epochs",
@@ -19,11 +21,11 @@ class Plateau:
     """Multiply the learning rate by ``factor`` after ``epochs`` epochs in a row without improvement.
 
     An improvement is a value below ``best * (1 - threshold)``. PyTorch's ``ReduceLROnPlateau(patience=p)`` is
-    ``epochs = p + 1``.
+    ``epochs = p + 1``. ``on``: whose loss ``end_epoch`` takes, ``train`` or ``validation``.
     """
 
-    def __init__(self, lr: float, epochs: int, factor: float, threshold: float):
-        self.lr, self.epochs, self.factor, self.threshold = lr, epochs, factor, threshold
+    def __init__(self, lr: float, epochs: int, factor: float, threshold: float, on: str = "validation"):
+        self.lr, self.epochs, self.factor, self.threshold, self.on = lr, epochs, factor, threshold, on
         self.best, self.flat = math.inf, 0
 
     def update(self, value: float) -> float:
@@ -35,6 +37,21 @@ class Plateau:
             if self.flat >= self.epochs:
                 self.lr, self.flat = self.lr * self.factor, 0
         return self.lr
+
+    def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> float:
+        """Count an epoch by the ``loss`` among its means over the steps, or among its validation metrics.
+
+        Raises:
+            FfreproError: there is no such loss.
+        """
+        values = train if self.on == "train" else val
+        if "loss" not in values:
+            raise FfreproError(
+                f"the plateau schedule needs a loss, and {self.on} has {', '.join(values) or 'no metrics'}",
+                where="training.plateau_on",
+                fix="set `plateau_on` to train, have the task measure `loss`, or choose another schedule",
+            )
+        return self.update(values["loss"])
 
     def state_dict(self) -> dict:
         """What changes from epoch to epoch."""
@@ -71,6 +88,10 @@ class ByEpoch:
         self.finished += 1
         return self.lr
 
+    def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> float:
+        """Count an epoch, whatever came of it."""
+        return self.update(math.nan)
+
     def state_dict(self) -> dict:
         """What changes from epoch to epoch."""
         return {"finished": self.finished}
@@ -85,7 +106,7 @@ def build(settings: dict[str, Any], epochs: int) -> Plateau | ByEpoch:
     if settings["schedule"] != "plateau":
         return ByEpoch(settings, epochs)
     s = settings
-    return Plateau(s["lr"], s["plateau_epochs"], s["plateau_factor"], s["plateau_threshold"])
+    return Plateau(s["lr"], s["plateau_epochs"], s["plateau_factor"], s["plateau_threshold"], s["plateau_on"])
 
 
 class EarlyStop:

@@ -1,7 +1,8 @@
 """Floor 1, data: fetch an archive, prepare a data set from it, load what was prepared.
 
-A data set is one file in this package that defines ``SPEC``; it is found by its file name. What the sets of one
-family share (``ffrepro.data.trajectories``, say) is the module that ``SPEC.family`` names.
+A data set is one file in this package, or in an extension (``ffrepro.base.extensions``), that defines ``SPEC``; it is
+found by its file name. What the sets of one family share (``ffrepro.data.trajectories``, say) is the module that
+``SPEC.family`` names.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from pathlib import Path
 from types import ModuleType
 
 from ffrepro.base import names as _names
+from ffrepro.base.extensions import search_path
+
+__path__ = search_path("data", __path__)
 
 
 def names() -> list[str]:
     """The data sets there are, sorted. Reads sources instead of importing them: a listing must stay cheap."""
-    files = Path(__file__).parent.glob("*.py")
+    files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
     return sorted(file.stem for file in files if re.search(r"^SPEC\b", file.read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -33,7 +37,14 @@ def module(name: str) -> ModuleType:
 
 
 def view(name: str) -> ModuleType:
-    """The module whose ``Task`` makes splits, inputs and batches of a prepared set: ``data/<name>_task.py``."""
+    """The module whose ``Task`` makes splits, inputs and batches of a prepared set: ``data/<name>_task.py``.
+
+    Raises:
+        FfreproError: no such view.
+    """
+    from ffrepro.data import views  # it imports this package
+
+    views.file_of(name)
     return import_module(f"{__name__}.{name}_task")
 
 

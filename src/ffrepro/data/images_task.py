@@ -8,6 +8,7 @@ one core, below a percent of a training step of the smallest convolutional net. 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +16,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.core import seeds
+from ffrepro.core import filters, seeds
+from ffrepro.data.classification import Classification, check_labels
 from ffrepro.data.image_set import ImageSet
+from ffrepro.data.task import Arrays, Batch
 
 SETTINGS = frozenset({
     "validation", "split_seed", "train_samples", "normalisation", "augmentation", "crop_padding",
 })  # fmt: skip
 
 
-class Task:
+class Task(Classification):
     """Classification of one prepared image set.
 
     Batches hold ``x`` (B, C, H, W), ``label`` (B,) int64 and ``index`` (B,), the position in the prepared set.
@@ -41,18 +44,28 @@ class Task:
         seed: the run's seed; draws the split where ``split_seed`` is ``run``.
         batch_size: images in a batch; the last one of a split may be smaller.
         device, dtype: where the images live, and what ``x`` is.
+        evaluation: see ``Classification``.
 
     Attributes:
         inputs: (C, H, W). classes: how many. mean, std: of each channel (C,), what normalisation used.
     """
 
-    kind = "classification"
-    final_splits = ("train", "val", "test")
-
-    def __init__(self, data: ImageSet, settings: dict, seed: int, batch_size: int, device: str, dtype: torch.dtype):
+    def __init__(
+        self,
+        data: ImageSet,
+        settings: dict,
+        seed: int,
+        batch_size: int,
+        device: str,
+        dtype: torch.dtype,
+        evaluation: dict | None = None,
+    ):
+        super().__init__(evaluation)
         self.settings, self.batch_size, self.device, self.dtype = settings, batch_size, device, dtype
         self.inputs = data.shape
         self.classes = len(data.manifest["classes"])
+        where = f"data set {data.manifest['dataset']} ({data.manifest['source']})"
+        check_labels(int(data.label.min()), int(data.label.max()), self.classes, where)
         self.image_N = torch.from_numpy(data.image).to(device)
         self.label_N = torch.from_numpy(data.label.astype(np.int64)).to(device)
         split_seed = seed if settings["split_seed"] == "run" else settings["split_seed"]
@@ -66,7 +79,7 @@ class Task:
         """Images in each split."""
         return {name: len(index) for name, index in self.index.items()}
 
-    def epoch(self, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """One epoch of training batches in random order, augmented.
 
         ``generator`` is on the CPU, whatever the device: the same images in the same places everywhere. The order of
@@ -83,10 +96,15 @@ class Task:
                 image = augment(image, self.settings["crop_padding"], flip, own)
             yield {"x": self._normalise(image), "label": self.label_N[index], "index": index}
 
-    def in_order(self, name: str) -> Iterator[dict[str, Tensor]]:
+    def in_order(self, name: str) -> Iterator[Batch]:
         """The batches of a split in a fixed order, as they are, for evaluation."""
         for index in self.index[name].split(self.batch_size):
             yield {"x": self._normalise(self.image_N[index]), "label": self.label_N[index], "index": index}
+
+    def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
+        """Also the filters of the first layer."""
+        metrics, arrays = super().finish(method, seen)
+        return metrics, arrays | filters.of_first_layer(method.net, self.inputs, method.class_groups)
 
     def _normalise(self, image_BCHW: Tensor) -> Tensor:
         return torch.addcmul(self._shift, image_BCHW.to(self.dtype), self._scale)

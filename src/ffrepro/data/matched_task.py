@@ -22,6 +22,7 @@ from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 SETTINGS = frozenset({
     "negatives", "control", "grid", "rate_hz", "lowpass_hz", "rest_speed", "length", "split", "batches",
 })  # fmt: skip
+PREPARED_SET = {"setting": "negatives", "own": "released"}  # see ffrepro.data.views
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,21 @@ class Task(Detection):
     """Detection on matched samples: the first ``length`` velocities, standardised with training statistics, masked."""
 
     def __init__(
-        self, data: TrajectorySet, settings: dict, seed: int, batch_size: int, device: str, dtype: torch.dtype
+        self,
+        data: TrajectorySet,
+        settings: dict,
+        seed: int,
+        batch_size: int,
+        device: str,
+        dtype: torch.dtype,
+        evaluation: dict | None = None,
     ):
         found = samples(data, settings, seed)
         x_TNI, valid_N = features.pad(found.velocities, settings["length"])
         mask_TN = np.arange(len(x_TNI))[:, None] < valid_N
         x_TNI = standardise(x_TNI, mask_TN, found.parts["train"])
         splits = make_splits(x_TNI, found.label_S, found.index_S, mask_TN, found.parts, device, dtype)
-        super().__init__(splits, settings["batches"], batch_size, device, dtype)
+        super().__init__(splits, settings["batches"], batch_size, device, dtype, evaluation)
 
 
 class Table:

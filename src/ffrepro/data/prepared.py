@@ -114,7 +114,7 @@ def prepare_again(manifest: Mapping[str, Any]) -> str:
 
 
 def _command(name: str) -> str:
-    """What makes the set of this name: ``dollar``, or ``dollar_close`` (``base.plans.prepared_set``)."""
+    """What makes the set of this name: ``dollar``, or ``dollar_close`` (``data.views.prepared_set``)."""
     dataset, _, level = name.partition("_")
     return f"ffrepro negatives {dataset} --level {level}" if level else f"ffrepro prepare {dataset}"
 

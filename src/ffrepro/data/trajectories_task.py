@@ -37,7 +37,14 @@ class Task(Detection):
     """
 
     def __init__(
-        self, data: TrajectorySet, settings: dict, seed: int, batch_size: int, device: str, dtype: torch.dtype
+        self,
+        data: TrajectorySet,
+        settings: dict,
+        seed: int,
+        batch_size: int,
+        device: str,
+        dtype: torch.dtype,
+        evaluation: dict | None = None,
     ):
         sequences = features.sequences(data, settings["features"], settings["stamps"])
         if settings["input_scaling"] == "sequence_zscore":
@@ -53,7 +60,7 @@ class Task(Detection):
             x_TNI = standardise(x_TNI, mask_TN, parts["train"])
         mask = mask_TN if settings["padding"] == "masked" else None
         splits = make_splits(x_TNI, data.label == HUMAN, np.arange(len(data)), mask, parts, device, dtype)
-        super().__init__(splits, settings["batches"], batch_size, device, dtype)
+        super().__init__(splits, settings["batches"], batch_size, device, dtype, evaluation)
 
 
 def _published_order(data: TrajectorySet) -> np.ndarray:

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ffrepro.core import detection
+from ffrepro.data.task import Arrays, Batch, Task
+
 
 @dataclass(frozen=True)
 class Split:
@@ -55,26 +58,37 @@ def shuffled_batches(n: int, batch_size: int, generator: torch.Generator) -> Ite
     yield from torch.randperm(n, generator=generator).split(batch_size)
 
 
-class Detection:
+class Detection(Task):
     """What every task that tells human trajectories from others shares.
 
     Args:
         splits: by name, ``train``, ``val`` and ``test``.
         batches: ``balanced`` or ``shuffled``.
+        evaluation: ``metric_average`` and ``auc_scores``, see ``core.detection.metrics``, and ``loss_reduction`` of a
+            method that has one.
     """
 
     inputs = 2
-    kind = "detection"
-    final_splits = ("val", "test")
+    classes = 2
+    shown = ("accuracy", "auc")
 
-    def __init__(self, splits: dict[str, Split], batches: str, batch_size: int, device: str, dtype: torch.dtype):
+    def __init__(
+        self,
+        splits: dict[str, Split],
+        batches: str,
+        batch_size: int,
+        device: str,
+        dtype: torch.dtype,
+        evaluation: dict | None = None,
+    ):
+        super().__init__(evaluation)
         self.splits, self.batches, self.batch_size, self.device, self.dtype = splits, batches, batch_size, device, dtype
 
     def counts(self) -> dict[str, int]:
         """Samples in each split."""
         return {name: len(split) for name, split in self.splits.items()}
 
-    def epoch(self, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """One epoch of training batches."""
         train = self.splits["train"]
         if self.batches == "balanced":
@@ -84,11 +98,34 @@ class Detection:
         for which in indices:
             yield train.batch(which.to(self.device))
 
-    def in_order(self, name: str) -> Iterator[dict[str, Tensor]]:
+    def in_order(self, name: str) -> Iterator[Batch]:
         """The batches of a split in a fixed order, for evaluation."""
         split = self.splits[name]
         for which in torch.arange(len(split), device=self.device).split(self.batch_size):
             yield split.batch(which)
+
+    def size(self, batch: Batch) -> int:
+        """Samples in a batch, whose ``x`` is time-major."""
+        return len(batch["label"])
+
+    def weight(self, batch: Batch) -> int:
+        """Its samples or, ``metric_average: batch``, the same for every batch."""
+        return 1 if self.evaluation.get("metric_average") == "batch" else self.size(batch)
+
+    def targets(self, batch: Batch) -> Batch:
+        """The true class, and which sample it is."""
+        return {"label": batch["label"], "index": batch["index"]}
+
+    def metrics(self, arrays: Arrays) -> dict[str, float]:
+        """As ``core.detection.metrics``."""
+        asked = self.evaluation
+        return detection.metrics(
+            arrays,
+            arrays["batch"],
+            average=asked["metric_average"],
+            reduction=asked.get("loss_reduction", "joint"),
+            auc_scores=asked["auc_scores"],
+        )
 
 
 def standardise(x_TNI: np.ndarray, mask_TN: np.ndarray, train: np.ndarray) -> np.ndarray:

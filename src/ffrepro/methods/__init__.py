@@ -6,13 +6,15 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
+__path__ = search_path("methods", __path__)
 _SHARED = {"base", "images", "local", "pairs", "unlabelled"}
 
 
 def names() -> list[str]:
-    """The methods there are: the files of this folder."""
+    """The methods there are: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ffrepro.methods import images
-from ffrepro.methods.base import BaseMethod, Batch
-from ffrepro.nets.layers import CLASSES, initialise, seen_again
+from ffrepro.methods.base import BaseMethod, Batch, classes_of
+from ffrepro.nets.layers import initialise, seen_again
 
 
 class Method(BaseMethod):
@@ -32,7 +32,7 @@ class Method(BaseMethod):
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters)
         if getattr(net, "head", None) is None:
-            readout = nn.Linear(math.prod(net.shapes[-1]), CLASSES)
+            readout = nn.Linear(math.prod(net.shapes[-1]), classes_of(net))
             initialise(readout, "torch_default", generator)
             self.extra = nn.ModuleDict({"readout": readout.to(example["x"])})
         self.conv = images.lay_out(net)

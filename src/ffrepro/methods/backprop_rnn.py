@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import recurrent
 from ffrepro.core.buffers import Buffers
-from ffrepro.methods.base import BaseMethod, Batch
+from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
 
 
@@ -29,6 +29,7 @@ class Method(BaseMethod):
     HYPERPARAMETERS = frozenset({"readout", "clip_norm", "weight_decay", "gradient", "checkpoint", "micro_batches"})
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        require_two_classes(net)
         super().__init__(net, hyperparameters)
         steps = example["x"].shape[0]
         bound = (steps * net.hidden) ** -0.5  # nn.Linear's initial range

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import schedules
+
 Batch = dict[str, Tensor]  # tensors by name, as the data family delivers them
 
 
@@ -28,11 +31,13 @@ class BaseMethod:
     """A net, one optimizer per part of it that is updated on its own, and the checkpoint of both."""
 
     HYPERPARAMETERS: frozenset[str] = frozenset()
-    classes: int | None = None  # into how many groups of units, one a class, the method divides each layer; None: none
+    class_groups: int | None = None  # into how many groups of units, one a class, it divides each layer; None: none
 
     def __init__(self, net: nn.Module, hyperparameters: dict):
         self.net = net
         self.hp = hyperparameters
+        self.layers = len(net.blocks)
+        self.schedules: list[schedules.Plateau | schedules.ByEpoch] = []
         self.optimizers: list[torch.optim.Optimizer] = []
         self.extra: nn.Module = nn.ParameterDict()  # what is learnt beside the net (a readout, say)
 
@@ -65,6 +70,30 @@ class BaseMethod:
     def begin_epoch(self, epoch: int) -> None:
         """Called by the loop before each epoch of a phase, counted from 0."""
 
+    def begin_schedule(self, settings: dict, epochs: int) -> None:
+        """Called by the trainer when a phase begins: one schedule for every optimizer.
+
+        A method that overrides this one puts what schedules it likes into ``schedules``; a checkpoint holds them all.
+
+        Args:
+            settings: the run's ``training`` settings. epochs: the phase's, at most.
+        """
+        self.schedules = [schedules.build(settings, epochs)]
+        self.set_lr(self.schedules[0].lr)
+
+    def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> None:
+        """Called by the trainer after each epoch: the schedule decides on the learning rate of the next one.
+
+        Args:
+            train: the epoch's means of what ``step`` returned. val: the task's metrics of the validation part, empty
+                where there is none.
+        """
+        self.set_lr(self.schedules[0].end_epoch(train, val))
+
+    def rates(self) -> dict[str, float]:
+        """What an epoch's line of metrics says of learning rates: ``lr``, and maybe ``lr_<part>``."""
+        return {"lr": self.schedules[0].lr}
+
     def set_lr(self, lr: float) -> None:
         """Learning rate of every optimizer from the next step on."""
         for optimizer in self.optimizers:
@@ -89,3 +118,33 @@ class BaseMethod:
         self.load_weights(state["weights"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+
+
+def classes_of(net: nn.Module) -> int:
+    """How many classes a net was built for.
+
+    Raises:
+        FfreproError: for none.
+    """
+    classes = getattr(net, "classes", None)
+    if classes is None:
+        raise FfreproError(
+            "this method tells classes apart, and the net was built for none",
+            where="net",
+            fix="choose a task with classes, or set the net's attribute `classes`",
+        )
+    return classes
+
+
+def require_two_classes(net: nn.Module) -> None:
+    """Refuse a net that was built for another number of classes than two.
+
+    Raises:
+        FfreproError: it was.
+    """
+    if getattr(net, "classes", None) not in (None, 2):
+        raise FfreproError(
+            f"this method tells two classes apart, the task has {net.classes}",
+            where="method",
+            fix="choose a method for any number of classes: backprop, ff, cwc",
+        )

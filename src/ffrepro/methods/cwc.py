@@ -25,7 +25,7 @@ from ffrepro.core import conv_block, conv_layer, losses, updates
 from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
 from ffrepro.methods import local
-from ffrepro.methods.base import Batch
+from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock, seen_again
 
@@ -38,8 +38,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups or no head; ``learns`` is for another number of layers; or the closed form
-            is asked for and cannot learn the net.
+        FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers;
+            or the closed form is asked for and cannot learn the net.
     """
 
     HYPERPARAMETERS = local.HYPERPARAMETERS | {
@@ -53,6 +53,13 @@ class Method(LocalClassifier):
                 where="net",
                 fix="use net cnn with a grouped model (ff_tiny to ff_deep)",
             )
+        classes = classes_of(net)
+        if any(block.groups != classes for block in net.blocks):
+            raise FfreproError(
+                f"the net has {net.blocks[0].groups} channel groups, one a class, and the task {classes} classes",
+                where="net.groups",
+                fix=f"give the net {classes} groups",
+            )
         super().__init__(net, hyperparameters, net.head, lr)
         learns = hyperparameters["learns"]
         if learns and len(learns) != self.layers:
@@ -61,9 +68,8 @@ class Method(LocalClassifier):
                 where="method.learns",
                 fix="give a range for each layer, bottom up, or [] for all epochs",
             )
-        self.steps = 0
-        self.epoch = 0
-        self.classes = net.blocks[0].groups
+        self.steps = self.epoch = 0
+        self.classes = self.class_groups = classes
         self._layers = []
         if hyperparameters["gradient"] == "closed_form":
             self._layers = [self._layer(block) for block in net.blocks]

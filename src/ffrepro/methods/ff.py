@@ -9,8 +9,8 @@ standard deviation ``label_scale`` and learns from the first block's loss only.
 samples drive the first layer alike. The blocks learn by Adam or, ``optimizer: sgd``, by SGD with ``momentum`` (as in
 Hinton's own experiments).
 
-``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from the
-nine others alike; the head then has to learn beside the blocks. The head reads the normalised activities of the second
+``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from all
+others alike; the head then has to learn beside the blocks. The head reads the normalised activities of the second
 to the last layer under a neutral label.
 """
 
@@ -26,9 +26,8 @@ from torch.nn import functional as F
 from ffrepro.base.errors import FfreproError
 from ffrepro.data import label_negatives as labels
 from ffrepro.methods import pairs
-from ffrepro.methods.base import Batch
+from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.pairs import PairLearner
-from ffrepro.nets.layers import CLASSES
 
 STACKED = 128
 """Samples up to which multi-pass inference takes all labels of a batch in one pass."""
@@ -40,7 +39,8 @@ class Method(PairLearner):
     Batches: ``x`` (B, C, H, W) in [0, 1] or standardised, ``label`` (B,).
 
     Raises:
-        FfreproError: hard negatives from a head that has learnt nothing while the blocks learn.
+        FfreproError: hard negatives from a head that has learnt nothing while the blocks learn; more classes than a
+            sample has numbers, or plane waves, to put a label into.
     """
 
     HYPERPARAMETERS = pairs.HYPERPARAMETERS | {
@@ -54,10 +54,16 @@ class Method(PairLearner):
                 where="method.negatives",
                 fix="set `head` to concurrent, or `negatives` to uniform",
             )
-        x = example["x"]
+        x, classes = example["x"], classes_of(net)
+        if hyperparameters["label"] == "overlay" and x[0].numel() < classes:
+            raise FfreproError(
+                f"an overlay needs {classes} numbers, one a class, and a sample has {x[0].numel()}",
+                where="method.label",
+                fix="set `label` to embedding, or use larger samples",
+            )
         self.table = None
         if hyperparameters["label"] == "embedding":
-            self.table = nn.Embedding(CLASSES, math.prod(x.shape[2:]))
+            self.table = nn.Embedding(classes, math.prod(x.shape[2:]))
             with torch.no_grad():
                 self.table.weight.normal_(std=hyperparameters["label_scale"], generator=generator)
             self.table.to(x)
@@ -68,7 +74,7 @@ class Method(PairLearner):
             readouts=hyperparameters["readouts"], beside=beside, momentum=momentum,
         )  # fmt: skip
         if hyperparameters["label"] == "fourier":
-            self.modes_JHW = labels.fourier_modes(CLASSES, *x.shape[2:]).to(x)
+            self.modes_JHW = labels.fourier_modes(classes, *x.shape[2:]).to(x)
 
     def step(self, batch: Batch) -> Batch:
         """One update of what learns in this phase.
@@ -97,7 +103,7 @@ class Method(PairLearner):
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
         """Samples: images with labels in them."""
         if self.hp["label"] == "overlay":
-            put = labels.overlay(x, label_B, CLASSES, self.hp["label_scale"])
+            put = labels.overlay(x, label_B, self.classes, self.hp["label_scale"])
         elif self.table is not None:
             put = labels.put_embedding(x, label_B, self.table.weight)
         else:
@@ -107,7 +113,7 @@ class Method(PairLearner):
     def put_neutral(self, x: Tensor) -> Tensor:
         """Samples with no label in favour."""
         if self.hp["label"] == "overlay":
-            put = labels.overlay_neutral(x, CLASSES, self.hp["label_scale"])
+            put = labels.overlay_neutral(x, self.classes, self.hp["label_scale"])
         elif self.table is not None:
             put = x + self.table.weight.mean(0).view(x.shape[2:])
         else:
@@ -119,7 +125,7 @@ class Method(PairLearner):
 
     def _wrong_labels(self, activities: list[Tensor] | None, label_B: Tensor) -> Tensor:
         if self.hp["negatives"] == "uniform":
-            return labels.wrong_labels(label_B, CLASSES, self.generator)
+            return labels.wrong_labels(label_B, self.classes, self.generator)
         with torch.no_grad():
             share_BJ = self.head(activities).softmax(1).cpu() + 1e-12  # a sure head still leaves some label to draw
         share_BJ.scatter_(1, label_B.cpu().unsqueeze(1), 0.0)
@@ -137,7 +143,7 @@ class Method(PairLearner):
         """
         label_B = batch["label"]
         g_BLJ = self._all_labels(batch)
-        wrong_B = (label_B + 1 + batch["index"] % (CLASSES - 1)) % CLASSES
+        wrong_B = (label_B + 1 + batch["index"] % (self.classes - 1)) % self.classes
         both = torch.stack([label_B, wrong_B], 1)[:, None, :].expand(-1, self.layers, -1)
         positive_BL, negative_BL = g_BLJ.gather(2, both).unbind(2)
         loss = [
@@ -173,9 +179,9 @@ class Method(PairLearner):
     def _all_labels(self, inputs: Batch) -> Tensor:
         """Goodness (B, L, classes): a forward pass for each label, or one for all labels of a few images."""
         x = self.images(inputs)
-        if len(x) * CLASSES <= STACKED:
-            return self._goodness_of_layers(self._put_all(x).flatten(0, 1)).unflatten(0, (len(x), CLASSES)).mT
-        labels_JB = torch.arange(CLASSES, device=x.device).unsqueeze(1).expand(-1, len(x))
+        if len(x) * self.classes <= STACKED:
+            return self._goodness_of_layers(self._put_all(x).flatten(0, 1)).unflatten(0, (len(x), self.classes)).mT
+        labels_JB = torch.arange(self.classes, device=x.device).unsqueeze(1).expand(-1, len(x))
         return torch.stack([self._goodness_of_layers(self.put(x, label_B)) for label_B in labels_JB], 2)
 
     def _goodness_of_layers(self, h: Tensor) -> Tensor:
@@ -188,7 +194,7 @@ class Method(PairLearner):
 
     def _put_all(self, x: Tensor) -> Tensor:
         """Samples (B, classes, C, H, W): every image with every label."""
-        return torch.stack([self.put(x, torch.full((len(x),), j, device=x.device)) for j in range(CLASSES)], 1)
+        return torch.stack([self.put(x, torch.full((len(x),), j, device=x.device)) for j in range(self.classes)], 1)
 
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``: every layer sees a sample with all its labels at once."""
@@ -196,7 +202,7 @@ class Method(PairLearner):
         def layer(block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
             def run(x_BJ: Tensor) -> tuple[Tensor, Tensor]:
                 h = block(x_BJ.flatten(0, 1))
-                split = (len(x_BJ), CLASSES)
+                split = (len(x_BJ), self.classes)
                 return self.normalise(h).unflatten(0, split), self.goodness(h).unflatten(0, split)
 
             return run

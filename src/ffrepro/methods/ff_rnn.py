@@ -18,7 +18,7 @@ from torch import Tensor
 from ffrepro.core import goodness as good
 from ffrepro.core import losses, normalisation, recurrent
 from ffrepro.core.buffers import Buffers
-from ffrepro.methods.base import BaseMethod, Batch
+from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
 
 
@@ -34,6 +34,7 @@ class Method(BaseMethod):
     })  # fmt: skip
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        require_two_classes(net)
         super().__init__(net, hyperparameters)
         for block in net.blocks:
             self.add_optimizer(block.parameters(), lr, hyperparameters["weight_decay"])

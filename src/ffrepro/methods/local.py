@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from ffrepro.core import normalisation, updates
 from ffrepro.core.updates import HEAD
 from ffrepro.methods import images
-from ffrepro.methods.base import BaseMethod, Batch, Phase
-from ffrepro.nets.layers import CLASSES, initialise
+from ffrepro.methods.base import BaseMethod, Batch, Phase, classes_of
+from ffrepro.nets.layers import initialise
 
 Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
 """(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
@@ -48,7 +48,6 @@ class LocalClassifier(BaseMethod):
         beside = beside or {}
         extra = {"head": head} | {f"beside{index}": module for index, module in beside.items()}
         self.extra = nn.ModuleDict({k: m for k, m in extra.items() if m is not getattr(net, "head", None)})
-        self.layers = len(net.blocks)
         self.head = head
         self.phase: str | None = None  # None: outside training; everything there is counts as learnt
         self.conv = images.lay_out(net)
@@ -127,9 +126,9 @@ class Readout(nn.Linear):
     Without the first block, one-pass inference does better (the DLR paper, Sec. II-A).
     """
 
-    def __init__(self, shapes: list[tuple[int, ...]], first: int):
+    def __init__(self, shapes: list[tuple[int, ...]], first: int, classes: int):
         self.first = first
-        super().__init__(sum(math.prod(shape) for shape in shapes[self.first :]), CLASSES)
+        super().__init__(sum(math.prod(shape) for shape in shapes[self.first :]), classes)
 
     def forward(self, activities: list[Tensor]) -> Tensor:
         """(B, classes) logits."""
@@ -141,6 +140,7 @@ class Readouts(nn.Module):
 
     Args:
         shapes: of the blocks' activities.
+        classes: how many.
         names: ``all`` blocks, ``from_second`` on, or the last one, two, three (``last_1``, ...). The first one counts;
             names that come to the same blocks in a net share one; of a net of one block, all read that one.
     """
@@ -151,13 +151,13 @@ class Readouts(nn.Module):
         **{f"last_{count}": slice(-count, None) for count in (1, 2, 3)},
     }
 
-    def __init__(self, shapes: list[tuple[int, ...]], names: Sequence[str]):
+    def __init__(self, shapes: list[tuple[int, ...]], classes: int, names: Sequence[str]):
         super().__init__()
         blocks = range(len(shapes))
         self.first = {name: (blocks[self.PARTS[name]] or blocks)[0] for name in names}
         self.counts = names[0]
         self.layers = nn.ModuleDict(
-            {str(first): Readout(shapes, first) for first in dict.fromkeys(self.first.values())}
+            {str(first): Readout(shapes, first, classes) for first in dict.fromkeys(self.first.values())}
         )
 
     def forward(self, activities: list[Tensor], name: str | None = None) -> Tensor:
@@ -185,7 +185,8 @@ class NormalisedClassifier(LocalClassifier):
         beside: dict[int, nn.Module] | None = None,
         momentum: float | None = None,
     ):
-        head = Readouts(net.shapes, readouts)
+        self.classes = classes_of(net)
+        head = Readouts(net.shapes, self.classes, readouts)
         initialise(head, "torch_default", generator)
         super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside, momentum)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))

@@ -1,29 +1,38 @@
-"""Floor 1: network architectures, each a file with ``build(settings, inputs, generator)``, each a list of blocks."""
+"""Floor 1: network architectures, a file each with ``build(settings, inputs, classes, generator)``: lists of blocks."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 import torch
 from torch import nn
 
+from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
+__path__ = search_path("nets", __path__)
 _SHARED = {"layers"}
 
 
 def names() -> list[str]:
-    """The nets there are: the files of this folder."""
+    """The nets there are: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
-def build(settings: dict, inputs: int | tuple[int, ...], generator: torch.Generator) -> nn.Module:
-    """The net of a plan file's ``net`` section for ``inputs`` features, or images of (C, H, W).
+def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Generator) -> nn.Module:
+    """The net of a plan file's ``net`` section.
+
+    Args:
+        inputs: what the task's batches hold: a number of features, the (C, H, W) of images.
+        classes: how many the task has, None where it has none; the net's attribute ``classes`` for its method.
 
     Raises:
         FfreproError: no such net; the message says which there are.
     """
     if settings["name"] not in names():
         raise unknown("net", settings["name"], names())
-    return importlib.import_module(f"{__name__}.{settings['name']}").build(settings, inputs, generator)
+    net = importlib.import_module(f"{__name__}.{settings['name']}").build(settings, inputs, classes, generator)
+    net.classes = classes
+    return net

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.nets.layers import CLASSES, ConvBlock, Head, LinearBlock, initialise
+from ffrepro.nets.layers import ConvBlock, Head, LinearBlock, initialise
 
 SETTINGS = frozenset({"model", "cfse", "init"})
 HEAD_LAYERS = 2  # the improved algorithm infers from the last two layers (Sec. III, item 4)
-UNUSED_EMBEDDING = CLASSES * 32 * 32
+PUBLISHED_CLASSES = 10  # of the paper's sets: of the nets whose parameters it counts
+UNUSED_EMBEDDING = 32 * 32  # numbers for each class
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Cnn(nn.Module):
 
     Args:
         inputs: (C, H, W) of an image.
+        classes: channel groups and outputs of the head, of a grouped net.
         model: a name of ``MODELS``.
         cfse: in grouped nets, make every second layer a grouped convolution (the separator) behind a standard one
             (the extractor): a class's channels then see the same class's channels of the layer before only. After the
@@ -76,10 +78,20 @@ class Cnn(nn.Module):
         shapes: output shape of each block, without the batch. head: None where the net has none.
 
     Raises:
-        FfreproError: no such model, an image too small for it, CFSE without groups.
+        FfreproError: no such model, an image too small for it, CFSE without groups, channels that do not divide into
+            as many groups as there are classes.
     """
 
-    def __init__(self, inputs: tuple[int, int, int], model: str, *, cfse: bool, init: str, generator: torch.Generator):
+    def __init__(
+        self,
+        inputs: tuple[int, int, int],
+        model: str,
+        *,
+        classes: int,
+        cfse: bool,
+        init: str,
+        generator: torch.Generator,
+    ):
         super().__init__()
         if model not in MODELS:
             raise unknown("model", model, MODELS, where="net cnn")
@@ -88,7 +100,8 @@ class Cnn(nn.Module):
             raise FfreproError(
                 f"{model} has no channel groups to separate", where="net.cfse", fix="set `cfse` to false"
             )
-        groups = CLASSES if form.grouped else None
+        self.classes = classes
+        groups = classes if form.grouped else None
         self.blocks, self.shapes = nn.ModuleList(), []
         shape = tuple(inputs)
         for layer, (channels, kernel) in enumerate(zip(form.channels, form.kernels, strict=True), start=1):
@@ -101,7 +114,7 @@ class Cnn(nn.Module):
                 batch_norm=form.grouped,
                 bias=not form.grouped,
                 groups=groups,
-                conv_groups=CLASSES if cfse and layer % 2 == 0 else 1,
+                conv_groups=classes if cfse and layer % 2 == 0 else 1,
             )
             shape = block.out_shape(shape)
             if min(shape) < 1:
@@ -113,7 +126,7 @@ class Cnn(nn.Module):
             self.blocks.append(LinearBlock(size, units, batch_norm=False, bias=True, groups=None))
             self.shapes.append((units,))
         features = sum(map(math.prod, self.shapes[-HEAD_LAYERS:]))
-        self.head = Head(features, CLASSES, HEAD_LAYERS) if form.grouped else None
+        self.head = Head(features, classes, HEAD_LAYERS) if form.grouped else None
         initialise(self, init, generator)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -125,9 +138,10 @@ class Cnn(nn.Module):
         return x_BCHW if self.head is None else self.head(activities)
 
 
-def build(settings: dict, inputs: tuple[int, int, int], generator: torch.Generator) -> Cnn:
+def build(settings: dict, inputs: tuple[int, int, int], classes: int, generator: torch.Generator) -> Cnn:
     """The net of a plan file's ``net`` section."""
-    return Cnn(inputs, settings["model"], cfse=settings["cfse"], init=settings["init"], generator=generator)
+    own = {name: settings[name] for name in ("model", "cfse", "init")}
+    return Cnn(inputs, classes=classes, generator=generator, **own)
 
 
 def parameter_counts(net: Cnn) -> dict[str, int]:
@@ -138,7 +152,7 @@ def parameter_counts(net: Cnn) -> dict[str, int]:
     """
     blocks = sum(parameter.numel() for parameter in net.blocks.parameters())
     head = 0 if net.head is None else sum(parameter.numel() for parameter in net.head.parameters())
-    embedding = 0 if net.head is None else UNUSED_EMBEDDING
+    embedding = 0 if net.head is None else net.classes * UNUSED_EMBEDDING
     return {
         "blocks": blocks,
         "head": head,

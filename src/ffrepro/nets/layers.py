@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 
-CLASSES = 10  # of every image set here
 POOL = 2  # every pooling is over POOL x POOL
 
 
@@ -30,6 +30,7 @@ class LinearBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, batch_norm: bool, bias: bool, groups: int | None):
         super().__init__()
+        check_groups(outputs, groups)
         self.bn = nn.BatchNorm1d(inputs) if batch_norm else None
         self.linear = nn.Linear(inputs, outputs, bias=bias)
         self.groups = groups
@@ -64,6 +65,7 @@ class ConvBlock(nn.Module):
         conv_groups: int = 1,
     ):
         super().__init__()
+        check_groups(outputs, groups)
         self.bn = nn.BatchNorm2d(inputs) if batch_norm else None
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=bias, groups=conv_groups)
         self.pool = pool
@@ -103,6 +105,20 @@ class Head(nn.Module):
     def forward(self, activities: list[Tensor]) -> Tensor:
         """(B, classes) logits from the activities of all blocks, or of the last ones."""
         return self.linear(self.bn(torch.cat([a.flatten(1) for a in activities[-self.layers :]], dim=1)))
+
+
+def check_groups(units: int, groups: int | None) -> None:
+    """Refuse a layer whose units do not divide into equal groups.
+
+    Raises:
+        FfreproError: they do not.
+    """
+    if groups is not None and units % groups:
+        raise FfreproError(
+            f"{units} units or channels do not divide into {groups} groups, one a class",
+            where="net",
+            fix=f"choose a net whose layers are multiples of {groups} wide, or a method that needs no groups",
+        )
 
 
 INITS = ["torch_default", "lecun_normal"]

@@ -55,8 +55,8 @@ class Mlp(nn.Module):
         return x
 
 
-def build(settings: dict, inputs: int | tuple[int, ...], generator: torch.Generator) -> Mlp:
-    """The net of a plan file's ``net`` section."""
+def build(settings: dict, inputs: int | tuple[int, ...], classes: int | None, generator: torch.Generator) -> Mlp:
+    """The net of a plan file's ``net`` section; its only part that depends on the classes is ``groups``."""
     return Mlp(
         inputs,
         settings["layers"],

@@ -43,8 +43,8 @@ class Rnn(nn.Module):
         return x_TBI
 
 
-def build(settings: dict, inputs: int, generator: torch.Generator) -> Rnn:
-    """The net of a plan file's ``net`` section."""
+def build(settings: dict, inputs: int, classes: int | None, generator: torch.Generator) -> Rnn:
+    """The net of a plan file's ``net`` section; it has no part that depends on the classes."""
     return Rnn(inputs, settings["hidden"], settings["layers"], settings["init"], generator)
 
 

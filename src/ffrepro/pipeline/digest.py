@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ffrepro.base import extensions
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
 
@@ -52,7 +54,7 @@ class CodeDigest:
 
     def files(self, names: Iterable[str]) -> list[str]:
         """The files of the closure, relative to ``source``."""
-        return [self._file(name).relative_to(self.source).as_posix() for name in self.closure(names)]
+        return [Path(os.path.relpath(self._file(name), self.source)).as_posix() for name in self.closure(names)]
 
     def closure(self, names: Iterable[str]) -> list[str]:
         """The modules that the given ones import inside the package, themselves included, sorted."""
@@ -79,10 +81,12 @@ class CodeDigest:
         return self._modules[name]
 
     def _file(self, name: str) -> Path | None:
-        base = self.source.joinpath(*name.split("."))
-        for file in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
-            if file.is_file():
-                return file
+        package, *parts = name.split(".")
+        for folder in (self.source / package, *extensions.folders()):
+            base = folder.joinpath(*parts)
+            for file in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
+                if file.is_file():
+                    return file
         return None
 
     def _missing(self, name: str) -> FfreproError:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.base.records import LAST, RECORD
+from ffrepro.data import views
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.pipeline.plan import Plan, file_of
@@ -63,7 +63,7 @@ def job_list(
     readers = _report_files(code.source.parent)
     jobs = [_fetch(name, source, code) for name in archives]
     jobs += [_prepare(name, raw["datasets"][name], source, code) for name in datasets]
-    made = dict.fromkeys((plan["dataset"], level) for plan in plans if (level := negatives_level(plan)))
+    made = dict.fromkeys((plan["dataset"], level) for plan in plans if (level := views.derived(plan)))
     planned = list(dict.fromkeys(dataset for dataset, _ in made))
     jobs += [_plans(name, source, code) for name in planned]
     jobs += [_negatives(name, level, source, code) for name, level in made]
@@ -84,7 +84,7 @@ def run_job(plan: Plan, threads: int) -> Job:
     command = f"ffrepro bench --plan {file_of(run)}" if kind == "bench" else f"ffrepro {kind} {file_of(run)}"
     if kind != "bench" and threads > 1:
         command += f" --threads {threads}"
-    inputs = (file_of(run), *prepared(prepared_set(plan), plan["source"]))
+    inputs = (file_of(run), *prepared(views.prepared_set(plan), plan["source"]))
     return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
 
 

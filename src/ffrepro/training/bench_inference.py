@@ -4,7 +4,7 @@ For every net: one-pass (softmax on activities), multi-pass (goodness under ever
 images one over all labels; one for a net with channel groups), each also over the other layers that its method reads
 (``one-pass, all``), early exit, and backpropagation's forward pass, over the same images, in batches and one by one,
 interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
-How many layers a trained net would use is measured where nets are trained (``evaluate.early_exit_metrics``); here the
+How many layers a trained net would use is measured where nets are trained (``core.classification``); here the
 threshold is set so that about half of the layers are used, and ``layers_used`` says how many were. Beside them stands
 what one-pass inference costs before it can be used: the softmax layer's training on frozen blocks, an epoch of the same
 images.

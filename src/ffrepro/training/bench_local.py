@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from ffrepro.base.names import unknown
 from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
-from ffrepro.nets.layers import CLASSES
 from ffrepro.training import bench_local_steps as steps
 from ffrepro.training import memory, timing
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+CLASSES = 10  # of the random labels
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MLP = "mlp_4x2000"
 SCRIPT = "BP, plain script"
@@ -103,7 +103,8 @@ def _net(name: str, x: Tensor) -> nn.Module:
         )  # fmt: skip
         net.head = nn.Linear(2000, CLASSES)
     else:
-        net = cnn.Cnn(tuple(x.shape[1:]), name, cfse=False, init="torch_default", generator=generator)
+        settings = {"classes": CLASSES, "cfse": False, "init": "torch_default"}
+        net = cnn.Cnn(tuple(x.shape[1:]), name, generator=generator, **settings)
     return net.to(x.device)
 
 

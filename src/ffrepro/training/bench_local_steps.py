@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
-from ffrepro.nets.layers import CLASSES, POOL, ConvBlock
+from ffrepro.nets.layers import POOL, ConvBlock
 
 Step = Callable[[], object]
 LR = 1e-3
@@ -68,7 +68,7 @@ def local_autograd(net: nn.Module, x: Tensor, label: Tensor) -> Step:
         h = x
         for block, optimizer in zip(net.blocks, optimizers, strict=True):
             h = block(h)
-            g = h.unflatten(1, (CLASSES, -1)).flatten(2).square().mean(2)
+            g = h.unflatten(1, (block.groups, -1)).flatten(2).square().mean(2)
             optimizer.zero_grad()
             F.cross_entropy(g, label).backward()
             optimizer.step()
@@ -86,6 +86,7 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
         layers.append(conv_layer.layer_of(block.conv, block.bn, block.pool))
         grads.append(conv_layer.gradients_of(block.conv, block.bn))
         optimizers.append(torch.optim.Adam(block.parameters(), lr=LR, fused=True))
+    classes = net.blocks[0].groups
     shape = (x.shape[0], *x.shape[2:], x.shape[1] + 1)
     chunks = conv_block.chunks(layers, shape, x.element_size())
 
@@ -95,7 +96,7 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
     def step() -> None:
         h, moments = conv_block.load(x)
         for layer, grad, optimizer, chunk in zip(layers, grads, optimizers, chunks, strict=True):
-            h, _, moments = conv_block.learn(layer, h, moments, CLASSES, slope, grad, chunk)
+            h, _, moments = conv_block.learn(layer, h, moments, classes, slope, grad, chunk)
             optimizer.step()
 
     return step
@@ -103,7 +104,7 @@ def local_conv(net: nn.Module, x: Tensor, label: Tensor) -> Step:
 
 def local_linear(net: nn.Module, x: Tensor, label: Tensor) -> Step:
     """Class competition block by block in closed form, fully connected net; one gradient's memory for all blocks."""
-    blocks = [block.linear for block in net.blocks]
+    blocks, classes = [block.linear for block in net.blocks], net.blocks[0].groups
     buffers = Buffers()
     largest = max((b.weight for b in blocks), key=Tensor.numel)
     buffers.get("gradient", largest.shape, x)  # asked for once in full, so that it never grows
@@ -118,9 +119,9 @@ def local_linear(net: nn.Module, x: Tensor, label: Tensor) -> Step:
         h = x
         for number, (block, grad, optimizer) in enumerate(zip(blocks, grads, optimizers, strict=True)):
             out = buffers.get(number % 2, (len(x), block.out_features), x)
-            g = linear_block.forward(h, block.weight, block.bias, CLASSES, out)
+            g = linear_block.forward(h, block.weight, block.bias, classes, out)
             slope = losses.cwc_slope(g, label).div_(len(label))
-            work = buffers.get("work", linear_block.workspace_shape(*out.shape, CLASSES), x)
+            work = buffers.get("work", linear_block.workspace_shape(*out.shape, classes), x)
             linear_block.gradient(h, out, slope, grad, work)
             optimizer.step()
             h = linear_block.pass_on(out, g, EPSILON)

@@ -86,7 +86,7 @@ def _makers(plan: dict, batch: dict[str, Tensor]) -> dict[str, Callable[[], Call
     def method(variant: dict, adam: str = "fused", **changed: object) -> Callable[[], Callable[[], object]]:
         def make() -> Callable[[], object]:
             generator = seeds.generator("bench", "init")
-            net = build(variant["net"], batch["x"].shape[-1], generator).to(batch["x"])
+            net = build(variant["net"], batch["x"].shape[-1], 2, generator).to(batch["x"])
             hyperparameters = {k: v for k, v in variant["method"].items() if k != "name"} | changed
             built = methods.module(variant["method"]["name"]).Method(net, hyperparameters, batch, generator, LR)
             if adam != "fused":

@@ -48,6 +48,7 @@ def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
     result = {
         "schema": 1,
         "run": plan["run"],
+        "shown": ["accuracy", "auc"],
         "metrics": metrics,
         "time": {"train_s": time.perf_counter() - begin, "evaluate_s": 0.0},
         "memory": memory.of_process("cpu"),

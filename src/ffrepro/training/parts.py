@@ -12,8 +12,8 @@ from ffrepro import data as datasets
 from ffrepro import methods
 from ffrepro.base import checkout
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.plans import negatives_level, prepared_set
 from ffrepro.core import seeds
+from ffrepro.data import views
 from ffrepro.nets import build
 from ffrepro.training import machine
 from ffrepro.training.record import Record
@@ -35,13 +35,13 @@ def load_data(plan: dict, prepared: Path):
     Raises:
         FfreproError: it is not there, or was made from another source than the plan asks for.
     """
-    name = prepared_set(plan)
+    name = views.prepared_set(plan)
     path = prepared / plan["source"] / f"{name}.npz"
     if name != plan["dataset"] and not path.is_file():
         raise FfreproError(
-            f"no negatives of {plan['dataset']} at level {negatives_level(plan)}",
+            f"no negatives of {plan['dataset']} at level {views.derived(plan)}",
             where=path,
-            fix=f"make them: ffrepro negatives {plan['dataset']} --level {negatives_level(plan)} "
+            fix=f"make them: ffrepro negatives {plan['dataset']} --level {views.derived(plan)} "
             f"--source {plan['source']} --prepared {prepared}",
         )
     data = datasets.family(plan["dataset"]).load(path)
@@ -55,9 +55,10 @@ def load_data(plan: dict, prepared: Path):
 
 
 def make_task(plan: dict, data, device: str, dtype: torch.dtype):
-    """Splits and batches; every method of an experiment gets the same split for the same seed."""
+    """Splits, batches and metrics; every method of an experiment gets the same split for the same seed."""
     task = datasets.view(plan["data"]["name"]).Task
-    return task(data, plan["data"], split_seed(plan), plan["training"]["batch_size"], device, dtype)
+    evaluation = plan.get("method", {}) | plan["training"] | plan["protocol"]
+    return task(data, plan["data"], split_seed(plan), plan["training"]["batch_size"], device, dtype, evaluation)
 
 
 def split_seed(plan: dict) -> int:
@@ -79,7 +80,7 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
         )
     generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
     example = next(iter(task.in_order("val")))
-    net = build(plan["net"], task.inputs, generator).to(task.device, task.dtype)
+    net = build(plan["net"], task.inputs, task.classes, generator).to(task.device, task.dtype)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])
@@ -94,7 +95,7 @@ def about(plan: dict, record: Record, data, place: Place, device: str, started: 
         "plan_sha256": record.plan_sha256,
         "data": {
             "dataset": plan["dataset"],
-            "set": prepared_set(plan),
+            "set": views.prepared_set(plan),
             "source": plan["source"],
             "fingerprint": data.manifest["fingerprint"],
             "provenance": data.manifest["archive"],

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 import time
 
+from ffrepro.data.task import Task
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class EpochProgress:
-    """Counts epochs towards at most ``total``; writes to standard error."""
+    """Counts epochs towards at most ``total``; writes to standard error, with the metrics that the task shows."""
 
-    def __init__(self, label: str, total: int, done: int):
+    def __init__(self, label: str, total: int, done: int, task: Task):
         self._label, self._total, self._done = label, total, done
+        self._shown = list(dict.fromkeys([task.watch[0], *task.shown]))
         self._last = time.monotonic()
         self._bar = _bar(label, total, done) if sys.stderr.isatty() else None
         if done:
@@ -21,7 +24,8 @@ class EpochProgress:
     def advance(self, line: dict) -> None:
         """An epoch ended with this line of metrics."""
         self._done += 1
-        text = f"val loss {line['val/loss']:.4f}, accuracy {line['val/accuracy']:.4f}"
+        found = [f"{name} {line[f'val/{name}']:.4f}" for name in self._shown if f"val/{name}" in line]
+        text = f"val {', '.join(found)}" if found else f"train loss {line['train/loss']:.4f}"
         if self._bar is not None:
             self._bar.set_postfix_str(text)
             self._bar.update()

@@ -93,8 +93,8 @@ class Record:
             FfreproError: it cannot be read, or is of another plan.
         """
         state = self._read_state() if self._state.exists() else None
-        if state is not None and self._lines(state["at"]["epoch"]) is None:
-            epoch = state["at"]["epoch"]
+        if state is not None and self._lines(state["epoch"]) is None:
+            epoch = state["epoch"]
             print(
                 f"{self.plan['run']}: {METRICS} has not all of the checkpoint's {epoch} epochs: starts again",
                 file=sys.stderr,
@@ -103,7 +103,7 @@ class Record:
             self._state.unlink()
             state = None
         self.partial.mkdir(parents=True, exist_ok=True)
-        files.write_text(self._metrics, "".join(self._lines(state["at"]["epoch"]) if state else []))
+        files.write_text(self._metrics, "".join(self._lines(state["epoch"]) if state else []))
         return state
 
     def _read_state(self) -> dict:
@@ -111,7 +111,7 @@ class Record:
         try:
             state = torch.load(self._state, weights_only=True)
             plan = state.pop("plan_sha256", self.plan_sha256)  # checkpoints did not always say
-            range(state["at"]["epoch"])
+            range(state["epoch"])
         except Exception as error:
             raise FfreproError(
                 f"the checkpoint cannot be read ({type(error).__name__})", where=self._state, fix=fix

@@ -1,0 +1,99 @@
+"""Metrics of classifiers, from what a method says of every sample of a split: sums over samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import early_exit
+
+
+def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
+    """Metrics of a classifier that may have several ways to read off a class.
+
+    Args:
+        arrays: ``label`` (S,), ``loss`` (S, L), ``scores_<scheme>`` (S, C) for each scheme, maybe ``layer_scores``
+            (S, L, C).
+        inference: the scheme that ``accuracy`` and ``error`` stand for.
+
+    Returns:
+        ``loss`` (summed over layers), ``accuracy`` and ``error``, ``error_<scheme>`` for each scheme; ``loss_layer<l>``
+        and ``accuracy_layer<l>`` where the method has layer-wise ones.
+    """
+    label_S = arrays["label"]
+    by_layer = arrays["loss"].mean(0, dtype=np.float64)
+    errors = {
+        f"error_{name.removeprefix('scores_')}": float((scores_SC.argmax(-1) != label_S).mean())
+        for name, scores_SC in arrays.items()
+        if name.startswith("scores_")
+    }
+    # Backpropagation has one way to infer, whatever the experiment asks of the methods that have several.
+    name = f"error_{inference}" if len(errors) > 1 else next(iter(errors))
+    if name not in errors:
+        raise FfreproError(
+            f"inference {inference!r} cannot be measured yet: there is {', '.join(errors)}",
+            where="protocol.inference",
+            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass, or "
+            "`head` to concurrent",
+        )
+    error = errors[name]
+    out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
+    if "layer_scores" in arrays:
+        right_SL = arrays["layer_scores"].argmax(-1) == label_S[:, None]
+        for layer, accuracy in enumerate(right_SL.mean(0)):
+            out[f"loss_layer{layer}"] = float(by_layer[layer])
+            out[f"accuracy_layer{layer}"] = float(accuracy)
+    return out
+
+
+def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> dict[str, float]:
+    """What inference that stops at the first layer that is sure enough would cost and give (``core.early_exit``).
+
+    The threshold is the one that uses fewest layers on the validation part without an error above that of all layers
+    there; the test part has no say in it.
+
+    Args:
+        val, test: arrays of each split, as for ``metrics``.
+
+    Returns:
+        ``val/error_early_exit``, ``val/layers_early_exit`` (mean number used) and the same of test; nothing where the
+        method has no scores of its layers.
+    """
+    if "layer_scores" not in val:
+        return {}
+    scores, label = ([torch.from_numpy(part[name]) for part in (val, test)] for name in ("layer_scores", "label"))
+    threshold = early_exit.choose_threshold(scores[0], label[0], tolerance=0.0)
+    out = {}
+    for split, scores_BLC, label_B in zip(("val", "test"), scores, label, strict=True):
+        error_1, layers_1 = early_exit.trade_off(scores_BLC, label_B, [threshold])
+        out |= {f"{split}/error_early_exit": float(error_1), f"{split}/layers_early_exit": float(layers_1)}
+    return out
+
+
+def kept(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a record keeps: classes in the smallest unsigned type instead of scores, and ``goodness_by_class``."""
+    out = {name: arrays[name] for name in ("label", "index")}
+    for name, value in arrays.items():
+        if name.startswith("scores_") or name == "layer_scores":
+            out[name.replace("scores", "prediction")] = value.argmax(-1).astype(np.min_scalar_type(value.shape[-1] - 1))
+    if "layer_scores" in arrays:
+        out["goodness_by_class"] = goodness_by_class(arrays["layer_scores"], arrays["label"])
+    return out
+
+
+def goodness_by_class(scores_SLC: np.ndarray, label_S: np.ndarray) -> np.ndarray:
+    """Mean goodness of every class in every layer, over the samples of each true class.
+
+    Args:
+        scores_SLC: goodness by sample, layer and class (``layer_scores``).
+        label_S: true classes.
+
+    Returns:
+        float32 (L, C, C): layer, true class, class that the goodness speaks for; NaN for a true class without samples.
+    """
+    layers, classes = scores_SLC.shape[1:]
+    out_LCC = np.full((layers, classes, classes), np.nan, np.float32)
+    for label in np.unique(label_S):
+        out_LCC[:, label] = scores_SLC[label_S == label].mean(0, dtype=np.float64)
+    return out_LCC

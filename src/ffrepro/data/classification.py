@@ -1,0 +1,52 @@
+"""What tasks that tell classes apart share: labels, errors by inference scheme, early exit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.core import classification
+from ffrepro.data.task import Arrays, Batch, Task
+
+
+class Classification(Task):
+    """Batches hold ``x``, samples first, ``label`` (B,) int64 and ``index`` (B,), a sample's place in the set.
+
+    ``evaluation``: ``inference``, the scheme that ``accuracy`` and ``error`` stand for.
+    """
+
+    shown = ("accuracy",)
+    final_splits = ("train", "val", "test")
+
+    def targets(self, batch: Batch) -> Batch:
+        """The true class, and which sample it is."""
+        return {"label": batch["label"], "index": batch["index"]}
+
+    def metrics(self, arrays: Arrays) -> dict[str, float]:
+        """As ``core.classification.metrics``."""
+        return classification.metrics(arrays, self.evaluation["inference"])
+
+    def kept(self, arrays: Arrays) -> Arrays:
+        """As ``core.classification.kept``: classes instead of scores."""
+        return classification.kept(arrays)
+
+    def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
+        """What early exit would give and cost."""
+        both = {"val", "test"} <= set(seen)
+        return classification.early_exit_metrics(seen["val"], seen["test"]) if both else {}, {}
+
+
+def check_labels(smallest: int, largest: int, classes: int, where: object) -> None:
+    """Refuse labels that a net of ``classes`` classes cannot have.
+
+    Raises:
+        FfreproError: fewer than two classes, or a label that is none of them.
+    """
+    if classes < 2:
+        raise FfreproError(f"{classes} class cannot be told from others", where=where, fix="use at least two classes")
+    if smallest < 0 or largest >= classes:
+        raise FfreproError(
+            f"labels are {smallest} to {largest}, classes 0 to {classes - 1}",
+            where=where,
+            fix="number the classes from 0 on, and name every one of them",
+        )
