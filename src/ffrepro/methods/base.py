@@ -27,7 +27,6 @@ class Phase:
 class BaseMethod:
     """A net, one optimizer per part of it that is updated on its own, and the checkpoint of both."""
 
-    HYPERPARAMETERS: frozenset[str] = frozenset()
     classes: int | None = None  # into how many groups of units, one a class, the method divides each layer; None: none
 
     def __init__(self, net: nn.Module, hyperparameters: dict):

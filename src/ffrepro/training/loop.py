@@ -17,13 +17,18 @@ import numpy as np
 import torch
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import integer, number
 from ffrepro.core import schedules, seeds
 from ffrepro.training import evaluate, filters, machine, memory
 from ffrepro.training.parts import Place, about, load_data, make_method, make_task, now
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 
-SETTINGS = frozenset({"max_epochs", "batch_size", "lr"})
+SETTINGS = {
+    "max_epochs": integer("epochs of a phase, at most", 10, minimum=1),
+    "batch_size": integer("samples in a batch", 128, minimum=2),
+    "lr": number("initial learning rate", 1e-3, above=0),
+}
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 
