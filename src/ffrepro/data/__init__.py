@@ -7,6 +7,7 @@ family share (``ffrepro.data.trajectories``, say) is the module that ``SPEC.fami
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from types import ModuleType
 from ffrepro.base import names as _names
 
 
+@cache
 def names() -> list[str]:
     """The data sets there are, sorted. Reads sources instead of importing them: a listing must stay cheap."""
     files = Path(__file__).parent.glob("*.py")
@@ -30,6 +32,11 @@ def module(name: str) -> ModuleType:
     if name not in available:
         raise _names.unknown("data set", name, available)
     return import_module(f"{__name__}.{name}")
+
+
+def views() -> list[str]:
+    """The views there are: the files ``<name>_task.py`` of this folder, sorted."""
+    return sorted(file.stem.removesuffix("_task") for file in Path(__file__).parent.glob("*_task.py"))
 
 
 def view(name: str) -> ModuleType:

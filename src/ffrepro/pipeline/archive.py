@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.plans import RUN_NAME
 from ffrepro.pipeline.jobs import RECORD
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
-RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 FINAL = RECORD["train"]  # a fit and a bench leave some of these
 WEIGHTS = "weights.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")
