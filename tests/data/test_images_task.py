@@ -32,7 +32,7 @@ def image_set(train=100, test=20, shape=(3, 8, 6)):
 
 
 def task(seed=0, data=None, batch_size=32, dtype=torch.float64, **changed):
-    assert set(PLAIN) == SETTINGS
+    assert set(PLAIN) == set(SETTINGS)
     return Task(data or image_set(), PLAIN | changed, seed, batch_size, "cpu", dtype)
 
 

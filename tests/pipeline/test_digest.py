@@ -150,3 +150,13 @@ def test_files_of_a_closure(project):
         "ffrepro/data/mcyt.py",
         "ffrepro/data/trajectories.py",
     ]
+
+
+def test_declarations_of_settings_do_not_count(digest, edit):
+    before = digest()
+    edit(
+        'number("threshold", above=0)',
+        'number("the threshold", 2.0, above=0, below=50)',
+        "src/ffrepro/methods/ff_rnn.py",
+    )
+    assert digest() == before

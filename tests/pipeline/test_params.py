@@ -192,11 +192,12 @@ def test_a_missing_file_says_where_to_go(tmp_path):
     assert "project's folder" in caught.value.fix
 
 
-def test_a_vocabulary_that_is_no_schema_is_refused(project, edit):
-    edit("{type: integer, minimum: 2}", "{type: intger}", file="workflow/schemas/settings.yaml")
+@pytest.mark.parametrize("declared", ['{"length": number_of("steps")}', '{"length": open("secret")}', "{**nowhere}"])
+def test_settings_that_cannot_be_read_without_importing_are_refused(project, declared):
+    file = project / "src/ffrepro/data/trajectories_task.py"
+    file.write_text(f"\nSETTINGS = {declared}\n\n\nclass Task:\n    pass\n")
     error = problem(project)
-    assert "data.trajectories" in error.where and "settings.yaml" in error.where
-    assert error.what.startswith("no JSON schema: ")
+    assert error.where == f"{file}:2"
 
 
 def test_the_mirror_can_be_read_without_checking_the_rest(project, edit, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ffrepro.base.settings import REQUIRED
 from ffrepro.claims.reference import index
 from ffrepro.core import schedules
 from ffrepro.pipeline import params
@@ -60,22 +61,34 @@ def test_direct_requirements_are_pinned_and_agree_with_the_lock():
 VOCABULARY = params.load_vocabulary(ROOT).groups
 
 
-@pytest.mark.parametrize("group", sorted(group for group in VOCABULARY if not group.startswith(("method.", "eval"))))
-def test_every_group_of_settings_is_what_the_code_behind_it_reads(group):
+def imported(group):
+    """The declarations of a group, from the module itself."""
     part, _, name = group.partition(".")
-    if part == "schedule":
-        settings = schedules.SETTINGS[name]
-    elif part == "fit":
-        settings = classifiers.SETTINGS[name]
-    else:
-        module = {
-            "training": "training.loop",
-            "data": f"data.{name}_task",
-            "net": f"nets.{name}",
-            "bench": f"training.bench_{name}",
-        }[part]
-        settings = import_module(f"ffrepro.{module}").SETTINGS
-    assert settings == set(VOCABULARY[group])
+    if part in ("schedule", "fit"):
+        return {"schedule": schedules, "fit": classifiers}[part].SETTINGS[name]
+    module = {
+        "training": "training.loop",
+        "data": f"data.{name}_task",
+        "evaluation": f"data.{name}_task",
+        "net": f"nets.{name}",
+        "method": f"methods.{name}",
+        "bench": f"training.bench_{name}",
+    }[part]
+    return getattr(import_module(f"ffrepro.{module}"), "EVALUATION_SETTINGS" if part == "evaluation" else "SETTINGS")
+
+
+@pytest.mark.parametrize("group", sorted(VOCABULARY))
+def test_declarations_read_without_importing_are_those_of_the_module(group):
+    assert imported(group) == VOCABULARY[group]
+    assert list(imported(group)) == list(VOCABULARY[group])
+
+
+@pytest.mark.parametrize("group", sorted(VOCABULARY))
+def test_every_declaration_says_what_it_is_and_allows_its_default(group):
+    for name, declaration in VOCABULARY[group].items():
+        assert declaration.meaning, name
+        assert declaration.default is REQUIRED or declaration.allows(declaration.default), name
+        assert not declaration.allows(object()), name
 
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -146,4 +146,4 @@ def test_an_interrupted_run_ends_with_the_same_arrays(place, monkeypatch, name):
 def test_the_vocabulary_of_the_helpers_is_the_tasks():
     from ffrepro.data.images_task import SETTINGS
 
-    assert set(IMAGES) - {"name"} == SETTINGS
+    assert set(IMAGES) - {"name"} == set(SETTINGS)

@@ -144,7 +144,7 @@ def test_a_toy_resumes_to_the_same_numbers(place, toy, monkeypatch):
         patch.setattr(Trainer, "run_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             loop.run(plan, place, force=True)
-    assert Record(place.runs / plan["run"], plan).load_state()["epoch"] == 3
+    assert Record(place.runs / plan["run"], plan).resume()["epoch"] == 3
     again = loop.run(plan, place, force=True)
     assert again["metrics"] == straight["metrics"] and again["phases"] == straight["phases"]
     assert [{k: v for k, v in line.items() if k != "seconds"} for line in lines_of(place, plan)] == before

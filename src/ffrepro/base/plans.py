@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ffrepro.base.files import sha256_json
+
+RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 
 _NOTES = ("origin", "tags")  # where settings come from, and which tables show the run
 _CODE = "code"

@@ -39,7 +39,7 @@ def read_plan(path: Path, kind: str) -> dict:
     """A plan file of the wanted kind.
 
     Raises:
-        FfreproError: no such file, no JSON, another kind.
+        FfreproError: no such file, no JSON, another kind, something in it that no run may be made from.
     """
     from ffrepro.base import files
     from ffrepro.base.errors import DataFileError, FfreproError
@@ -57,7 +57,9 @@ def read_plan(path: Path, kind: str) -> dict:
         commands = {"train": "ffrepro train", "fit": "ffrepro fit", "bench": "ffrepro bench --plan"}
         other = commands.get(str(found), "ffrepro plan --write")
         raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")
-    return plan
+    from ffrepro.training.plan_check import check
+
+    return check(plan, path)
 
 
 def figures(result: dict) -> str:

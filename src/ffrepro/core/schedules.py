@@ -7,14 +7,27 @@ from bisect import bisect_right
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, integer, list_of, number
 
+_FINAL = choice("whether the best validation epoch's weights are tested, or the last's", "best", "last", default="last")
 SETTINGS = {  # by schedule
-    "plateau": frozenset({
-        "plateau_on", "plateau_epochs", "plateau_factor", "plateau_threshold", "early_stop_epochs",
-    }),
-    "multistep": frozenset({"milestones", "gamma", "final_weights"}),
-    "cosine": frozenset({"warmup_epochs", "final_weights"}),
-}  # fmt: skip
+    "plateau": {
+        "plateau_on": choice("whose loss must stop improving", "train", "validation", default="validation"),
+        "plateau_epochs": integer("flat epochs before the learning rate falls", 5, minimum=1),
+        "plateau_factor": number("what the learning rate is multiplied with", 0.5, above=0, below=1),
+        "plateau_threshold": number("relative improvement that counts as one", 1e-4, minimum=0),
+        "early_stop_epochs": integer("epochs without a better validation before training stops", 10, minimum=1),
+    },
+    "multistep": {
+        "milestones": list_of(integer("", minimum=1), "epochs after which the learning rate falls", []),
+        "gamma": number("what the learning rate is multiplied with at a milestone", 0.2, above=0, below=1),
+        "final_weights": _FINAL,
+    },
+    "cosine": {
+        "warmup_epochs": integer("epochs of linear warm-up before the half cosine", 0, minimum=0),
+        "final_weights": _FINAL,
+    },
+}
 
 
 class Plateau:

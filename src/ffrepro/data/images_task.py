@@ -16,14 +16,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, integer, number, or_none
 from ffrepro.core import filters, seeds
 from ffrepro.data.classification import Classification, check_labels
 from ffrepro.data.image_set import ImageSet
 from ffrepro.data.task import Arrays, Batch
 
-SETTINGS = frozenset({
-    "validation", "split_seed", "train_samples", "normalisation", "augmentation", "crop_padding",
-})  # fmt: skip
+SETTINGS = {
+    "validation": number("share of the training images held out, of every class alike", 0.1, above=0, below=1),
+    "split_seed": integer("seed of the split; `run`: another one for every seed", "run", minimum=0, word="run"),
+    "train_samples": or_none(integer("training images to keep, of every class alike; None: all", minimum=10), None),
+    "normalisation": choice("pixels 0 to 1, or mean 0 and deviation 1 a channel", "none", "channel", default="channel"),
+    "augmentation": choice("of training batches", "none", "crop", "crop_flip", default="none"),
+    "crop_padding": integer("black pixels around an image that is cropped", 4, minimum=0),
+}
 
 
 class Task(Classification):

@@ -13,15 +13,32 @@ import numpy as np
 import torch
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, number
 from ffrepro.core import seeds
-from ffrepro.data import features, kinematic_features, matching
+from ffrepro.data import features, kinematic_features, matching, trajectories_task
 from ffrepro.data.features import Sequences
 from ffrepro.data.trajectory_batches import Detection, make_splits, standardise
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 
-SETTINGS = frozenset({
-    "negatives", "control", "grid", "rate_hz", "lowpass_hz", "rest_speed", "length", "split", "batches",
-})  # fmt: skip
+SETTINGS = {
+    "negatives": choice(
+        "the data set's own negatives, or duplicates made here",
+        "released",
+        "close",
+        "medium",
+        "far",
+        default="released",
+    ),
+    "control": choice("what replaces the labels", "none", "shuffled_labels", "human_halves", default="none"),
+    "grid": number("spacing of positions, in the data set's units", 1.0, above=0),
+    "rate_hz": number("sampling rate, Hz", 100.0, above=0),
+    "lowpass_hz": number("cut-off of the low-pass filter, Hz", 10.0, above=0),
+    "rest_speed": number("share of the largest speed below which a sample's ends rest", 0.05, minimum=0, below=1),
+    "length": trajectories_task.SETTINGS["length"],
+    "split": trajectories_task.SETTINGS["split"],
+    "batches": trajectories_task.SETTINGS["batches"],
+}
+EVALUATION_SETTINGS = trajectories_task.EVALUATION_SETTINGS
 PREPARED_SET = {"setting": "negatives", "own": "released"}  # see ffrepro.data.views
 
 

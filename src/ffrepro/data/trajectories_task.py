@@ -5,11 +5,28 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ffrepro.base.settings import choice, integer, list_of, number
 from ffrepro.data import features
 from ffrepro.data.trajectory_batches import Detection, make_splits, standardise
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 
-SETTINGS = frozenset({"features", "stamps", "length", "input_scaling", "padding", "split", "split_seed", "batches"})
+_SHARE = number("share of the samples", above=0, below=1)
+SETTINGS = {
+    "features": choice("what a time step holds", "velocity", "published_columns", default="velocity"),
+    "stamps": choice("what becomes of equal and backward time stamps", "merge", "epsilon", default="merge"),
+    "length": integer("time steps; longer samples are cut, shorter ones padded", 100, minimum=2),
+    "input_scaling": choice(
+        "whose mean and standard deviation", "train_statistics", "sequence_zscore", default="train_statistics"
+    ),
+    "padding": choice("whether padded steps count", "masked", "counted", default="masked"),
+    "split": list_of(_SHARE, "shares of train, val and test", [0.7, 0.1, 0.2], shortest=3, longest=3),
+    "split_seed": integer("seed of the split; `run`: another one for every seed", "run", minimum=0, word="run"),
+    "batches": choice("both classes alike in every batch, or as they come", "balanced", "shuffled", default="balanced"),
+}
+EVALUATION_SETTINGS = {
+    "metric_average": choice("over samples, or over batch means", "sample", "batch", default="sample"),
+    "auc_scores": choice("what the AUC ranks: logits, or their float32 sigmoids", "logit", "sigmoid", default="logit"),
+}
 
 
 def split_indices(n: int, shares: list[float], seed: int) -> dict[str, np.ndarray]:

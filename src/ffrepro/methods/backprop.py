@@ -15,9 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ffrepro.base.settings import flag, integer, number
 from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, classes_of
 from ffrepro.nets.layers import initialise, seen_again
+
+SETTINGS = {
+    "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
+    "checkpoint": flag("recompute activations in the backward pass instead of keeping them", False),
+    "micro_batches": integer("parts of a batch whose gradients are accumulated", 1, minimum=1),
+}
 
 
 class Method(BaseMethod):
@@ -26,8 +33,6 @@ class Method(BaseMethod):
     A net without a head (``nets.mlp``, the original nets of ``nets.cnn``) gets a linear map on its last activities.
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
     """
-
-    HYPERPARAMETERS = frozenset({"weight_decay", "checkpoint", "micro_batches"})
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters)

@@ -13,10 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ffrepro.base.settings import choice, number
 from ffrepro.core import recurrent
 from ffrepro.core.buffers import Buffers
+from ffrepro.methods import backprop
 from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
+
+SETTINGS = {
+    "readout": choice("what the linear map reads", "all_steps", default="all_steps"),
+    "clip_norm": number("largest norm of the gradient", 1.0, above=0),
+    "gradient": choice("written by hand, or PyTorch's nn.RNN", "closed_form", "autograd", default="autograd"),
+    "checkpoint": backprop.SETTINGS["checkpoint"],
+    "micro_batches": backprop.SETTINGS["micro_batches"],
+    "weight_decay": backprop.SETTINGS["weight_decay"],
+}
 
 
 class Method(BaseMethod):
@@ -25,8 +36,6 @@ class Method(BaseMethod):
     Batches: ``x`` (T, B, I) time-major, ``label`` (B,) in {0, 1}, ``mask`` (T, B) 1 where a step counts or absent
     (states of padded steps do not reach the readout).
     """
-
-    HYPERPARAMETERS = frozenset({"readout", "clip_norm", "weight_decay", "gradient", "checkpoint", "micro_batches"})
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)

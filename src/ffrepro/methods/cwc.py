@@ -21,15 +21,47 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, integer, list_of
 from ffrepro.core import conv_block, conv_layer, losses, updates
 from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
-from ffrepro.methods import local
+from ffrepro.methods import local, pairs
 from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock, seen_again
 
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
+
+SETTINGS = {
+    "update": choice(
+        "which layers learn together",
+        "greedy",
+        "simultaneous",
+        "overlapping",
+        "chunked",
+        "alternating",
+        default="alternating",
+    ),
+    "block_layers": integer("layers that learn together", 2, minimum=1),
+    "feedback": choice(
+        "within a group of layers: the gradient, or fixed random maps", "exact", "random", default="exact"
+    ),
+    "gradient": local.SETTINGS["gradient"],
+    "loss": choice("on the goodness of the channel groups", "cwc", "logistic", "symba", "distance", default="cwc"),
+    "theta": pairs.SETTINGS["theta"],
+    "alpha": pairs.SETTINGS["alpha"],
+    "margin": pairs.SETTINGS["margin"],
+    "share": pairs.SETTINGS["share"],
+    "infer_layers": integer("last layers whose goodness is read", 2, minimum=1),
+    "learns": list_of(
+        list_of(integer("", minimum=0), "", shortest=2, longest=2),
+        "first and last epoch in which each layer learns; []: all learn in all",
+        [],
+    ),
+    "head": local.SETTINGS["head"],
+    "head_epochs": local.SETTINGS["head_epochs"],
+    "weight_decay": local.SETTINGS["weight_decay"],
+}
 
 
 class Method(LocalClassifier):
@@ -41,10 +73,6 @@ class Method(LocalClassifier):
         FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers;
             or the closed form is asked for and cannot learn the net.
     """
-
-    HYPERPARAMETERS = local.HYPERPARAMETERS | {
-        "block_layers", "feedback", "loss", "theta", "alpha", "margin", "share", "infer_layers", "learns",
-    }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         if getattr(net, "head", None) is None or any(block.groups is None for block in net.blocks):

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, flag, list_of, number
 from ffrepro.data import label_negatives as labels
 from ffrepro.methods import pairs
 from ffrepro.methods.base import Batch, classes_of
@@ -31,6 +32,38 @@ from ffrepro.methods.pairs import PairLearner
 
 STACKED = 128
 """Samples up to which multi-pass inference takes all labels of a batch in one pass."""
+
+SETTINGS = {
+    "update": pairs.SETTINGS["update"],
+    "gradient": pairs.SETTINGS["gradient"],
+    "label": choice(
+        "how an image bears its label: in its first pixels, as a wave, as a learnt image",
+        "overlay",
+        "fourier",
+        "embedding",
+        default="overlay",
+    ),
+    "label_scale": number(
+        "value of a labelled pixel, amplitude of a wave, initial deviation of a learnt label", 1.0, above=0
+    ),
+    "negatives": choice("wrong labels: any, or those that the head confuses", "uniform", "hard", default="uniform"),
+    "normalise_samples": flag("whether all samples are brought to one length", False),
+    "optimizer": choice("of the blocks", "adam", "sgd", default="adam"),
+    "momentum": number("of sgd", 0.9, minimum=0, below=1),
+    **{name: pairs.SETTINGS[name] for name in ("goodness", "loss", "theta", "alpha", "margin", "share")},
+    "norm": pairs.SETTINGS["norm"],
+    "norm_epsilon": pairs.SETTINGS["norm_epsilon"],
+    "head": pairs.SETTINGS["head"],
+    "readouts": list_of(
+        choice("", "from_second", "all", "last_1", "last_2", "last_3"),
+        "layers that inference reads; the first entry counts, the others are measured beside it",
+        ["from_second"],
+        shortest=1,
+        distinct=True,
+    ),
+    "head_epochs": pairs.SETTINGS["head_epochs"],
+    "weight_decay": pairs.SETTINGS["weight_decay"],
+}
 
 
 class Method(PairLearner):
@@ -42,10 +75,6 @@ class Method(PairLearner):
         FfreproError: hard negatives from a head that has learnt nothing while the blocks learn; more classes than a
             sample has numbers, or plane waves, to put a label into.
     """
-
-    HYPERPARAMETERS = pairs.HYPERPARAMETERS | {
-        "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts",
-    }  # fmt: skip
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         if hyperparameters["negatives"] == "hard" and hyperparameters["head"] == "after":

@@ -15,11 +15,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ffrepro.base.settings import choice, number
 from ffrepro.core import goodness as good
 from ffrepro.core import losses, normalisation, recurrent
 from ffrepro.core.buffers import Buffers
 from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
+
+SETTINGS = {
+    "norm": choice("of activations between layers", "rms", "standardize", default="standardize"),
+    "norm_statistics": choice("over each sample's time, or over the batch", "sample", "batch", default="sample"),
+    "norm_epsilon": number("added to a variance", 1e-5, above=0),
+    "rms_epsilon": choice("where epsilon stands", "inside_root", "outside_root", default="inside_root"),
+    "input_norm": choice("of the inputs", "none", "rms", default="none"),
+    "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
+    "theta": number("threshold of the goodness", 7.0, above=0),
+    "loss_reduction": choice("means by class, added, or one mean", "per_class", "joint", default="per_class"),
+    "log_epsilon": number("added to a probability before its logarithm", 0.0, minimum=0),
+    "gradient": choice(
+        "written by hand, or autograd; the same numbers", "closed_form", "autograd", default="closed_form"
+    ),
+    "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
+}
 
 
 class Method(BaseMethod):
@@ -27,11 +44,6 @@ class Method(BaseMethod):
 
     Batches: ``x`` (T, B, I) time-major, ``label`` (B,) in {0, 1}, ``mask`` (T, B) 1 where a step counts or absent.
     """
-
-    HYPERPARAMETERS = frozenset({
-        "norm", "norm_statistics", "norm_epsilon", "rms_epsilon", "input_norm", "goodness", "theta",
-        "loss_reduction", "log_epsilon", "gradient", "weight_decay",
-    })  # fmt: skip
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)

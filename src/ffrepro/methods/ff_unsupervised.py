@@ -10,9 +10,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ffrepro.base.settings import choice, integer, number
 from ffrepro.data import label_negatives
 from ffrepro.methods import pairs
 from ffrepro.methods.unlabelled import UnlabelledPairs
+
+SETTINGS = {
+    "negatives": choice(
+        "made from pairs of images, from noise, or from moved patches", "hybrid", "noise", "patches", default="hybrid"
+    ),
+    "blurs": integer("how often the mask of a hybrid is blurred", 6, minimum=0),
+    "noise_std": number("standard deviation of the noise", 0.5, above=0),
+    "patch_side": integer("side of a patch, pixels", 14, minimum=1),
+    **pairs.SETTINGS,
+}
 
 
 class Method(UnlabelledPairs):
@@ -21,8 +32,6 @@ class Method(UnlabelledPairs):
     Settings: ``blurs`` of the hybrids' mask, ``noise_std`` in units of the input, ``patch_side`` in pixels.
     Batches: ``x`` (B, C, H, W), ``label`` (B,), which only the readout sees.
     """
-
-    HYPERPARAMETERS = pairs.HYPERPARAMETERS | {"negatives", "blurs", "noise_std", "patch_side"}
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The images, and their negatives."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ffrepro.base.settings import choice, integer, number
 from ffrepro.core import normalisation, updates
 from ffrepro.core.updates import HEAD
 from ffrepro.methods import images
@@ -22,7 +23,17 @@ from ffrepro.nets.layers import initialise
 
 Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
 """(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
-HYPERPARAMETERS = frozenset({"update", "gradient", "head", "head_epochs", "weight_decay"})
+SETTINGS = {
+    "update": choice("which layers learn in a step", "greedy", "simultaneous", default="simultaneous"),
+    "gradient": choice("written by hand, or autograd; the same numbers", "closed_form", "autograd", default="autograd"),
+    "norm": choice("of activations between layers", "rms", "length", default="rms"),
+    "norm_epsilon": number("added to a length before it divides", 1e-5, above=0),
+    "head": choice(
+        "when the softmax head learns: beside the blocks, or afterwards", "concurrent", "after", default="concurrent"
+    ),
+    "head_epochs": integer("epochs of a head that learns afterwards", 10, minimum=1),
+    "weight_decay": number("L2 penalty", 0.0, minimum=0),
+}
 
 
 class LocalClassifier(BaseMethod):

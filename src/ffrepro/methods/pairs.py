@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, number
 from ffrepro.core import conv_block, conv_layer, linear_block, losses
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
@@ -22,9 +23,21 @@ from ffrepro.methods.base import Batch
 from ffrepro.methods.local import NormalisedClassifier
 from ffrepro.nets.layers import ConvBlock
 
-HYPERPARAMETERS = local.HYPERPARAMETERS | {
-    "goodness", "theta", "loss", "alpha", "margin", "share", "norm", "norm_epsilon",
-}  # fmt: skip
+SETTINGS = {
+    "update": local.SETTINGS["update"],
+    "gradient": local.SETTINGS["gradient"],
+    "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
+    "loss": choice("of a pair's two goodnesses", "logistic", "symba", "distance", default="logistic"),
+    "theta": number("threshold of the goodness; of a sum, per unit", 1.0),
+    "alpha": number("steepness of the SymBa loss", 4.0, above=0),
+    "margin": number("of the distance loss", 1.0),
+    "share": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
+    "norm": local.SETTINGS["norm"],
+    "norm_epsilon": local.SETTINGS["norm_epsilon"],
+    "head": local.SETTINGS["head"],
+    "head_epochs": local.SETTINGS["head_epochs"],
+    "weight_decay": local.SETTINGS["weight_decay"],
+}
 
 
 class PairLearner(NormalisedClassifier):

@@ -15,14 +15,14 @@ from ffrepro.data import label_negatives
 from ffrepro.methods import pairs
 from ffrepro.methods.unlabelled import UnlabelledPairs
 
+SETTINGS = pairs.SETTINGS
+
 
 class Method(UnlabelledPairs):
     """SCFF on a net of blocks, with a linear readout.
 
     Batches: ``x`` (B, C, H, W), ``label`` (B,), which only the readout sees.
     """
-
-    HYPERPARAMETERS = pairs.HYPERPARAMETERS
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Each image with itself, and each with another one."""

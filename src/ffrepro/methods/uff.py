@@ -24,10 +24,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, integer, only
 from ffrepro.methods import images, local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import Unlabelled
 from ffrepro.nets.layers import initialise
+
+SETTINGS = {
+    "cell": choice("the unsupervised model in a layer's place", "autoencoder", "gan", default="autoencoder"),
+    "noise_size": integer("numbers that the GAN's generator starts from", 32, minimum=1),
+    **{name: local.SETTINGS[name] for name in ("update", "gradient", "norm", "norm_epsilon")},
+    "head": local.SETTINGS["head"],
+    "head_epochs": local.SETTINGS["head_epochs"],
+    "weight_decay": local.SETTINGS["weight_decay"],
+} | {"gradient": only(local.SETTINGS["gradient"], "autograd", default="autograd")}
 
 
 class Method(Unlabelled):
@@ -39,8 +49,6 @@ class Method(Unlabelled):
     Raises:
         FfreproError: the net has convolutions.
     """
-
-    HYPERPARAMETERS = local.HYPERPARAMETERS | {"cell", "noise_size", "norm", "norm_epsilon"}
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         if images.has_convolutions(net):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -21,6 +22,13 @@ def names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
+def module(name: str) -> ModuleType:
+    """The module of a net; an unknown name is an error that says which there are."""
+    if name not in names():
+        raise unknown("net", name, names())
+    return importlib.import_module(f"{__name__}.{name}")
+
+
 def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Generator) -> nn.Module:
     """The net of a plan file's ``net`` section.
 
@@ -31,8 +39,6 @@ def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Gen
     Raises:
         FfreproError: no such net; the message says which there are.
     """
-    if settings["name"] not in names():
-        raise unknown("net", settings["name"], names())
-    net = importlib.import_module(f"{__name__}.{settings['name']}").build(settings, inputs, classes, generator)
+    net = module(settings["name"]).build(settings, inputs, classes, generator)
     net.classes = classes
     return net

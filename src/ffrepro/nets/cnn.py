@@ -23,9 +23,23 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
+from ffrepro.base.settings import choice, flag
 from ffrepro.nets.layers import ConvBlock, Head, LinearBlock, initialise
 
-SETTINGS = frozenset({"model", "cfse", "init"})
+SETTINGS = {
+    "model": choice(
+        "architecture",
+        "mnist_original",
+        "cifar10_original",
+        "ff_tiny",
+        "ff_small",
+        "ff_medium",
+        "ff_optimal",
+        "ff_deep",
+    ),
+    "cfse": flag("whether every second convolution is grouped by class (CwC's CFSE)", False),
+    "init": choice("distribution of the initial weights", "torch_default", default="torch_default"),
+}
 HEAD_LAYERS = 2  # the improved algorithm infers from the last two layers (Sec. III, item 4)
 PUBLISHED_CLASSES = 10  # of the paper's sets: of the nets whose parameters it counts
 UNUSED_EMBEDDING = 32 * 32  # numbers for each class

@@ -8,9 +8,16 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ffrepro.base.settings import choice, flag, integer, list_of, or_none
 from ffrepro.nets.layers import LinearBlock, initialise
 
-SETTINGS = frozenset({"layers", "input_norm", "bias", "groups", "init"})
+SETTINGS = {
+    "layers": list_of(integer("", minimum=1), "units of each layer", [500, 500], shortest=1),
+    "input_norm": choice("what normalises every block's input", "none", "batch", default="none"),
+    "bias": flag("whether the linear maps have one", True),
+    "groups": or_none(integer("parts of a layer's units that compete as classes; None: no parts", minimum=2), None),
+    "init": choice("distribution of the initial weights", "torch_default", "lecun_normal", default="torch_default"),
+}
 
 
 class Mlp(nn.Module):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SETTINGS = frozenset({"hidden", "layers", "init"})
+from ffrepro.base.settings import choice, integer
+
+SETTINGS = {
+    "hidden": integer("units of every layer", 96, minimum=1),
+    "layers": integer("layers", 3, minimum=1),
+    "init": choice("distribution of the initial weights", "torch_default", "xavier_normal", default="xavier_normal"),
+}
 
 
 class Rnn(nn.Module):

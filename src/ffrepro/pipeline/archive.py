@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ffrepro.base import files
 from ffrepro.base.errors import DataFileError, FfreproError
+from ffrepro.base.plans import RUN_NAME
 from ffrepro.base.reading import note_file, parse_json
 from ffrepro.base.records import LAST, RECORD, WEIGHTS
 from ffrepro.data import unpack as unpacking
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
-RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 FINAL = RECORD["train"]  # a fit and a bench leave some of these
 CHECKPOINT = "state.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")

@@ -1,7 +1,8 @@
 """A digest of the code that a run depends on, so that code changes retrain and cosmetic ones do not.
 
 The code is the static import closure, inside ffrepro, of a few root modules. Comments, docstrings and layout do
-not count; neither do the package's version and `base/` (errors, names, files: nothing there touches a number).
+not count; neither do the package's version, `base/` (errors, names, files: nothing there touches a number) and the
+declarations of settings (a plan holds every value that a run uses; what else was allowed changes nothing).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 from ffrepro.base import extensions
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
+from ffrepro.pipeline import vocabulary
 
 PACKAGE = "ffrepro"
 _NOT_COUNTED = f"{PACKAGE}.base"
+_DECLARATIONS = (vocabulary.NAME, vocabulary.EVALUATION)
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ def _canonical(node: Any, parts: list[str]) -> None:
         parts.append(type(node).__name__ + "(")
         for name, value in ast.iter_fields(node):
             if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                value = _without_docstring(value)
+                value = [statement for statement in _without_docstring(value) if not _declares_settings(statement)]
             if value is not None and value != []:
                 parts.append(name + "=")
                 _canonical(value, parts)
@@ -176,6 +179,15 @@ def _canonical(node: Any, parts: list[str]) -> None:
         parts.append("]")
     else:
         parts.append(repr(node))
+
+
+def _declares_settings(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in _DECLARATIONS
+        case ast.ImportFrom(module=module):
+            return module == vocabulary.BUILDERS
+    return False
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

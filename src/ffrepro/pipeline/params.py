@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonschema.exceptions import SchemaError
-
 from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.pipeline import checks, schema
-from ffrepro.pipeline.schema import Problem
+from ffrepro.pipeline import checks, schema, vocabulary
 from ffrepro.pipeline.settings import Vocabulary
 
 PARAMS = "params.yaml"
 SCHEMA = "workflow/schemas/params.schema.yaml"
-SETTINGS = "workflow/schemas/settings.yaml"
 
 
 @dataclass(frozen=True)
@@ -50,36 +46,22 @@ def load(root: Path) -> Params:
         FfreproError: whatever is wrong, all of it at once (up to ten problems), each with its key and line.
     """
     raw, lines = yamlfile.load(root / PARAMS)
-    vocabulary = load_vocabulary(root)
+    declared = load_vocabulary(root)
     form, _ = yamlfile.load(root / SCHEMA)
     schema.raise_problems(schema.check(raw, form), PARAMS, lines)
     # Names first: settings of a variant that does not exist cannot be looked at.
-    schema.raise_problems(checks.check_names(raw, vocabulary), PARAMS, lines)
-    schema.raise_problems(checks.check_settings(raw, vocabulary), PARAMS, lines)
-    return Params(root, raw, vocabulary)
+    schema.raise_problems(checks.check_names(raw, declared), PARAMS, lines)
+    schema.raise_problems(checks.check_settings(raw, declared), PARAMS, lines)
+    return Params(root, raw, declared)
 
 
 def load_vocabulary(root: Path) -> Vocabulary:
-    """Read workflow/schemas/settings.yaml.
+    """The settings that the code of the project in ``root`` declares.
 
     Raises:
-        FfreproError: it is no mapping of groups to settings to JSON schemas.
+        FfreproError: a declaration cannot be read.
     """
-    groups, lines = yamlfile.load(root / SETTINGS)
-    problems = []
-    for group, settings in groups.items():
-        if not isinstance(settings, dict):
-            problems.append(Problem((group,), "a group is a mapping of settings to JSON schemas", "write it as one"))
-            continue
-        for name, form in settings.items():
-            try:
-                schema.require_schema(form)
-            except SchemaError as error:
-                problems.append(Problem((group, name), f"no JSON schema: {error.message}", "correct it"))
-    schema.raise_problems(problems, SETTINGS, lines)
-    if not groups.get("training"):
-        raise FfreproError("the group `training` is missing", where=SETTINGS, fix="every trained run needs it")
-    return Vocabulary(groups)
+    return Vocabulary(vocabulary.read(root / "src"))
 
 
 def mirror(root: Path) -> str | None:

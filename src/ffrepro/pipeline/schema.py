@@ -88,11 +88,6 @@ def check(value: Any, schema: dict, at: KeyPath = ()) -> list[Problem]:
     return [problem for error in errors for problem in _problems(error, at)]
 
 
-def require_schema(schema: object) -> None:
-    """Raise jsonschema's SchemaError unless ``schema`` is a JSON schema."""
-    _Validator.check_schema(schema)
-
-
 def describe(schema: dict) -> str:
     """A schema in words: "a whole number, at least 1"; "one of rms, standardize"."""
     if "enum" in schema:

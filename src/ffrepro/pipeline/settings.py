@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ffrepro.base.settings import Declaration
 from ffrepro.base.yamlfile import KeyPath
-from ffrepro.pipeline.schema import Problem, check, describe, found
+from ffrepro.pipeline.schema import Problem, found
 
 WHEN = ("dataset", "treatment", "method", "variant", "experiment", "scale", "kind")
 
@@ -24,17 +24,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Which settings there are: group -> name -> JSON schema (workflow/schemas/settings.yaml)."""
+    """Which settings there are: group -> name -> declaration (``pipeline.vocabulary``)."""
 
-    groups: dict[str, dict[str, dict]]
-    _fits: dict[tuple[str, str, str], bool] = field(default_factory=dict, repr=False)
-
-    def fits(self, group: str, name: str, value: Any) -> bool:
-        """Whether ``value`` is allowed for a setting. Remembered: many runs share few values."""
-        key = (group, name, json.dumps(value))
-        if key not in self._fits:
-            self._fits[key] = not check(value, self.groups[group][name])
-        return self._fits[key]
+    groups: dict[str, dict[str, Declaration]]
 
     def having(self, name: str, groups: Iterable[str]) -> list[str]:
         """Those of ``groups`` that have a setting called ``name``."""
@@ -80,14 +72,14 @@ def pick(
         values, sources, problems (a value is left out where there is a problem with it).
     """
     values, sources, problems = {}, {}, []
-    for name, schema in vocabulary.groups[group].items():
+    for name, declaration in vocabulary.groups[group].items():
         setting = merged.get(name)
         if setting is None:
             what = f"no layer sets {name!r} ({group}), which {who} needs"
-            problems.append(Problem((*at, name), what, f"add it to a layer's set: {describe(schema)}"))
-        elif not vocabulary.fits(group, name, setting.value):
-            what = f"expected {describe(schema)}; {found(setting.value)}"
-            problems.append(Problem((*setting.path, "value"), what, f"{name} belongs to {group} in settings.yaml"))
+            problems.append(Problem((*at, name), what, f"add it to a layer's set: {declaration.describe()}"))
+        elif not declaration.allows(setting.value):
+            what = f"expected {declaration.describe()}; {found(setting.value)}"
+            problems.append(Problem((*setting.path, "value"), what, f"{name} ({group}): {declaration.meaning}"))
         else:
             values[name], sources[name] = setting.value, setting.source
     return values, sources, problems

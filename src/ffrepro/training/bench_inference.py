@@ -22,12 +22,18 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import integer
 from ffrepro.core import early_exit, seeds, updates
 from ffrepro.methods.base import Phase
 from ffrepro.training import machine, parts, timing
 from ffrepro.training.record import Record
 
-SETTINGS = frozenset({"bench_images", "bench_batch", "bench_singles", "bench_rounds"})
+SETTINGS = {
+    "bench_images": integer("images that are classified in batches", minimum=1),
+    "bench_batch": integer("images in a batch", minimum=2),
+    "bench_singles": integer("images that are classified one by one", minimum=1),
+    "bench_rounds": integer("interleaved rounds", minimum=3),
+}
 LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"

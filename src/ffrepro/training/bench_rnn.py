@@ -15,12 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro import methods
+from ffrepro.base.settings import integer
 from ffrepro.core import seeds
-from ffrepro.nets import build
+from ffrepro.nets import build, rnn
 from ffrepro.training import machine, memory, parts, timing
 from ffrepro.training.record import Record
 
-SETTINGS = frozenset({"hidden", "layers", "bench_batch", "bench_rounds"})
+SETTINGS = {
+    "hidden": rnn.SETTINGS["hidden"],
+    "layers": rnn.SETTINGS["layers"],
+    "bench_batch": integer("samples in the batch that is timed", minimum=2),
+    "bench_rounds": integer("interleaved rounds", minimum=3),
+}
 LR = 1e-3
 ADAMS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "single-tensor": {"foreach": False}}
 

@@ -9,9 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from ffrepro.base.settings import integer, number
+
 SETTINGS = {  # by classifier
-    "gbt": frozenset({"trees", "learning_rate", "leaves", "leaf_samples", "l2"}),
-    "logreg": frozenset({"inverse_penalty", "iterations"}),
+    "gbt": {
+        "trees": integer("boosting iterations", 100, minimum=1),
+        "learning_rate": number("shrinkage of each tree", 0.1, above=0),
+        "leaves": integer("leaves of a tree, at most", 31, minimum=2),
+        "leaf_samples": integer("samples in a leaf, at least", 20, minimum=1),
+        "l2": number("L2 penalty of leaf values", 0.0, minimum=0),
+    },
+    "logreg": {
+        "inverse_penalty": number("inverse of the L2 penalty's strength", 1.0, above=0),
+        "iterations": integer("iterations of the solver, at most", 1000, minimum=1),
+    },
 }
 
 

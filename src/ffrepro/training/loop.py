@@ -12,6 +12,7 @@ import time
 from functools import partial
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import integer, number
 from ffrepro.core import seeds
 from ffrepro.training import evaluate, machine, memory
 from ffrepro.training.parts import Place, about, load_data, make_method, make_task, now
@@ -19,7 +20,11 @@ from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer
 
-SETTINGS = frozenset({"max_epochs", "batch_size", "lr"})
+SETTINGS = {
+    "max_epochs": integer("epochs of a phase, at most", 10, minimum=1),
+    "batch_size": integer("samples in a batch", 128, minimum=2),
+    "lr": number("initial learning rate", 1e-3, above=0),
+}
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 
 

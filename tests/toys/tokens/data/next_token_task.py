@@ -4,7 +4,12 @@ import numpy as np
 import torch
 from ffrepro.data.toy_letters import LENGTH, VOCABULARY
 
+from ffrepro.base.settings import list_of, number
 from ffrepro.data.task import Task as Base
+
+SETTINGS = {
+    "split": list_of(number("", above=0, below=1), "shares of train, val and test", shortest=3, longest=3),
+}
 
 
 class Task(Base):

@@ -3,7 +3,10 @@
 import torch
 from torch.nn import functional as F
 
+from ffrepro.base.settings import number
 from ffrepro.methods.base import BaseMethod
+
+SETTINGS = {"weight_decay": number("L2 penalty", 0.0, minimum=0)}
 
 
 class Method(BaseMethod):

@@ -5,7 +5,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from ffrepro.base.settings import integer, list_of
 from ffrepro.nets.layers import initialise
+
+SETTINGS = {"widths": list_of(integer("", minimum=1), "units of each block", [16, 16], shortest=1)}
 
 
 class TokenBlocks(nn.Module):

@@ -2,6 +2,8 @@
 
 from ffrepro.data import images_task
 
+SETTINGS = images_task.SETTINGS
+
 
 class Task(images_task.Task):
     """Higher is better here."""

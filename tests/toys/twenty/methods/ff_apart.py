@@ -3,6 +3,8 @@
 from ffrepro.core import schedules
 from ffrepro.methods import ff
 
+SETTINGS = ff.SETTINGS
+
 
 class Method(ff.Method):
     """As ``ff``; each optimizer follows the loss that it lowers."""
