@@ -1,7 +1,8 @@
-"""The claims files: read, checked against their schema, and against themselves."""
+"""The claims of the studies: read, checked against their schema and themselves, completed from study.yaml."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 from jsonschema import Draft202012Validator
 
+from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
@@ -22,7 +24,7 @@ try:
 except ImportError:  # pragma: no cover
     from yaml import SafeLoader as Loader
 
-FOLDER = Path(__file__).parent
+FILE, STUDY = "claims.yaml", "study.yaml"
 SCHEMA = "workflow/schemas/claims.schema.yaml"
 
 
@@ -35,7 +37,7 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True)
 class Claims:
-    """One paper's claims file; ``content`` is the file, the rest are views of it."""
+    """One paper's claims; ``content`` is the file with what it takes from the study, the rest are views of it."""
 
     content: dict[str, Any]
 
@@ -166,7 +168,7 @@ class Claims:
 
 def papers() -> list[str]:
     """The papers that have a claims file."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return studies.having(FILE)
 
 
 def load(root: str | Path, paper: str) -> Claims:
@@ -177,23 +179,19 @@ def load(root: str | Path, paper: str) -> Claims:
         paper: the paper's key.
 
     Raises:
-        FfreproError: no such paper, or the file breaks its schema or contradicts itself.
+        FfreproError: no such paper, or the file breaks its schema or contradicts itself or its study.
     """
     if paper not in papers():
-        raise unknown("paper", paper, papers(), where=FOLDER)
-    path = FOLDER / f"{paper}.yaml"
-    content = _read(path)
-    check(content, _read(Path(root) / SCHEMA), path)
-    return Claims(content)
+        raise unknown("paper", paper, papers(), where=studies.FOLDER)
+    folder = studies.FOLDER / paper
+    return build(paper, _read(folder / FILE), _read(folder / STUDY), _read(Path(root) / SCHEMA), folder / FILE)
 
 
-def name_of(claim_id: str) -> str:
-    """``chikhachev2025_rnn/025`` as expressions call it: ``c025``."""
-    return "c" + claim_id.rsplit("/", 1)[1]
+def build(paper: str, content: dict, study: dict, schema: dict, where: object) -> Claims:
+    """Check a claims file and put in place what it takes from the study.
 
-
-def check(content: dict, schema: dict, where: object) -> None:
-    """Refuse a claims file that breaks its schema or refers to what is not there.
+    Args:
+        content: of the claims file. study: of study.yaml.
 
     Raises:
         FfreproError: with the first problem.
@@ -202,9 +200,65 @@ def check(content: dict, schema: dict, where: object) -> None:
     if problem is not None:
         place = "".join(f"[{part!r}]" for part in problem.absolute_path)
         raise FfreproError(problem.message[:300], where=f"{where} {place}", fix=f"{SCHEMA} says what is allowed")
+    whole = _completed(paper, content, study, where)
+    check(whole, where)
+    return Claims(whole)
+
+
+def _completed(paper: str, content: dict, study: dict, where: object) -> dict:
+    """The claims with full ids, the study's title, treatments and labels, and experiments by the names of their runs."""
+    there, labels = study["experiments"], {name: entry["label"] for name, entry in study["variants"].items()}
+    _known("treatment", content["treatments"], study["treatments"], where)
+    _known("variant", content["variants"], labels, where)
+    names = {}
+    for family, other in content["experiments"].items():
+        _known("treatment", other, content["treatments"], where)
+        standing = {treatment: other.get(treatment, family) for treatment in content["treatments"]}
+        _known("experiment", standing.values(), there, where)
+        names[family] = {treatment: _runs_of(name, treatment) for treatment, name in standing.items()}
+    whole = content | {
+        "paper": paper,
+        "title": study["title"],
+        "treatments": {name: study["treatments"][name] for name in content["treatments"]},
+        "variants": {name: labels[name] for name in content["variants"]},
+        "experiments": names,
+        "claims": [claim | {"id": f"{paper}/{claim['id']}"} for claim in content["claims"]],
+    }
+    if isinstance(content["budget"], str):
+        whole["budget"] = f"{paper}/{content['budget']}"
+    if "difficulty" in content:
+        spec = content["difficulty"]
+        _known("treatment", [spec["treatment"]], study["treatments"], where)
+        _known("variant", spec["methods"], labels, where)
+        _known("experiment", [name for entry in spec["methods"].values() for name in entry.values()], there, where)
+        whole["difficulty"] = spec | {
+            "methods": {
+                variant: {"label": labels[variant]}
+                | {key: _runs_of(name, spec["treatment"]) for key, name in entry.items()}
+                for variant, entry in spec["methods"].items()
+            }
+        }
+    return whole
+
+
+def _runs_of(experiment: str, treatment: str) -> str:
+    """What an experiment is called in run names, with ``{dataset}``."""
+    return f"{experiment}_{{dataset}}_{treatment}"
+
+
+def name_of(claim_id: str) -> str:
+    """``<paper>/025`` as expressions call it: ``c025``."""
+    return "c" + claim_id.rsplit("/", 1)[1]
+
+
+def check(content: dict, where: object) -> None:
+    """Refuse claims that refer to what is not there.
+
+    Raises:
+        FfreproError: with the first problem.
+    """
     ids = [claim["id"] for claim in content["claims"]]
     _known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
-    _known("paper of a claim", [i.split("/")[0] for i in ids], [content["paper"]], where)
     numbered = {i.split("/")[1] for i in ids}
     for table in content["tables"].values():
         _known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
@@ -255,7 +309,7 @@ def _read(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
-def _known(kind: str, wanted: list[str], available: Any, where: object) -> None:
+def _known(kind: str, wanted: Iterable[str], available: Any, where: object) -> None:
     for name in wanted:
         if name not in available:
             raise unknown(kind, name, available, where=where)

@@ -183,6 +183,7 @@ def _report_files(root: Path) -> tuple[str, ...]:
     that compares, and the nets whose parameters it counts.
     """
     package = root / "src/ffrepro"
-    files = [path for path in (package / "claims").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    found = [path for name in ("claims", "studies") for path in (package / name).rglob("*")]
+    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md"]
     files = sorted([*files, *(package / "nets").glob("*.py")])
     return (PARAMS, REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))

@@ -39,7 +39,7 @@ class Case:
 
     @property
     def variant_name(self) -> str:
-        """The variant with its grid point: ``ff_std_theta0.5``."""
+        """The variant with its grid point: ``<variant>_theta0.5``."""
         return self.variant + "".join(f"_{name}{_compact(value)}" for name, value in self.grid)
 
     def context(self, scale: str, method: str) -> dict[str, str]:
