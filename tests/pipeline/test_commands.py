@@ -132,9 +132,10 @@ def test_mistakes_exit_with_1_and_say_what_is_there(ffrepro, edit):
     code, out, err = ffrepro("plan", "--paper", "paper_b")
     assert (code, out) == (1, "")
     assert err == "ffrepro: error: unknown paper 'paper_b'\n  fix:   Did you mean 'paper_a'? Available: paper_a\n"
-    edit("          theta: {value: 7.0", "          thetta: {value: 7.0")
+    edit("theta: {value: 7.0", "thetta: {value: 7.0")
     code, _, err = ffrepro("plan", "--write")
-    assert code == 1 and "papers.paper_a.settings[2].set.thetta" in err and "Did you mean 'theta'?" in err
+    assert code == 1 and "Did you mean 'theta'?" in err
+    assert "variants.ff_std.set.thetta (src/ffrepro/studies/paper_a/study.yaml, line 12)" in err
 
 
 def test_outside_a_project(ffrepro, tmp_path_factory, monkeypatch):

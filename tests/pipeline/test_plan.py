@@ -111,18 +111,15 @@ def test_later_layers_win_and_only_where_they_match(plans):
     assert lite["lite/cpu/rnn_mcyt_corrected/bptt/seed0"]["training"]["max_epochs"] == 200
 
 
-def test_a_grid_point_wins_over_layers_and_matches_as_its_variant(plans):
+def test_a_grid_point_wins_over_blocks_and_matches_as_its_variant(plans):
     entry = by_run(plans())["smoke/cpu/theta_mcyt_corrected/ff_std_theta0.5/seed0"]
     assert entry["method"] == {"name": "ff_rnn", "norm": "standardize", "theta": 0.5}
     assert entry["origin"]["method.theta"] == "grid of experiment theta"
     assert entry["tags"] == {"tables": []}
 
 
-def test_an_experiment_can_be_named_in_a_layer(plans, edit):
-    edit(
-        "- when: {kind: bench}",
-        "- when: {experiment: theta}\n        set:\n          lr: {value: 0.5, source: x}\n      - when: {kind: bench}",
-    )
+def test_an_experiment_has_settings_of_its_own(plans, edit):
+    edit("    grid: {theta: [0.5, 2.0]}", "    grid: {theta: [0.5, 2.0]}\n    set: {lr: {value: 0.5, source: x}}")
     runs = by_run(plans())
     assert runs["smoke/cpu/theta_mcyt_corrected/ff_std_theta2/seed0"]["training"]["lr"] == 0.5
     assert runs["smoke/cpu/rnn_mcyt_corrected/ff_std/seed0"]["training"]["lr"] == 0.001
@@ -134,8 +131,8 @@ def test_notes_do_not_change_what_a_run_is(plans, edit):
         'clip_norm: {value: 1.0, source: "released code"}', 'clip_norm: {value: 1.0, source: "released code, line 12"}'
     )
     edit(
-        "        variants: [bptt, ff_std]\n        tables: [table1, table2]",
-        "        variants: [bptt, ff_std]\n        tables: [table1]",
+        "    variants: [bptt, ff_std]\n    tables: [table1, table2]",
+        "    variants: [bptt, ff_std]\n    tables: [table1]",
     )
     after = by_run(plans())["smoke/cpu/rnn_mcyt_corrected/bptt/seed0"]
     assert before != after and substance(before) == substance(after)

@@ -15,7 +15,7 @@ from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
 from ffrepro.pipeline.refresh import out_of_date
 from ffrepro.pipeline.workspace import open_workspace
-from ffrepro.training import classifiers
+from ffrepro.training import benches, classifiers
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,12 +67,13 @@ def test_every_group_of_settings_is_what_the_code_behind_it_reads(group):
         settings = schedules.SETTINGS[name]
     elif part == "fit":
         settings = classifiers.SETTINGS[name]
+    elif part == "bench":
+        settings = benches.find(name).SETTINGS
     else:
         module = {
             "training": "training.loop",
             "data": f"data.{name}_task",
             "net": f"nets.{name}",
-            "bench": f"training.bench_{name}",
         }[part]
         settings = import_module(f"ffrepro.{module}").SETTINGS
     assert settings == set(VOCABULARY[group])

@@ -63,7 +63,10 @@ def data(claims: Claims, root: Path, claim: dict) -> Finding:
     """Whether the prepared upstream data are what the paper says."""
     check = claim["check"]
     datasets = check.get("datasets", [check.get("dataset")])
-    found = {name: _probe(claims, root, name, check["probe"]) if "probe" in check else _manifest(root, name, check) for name in datasets}
+    found = {
+        name: _probe(claims, root, name, check["probe"]) if "probe" in check else _manifest(root, name, check)
+        for name in datasets
+    }
     absent = [name for name, value in found.items() if value is None]
     if absent:
         return Finding(

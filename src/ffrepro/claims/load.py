@@ -206,15 +206,17 @@ def build(paper: str, content: dict, study: dict, schema: dict, where: object) -
 
 
 def _completed(paper: str, content: dict, study: dict, where: object) -> dict:
-    """The claims with full ids, the study's title, treatments and labels, and experiments by the names of their runs."""
-    there, labels = study["experiments"], {name: entry["label"] for name, entry in study["variants"].items()}
+    """The claims with full ids, the study's title, treatments and labels, and experiments by the names of their runs.
+
+    A study may be cut down to a few experiments: the claims of the others then have no runs.
+    """
+    labels = {name: entry["label"] for name, entry in study["variants"].items()}
     _known("treatment", content["treatments"], study["treatments"], where)
     _known("variant", content["variants"], labels, where)
     names = {}
     for family, other in content["experiments"].items():
         _known("treatment", other, content["treatments"], where)
         standing = {treatment: other.get(treatment, family) for treatment in content["treatments"]}
-        _known("experiment", standing.values(), there, where)
         names[family] = {treatment: _runs_of(name, treatment) for treatment, name in standing.items()}
     whole = content | {
         "paper": paper,
@@ -230,7 +232,6 @@ def _completed(paper: str, content: dict, study: dict, where: object) -> dict:
         spec = content["difficulty"]
         _known("treatment", [spec["treatment"]], study["treatments"], where)
         _known("variant", spec["methods"], labels, where)
-        _known("experiment", [name for entry in spec["methods"].values() for name in entry.values()], there, where)
         whole["difficulty"] = spec | {
             "methods": {
                 variant: {"label": labels[variant]}

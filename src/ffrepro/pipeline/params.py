@@ -8,8 +8,8 @@ from pathlib import Path
 from jsonschema.exceptions import SchemaError
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline import checks, schema, studies, yamlfile
 from ffrepro.base.names import unknown
+from ffrepro.pipeline import checks, schema, studies, yamlfile
 from ffrepro.pipeline.schema import Problem, Source
 from ffrepro.pipeline.settings import Vocabulary
 from ffrepro.pipeline.yamlfile import KeyPath

@@ -90,7 +90,9 @@ def pick(
         setting = merged.get(name)
         if setting is None:
             what = f"no block sets {name!r} ({group}), which {who} needs"
-            problems.append(Problem((*at, name), what, f"add it to the defaults or to a narrower block: {describe(schema)}"))
+            problems.append(
+                Problem((*at, name), what, f"add it to the defaults or to a narrower block: {describe(schema)}")
+            )
         elif not vocabulary.fits(group, name, setting.value):
             what = f"expected {describe(schema)}; {found(setting.value)}"
             problems.append(Problem((*setting.path, "value"), what, f"{name} belongs to {group} in settings.yaml"))

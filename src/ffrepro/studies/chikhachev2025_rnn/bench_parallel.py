@@ -46,7 +46,11 @@ def worker(seconds: float) -> float:
 
 def together(processes: int, seconds: float) -> float:
     """Steps per second of ``processes`` workers that start at the same time, added up."""
-    command = [sys.executable, "-c", f"from ffrepro.studies.chikhachev2025_rnn.bench_parallel import worker; print(worker({seconds}))"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from ffrepro.studies.chikhachev2025_rnn.bench_parallel import worker; print(worker({seconds}))",
+    ]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
     ]
