@@ -149,7 +149,7 @@ def test_without_such_runs_nothing_is_extracted(project):
         ("seeds: 10", "seeds: 0", "scales.lite.seeds", "at least 1; found 0", ""),
         ("variants: [logreg]", "variants: [bptt]", "hard.variants[0]", "variant 'bptt' is trained", "other kind"),
         ("fit: logreg", "fit: logrek", "variants.logreg.fit", "unknown fit 'logrek'", "'logreg'"),
-        ("fit: logreg\n", "fit: logreg\n    net: rnn\n", "variants.logreg", "a learning method with its net, or a fit", ""),
+        ("fit: logreg\n", "fit: logreg\n    net: rnn\n", "variants.logreg", "its net, or a fit", ""),
         ("method: ff_rnn\n    net: rnn", "method: ff_rnn", "variants.ff_std", "a learning method with its net", ""),
     ],
 )  # fmt: skip

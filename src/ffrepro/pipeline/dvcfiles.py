@@ -86,7 +86,7 @@ def address(job: Job, plan: Plan | None) -> str:
 
 
 def plan_stage(workspace: Workspace) -> dict[str, Any]:
-    """The stage that turns params.yaml and the studies into plan files, so that `dvc repro` and `dvc exp run -S` take edits up."""
+    """The stage that makes plan files, so that `dvc repro` and `dvc exp run -S` take edits of YAML files up."""
     scale, profiles = workspace.scale, workspace.hardware
     return {
         "cmd": f"ffrepro plan --write --scale {scale} --hardware {' '.join(profiles)}",

@@ -1,4 +1,4 @@
-"""params.yaml and the studies expanded into runs. Pure: the same parameters and the same code give the same plan files."""
+"""params.yaml and the studies expanded into runs. Pure: the same of both and the same code give the same plan files."""
 
 from __future__ import annotations
 
