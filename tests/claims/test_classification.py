@@ -8,7 +8,7 @@ from helpers.net_records import PAPER, SCHEMES, Nets
 
 from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import facts, load, report, table_files, tables, verdict
+from ffrepro.claims import complete, facts, load, report, table_files, tables, verdict
 from ffrepro.claims.assess import assess, describe
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, compare
@@ -221,6 +221,7 @@ def _breakages():
 def test_a_wrong_file_is_refused(project_root, spoil, message):
     files = [studies.FOLDER / PAPER / load.FILE, studies.FOLDER / PAPER / load.STUDY, project_root / load.SCHEMA]
     content, study, schema = (yaml.safe_load(path.read_text()) for path in files)
+    content["claims"] = complete.expanded(content, "here")
     spoil(content)
     with pytest.raises(FfreproError, match=message):
         load.build(PAPER, content, study, schema, "here")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
+from ffrepro.claims.complete import completed, expanded, known
 
 if TYPE_CHECKING:
     from ffrepro.claims.records import Record
@@ -196,55 +196,14 @@ def build(paper: str, content: dict, study: dict, schema: dict, where: object) -
     Raises:
         FfreproError: with the first problem.
     """
+    content = content | {"claims": expanded(content, where)}
     problem = next(iter(Draft202012Validator(schema).iter_errors(content)), None)
     if problem is not None:
         place = "".join(f"[{part!r}]" for part in problem.absolute_path)
         raise FfreproError(problem.message[:300], where=f"{where} {place}", fix=f"{SCHEMA} says what is allowed")
-    whole = _completed(paper, content, study, where)
+    whole = completed(paper, content, study, where)
     check(whole, where)
     return Claims(whole)
-
-
-def _completed(paper: str, content: dict, study: dict, where: object) -> dict:
-    """The claims with full ids, the study's title, treatments and labels, and experiments by the names of their runs.
-
-    A study may be cut down to a few experiments: the claims of the others then have no runs.
-    """
-    labels = {name: entry["label"] for name, entry in study["variants"].items()}
-    _known("treatment", content["treatments"], study["treatments"], where)
-    _known("variant", content["variants"], labels, where)
-    names = {}
-    for family, other in content["experiments"].items():
-        _known("treatment", other, content["treatments"], where)
-        standing = {treatment: other.get(treatment, family) for treatment in content["treatments"]}
-        names[family] = {treatment: _runs_of(name, treatment) for treatment, name in standing.items()}
-    whole = content | {
-        "paper": paper,
-        "title": study["title"],
-        "treatments": {name: study["treatments"][name] for name in content["treatments"]},
-        "variants": {name: labels[name] for name in content["variants"]},
-        "experiments": names,
-        "claims": [claim | {"id": f"{paper}/{claim['id']}"} for claim in content["claims"]],
-    }
-    if isinstance(content["budget"], str):
-        whole["budget"] = f"{paper}/{content['budget']}"
-    if "difficulty" in content:
-        spec = content["difficulty"]
-        _known("treatment", [spec["treatment"]], study["treatments"], where)
-        _known("variant", spec["methods"], labels, where)
-        whole["difficulty"] = spec | {
-            "methods": {
-                variant: {"label": labels[variant]}
-                | {key: _runs_of(name, spec["treatment"]) for key, name in entry.items()}
-                for variant, entry in spec["methods"].items()
-            }
-        }
-    return whole
-
-
-def _runs_of(experiment: str, treatment: str) -> str:
-    """What an experiment is called in run names, with ``{dataset}``."""
-    return f"{experiment}_{{dataset}}_{treatment}"
 
 
 def name_of(claim_id: str) -> str:
@@ -259,41 +218,41 @@ def check(content: dict, where: object) -> None:
         FfreproError: with the first problem.
     """
     ids = [claim["id"] for claim in content["claims"]]
-    _known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
+    known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
     numbered = {i.split("/")[1] for i in ids}
     for table in content["tables"].values():
-        _known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
-        _known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
+        known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
+        known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
         wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
-        _known("row (its cells are not as many as the columns)", wrong, [], where)
+        known("row (its cells are not as many as the columns)", wrong, [], where)
     quantities = content["quantities"]
     budget, baseline = content["budget"], content["baseline"]
     if isinstance(budget, str):
-        _known("budget", [budget], ids, where)
+        known("budget", [budget], ids, where)
     else:
-        _known("experiment of the budget", budget, content["experiments"], where)
+        known("experiment of the budget", budget, content["experiments"], where)
         unlimited = set(content["experiments"]) - set(budget) - _benches(content)
-        _known("experiment (it has no budget)", unlimited, [], where)
-    _known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
+        known("experiment (it has no budget)", unlimited, [], where)
+    known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
     for claim in content["claims"]:
         place = f"{where} {claim['id']}"
-        _known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
+        known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
         named = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
         named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
-        _known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
+        known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
         for key in ("dataset", "variant"):
             wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
-            _known(key, wanted, content[f"{key}s"], place)
+            known(key, wanted, content[f"{key}s"], place)
         written = [claim.get(key) for key in ("published", "holds", "ours")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):
-            _known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
+            known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
     vocabulary = {"treatments": content["treatments"], "quantities": quantities}
     vocabulary |= {"datasets": content["datasets"], "variants": content["variants"]}
     for deviation in content["deviations"]:
         for key, wanted in deviation["touches"].items():
-            _known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+            known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
 
 
 def _benches(content: dict) -> set[str]:
@@ -308,9 +267,3 @@ def _benches(content: dict) -> set[str]:
 
 def _read(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), Loader)
-
-
-def _known(kind: str, wanted: Iterable[str], available: Any, where: object) -> None:
-    for name in wanted:
-        if name not in available:
-            raise unknown(kind, name, available, where=where)

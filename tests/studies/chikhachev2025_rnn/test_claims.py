@@ -8,7 +8,7 @@ import yaml
 
 from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import expressions, load
+from ffrepro.claims import complete, expressions, load
 
 PAPER = "chikhachev2025_rnn"
 # Typed from the paper's pages, independently of the claims file: data set -> columns of the table.
@@ -50,7 +50,8 @@ def parts(project_root):
     """(content, study, schema) to break."""
     folder = studies.FOLDER / PAPER
     files = [folder / load.FILE, folder / load.STUDY, project_root / load.SCHEMA]
-    return [yaml.safe_load(path.read_text()) for path in files]
+    content, study, schema = (yaml.safe_load(path.read_text()) for path in files)
+    return [content | {"claims": complete.expanded(content, "file")}, study, schema]
 
 
 def test_all_79_claims_in_order(claims):
@@ -209,6 +210,23 @@ def test_unknown_paper_and_table(project_root, claims):
         load.load(project_root, "chikhachev2025_rn")
     with pytest.raises(FfreproError, match="Available: table1, table2, table3"):
         claims.table("table4")
+
+
+def test_groups_and_cells_give_claims_what_they_have_in_common():
+    each = [{"id": "001", "cell": "auc", "value": 1, "beside": [{"label": "b"}]}, {"id": "002", "value": 2, "n": None}]
+    row = {"row": "r", "measure": {"experiment": "e"}, "each": each}
+    cells = {"auc": {"metric": "AUC", "measure": {"metric": "test/auc"}, "beside": [{"label": "a"}]}}
+    content = {"cells": cells, "claims": [{"id": "000"}, {"n": 5, "each": [row]}]}
+    first, second = {"n": 5, "row": "r", "measure": {"experiment": "e"}}, {"id": "002", "value": 2, "n": None}
+    assert complete.expanded(content, "here") == [
+        {"id": "000"},
+        first
+        | {"id": "001", "value": 1, "metric": "AUC", "measure": {"experiment": "e", "metric": "test/auc"}}
+        | {"beside": [{"label": "a"}, {"label": "b"}]},
+        first | second,
+    ]
+    with pytest.raises(FfreproError, match="Did you mean 'auc'"):
+        complete.expanded({"cells": cells, "claims": [{"cell": "aucc"}]}, "here")
 
 
 def test_experiments_are_those_of_the_study(parts):
