@@ -191,7 +191,7 @@ def test_absent_hardware_gets_no_job_and_is_no_failure(project):
 
 
 def test_both_engines_have_the_job_list_of_the_whole_project(tmp_path):
-    make_project(tmp_path, lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2))
+    make_project(tmp_path, {"params.yaml": lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2)})
     expected = {
         job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs})
         for job in open_workspace(tmp_path).jobs

@@ -55,7 +55,7 @@ def job_list(
     """Every job of a scale.
 
     Args:
-        raw: params.yaml, checked.
+        raw: params.yaml with its studies, checked.
         plans: the runs that have a job: those whose hardware is here.
         shown: runs without a job whose record is here all the same (imported): reports read them.
         code: the package's import closures.
