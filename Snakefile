@@ -1,8 +1,8 @@
-# The whole reproduction. What runs is declared in params.yaml; what each job reads and leaves is in
-# src/ffrepro/pipeline/jobs.py. Examples:
+# The whole reproduction. What runs is declared in params.yaml and the studies that it names; what each job reads and
+# leaves is in src/ffrepro/pipeline/jobs.py. Examples:
 #   snakemake --cores all                                    everything, at the scale of params.yaml
 #   snakemake --cores all --config scale=lite                real data, cut down
-#   snakemake --cores all chikhachev2025_rnn_table1          what one published table needs, and the table
+#   snakemake --cores all PAPER_table1                        what one published table needs, and the table
 from snakemake.utils import min_version
 
 min_version("9.0")

@@ -1,14 +1,14 @@
 """What a classification paper needs of the report: percent, twins, counts, budgets by experiment."""
 
-import copy
 import math
 
 import pytest
 import yaml
 from helpers.net_records import PAPER, SCHEMES, Nets
 
+from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import facts, load, report, table_files, tables, verdict
+from ffrepro.claims import complete, facts, load, report, table_files, tables, verdict
 from ffrepro.claims.assess import assess, describe
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, compare
@@ -219,10 +219,12 @@ def _breakages():
 
 @pytest.mark.parametrize(("spoil", "message"), _breakages(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_wrong_file_is_refused(project_root, spoil, message):
-    content = copy.deepcopy(yaml.safe_load((load.FOLDER / f"{PAPER}.yaml").read_text()))
+    files = [studies.FOLDER / PAPER / load.FILE, studies.FOLDER / PAPER / load.STUDY, project_root / load.SCHEMA]
+    content, study, schema = (yaml.safe_load(path.read_text()) for path in files)
+    content["claims"] = complete.expanded(content, "here")
     spoil(content)
     with pytest.raises(FfreproError, match=message):
-        load.check(content, yaml.safe_load((project_root / load.SCHEMA).read_text()), "here")
+        load.build(PAPER, content, study, schema, "here")
 
 
 MNIST = {

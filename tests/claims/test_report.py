@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from helpers.world import World
 
 from ffrepro.claims import html, markdown, report
 from ffrepro.claims.audit import checks, form
@@ -53,13 +54,7 @@ def _draw_few(scene):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, request):
     """A lite report of a small world: MCYT alone has runs; a stale record; smoke records beside."""
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    place = spec_from_file_location("claims_world", Path(__file__).with_name("conftest.py"))
-    conftest = module_from_spec(place)
-    place.loader.exec_module(conftest)
-    world = conftest.World(tmp_path_factory.mktemp("report"))
+    world = World(tmp_path_factory.mktemp("report"))
     few = pytest.MonkeyPatch()
     few.setattr(report, "draw_all", _draw_few)  # test_figures.py draws all of them
     request.addfinalizer(few.undo)

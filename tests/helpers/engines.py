@@ -24,7 +24,11 @@ COPIED = (
 
 
 def make_project(root, cut_down):
-    """Copy the project to ``root`` with params.yaml changed by ``cut_down(raw)``; the copy's own code runs in it."""
+    """Copy the project to ``root``; the copy's own code runs in it.
+
+    Args:
+        cut_down: YAML file -> a function that changes its content.
+    """
     ignore = shutil.ignore_patterns("__pycache__", "dvc")
     for name in COPIED:
         source, target = REPOSITORY / name, root / name
@@ -34,7 +38,8 @@ def make_project(root, cut_down):
         else:
             shutil.copy(source, target)
     shutil.copy(REPOSITORY / "params.yaml", root)
-    edit_params(root, cut_down)
+    for file, change in cut_down.items():
+        edit_yaml(root, file, change)
     (root / "reports/reference").mkdir(parents=True)
     (root / "reports/reference/index.json").write_text("{}\n")
     run(root, "git", "init", "--quiet")
@@ -44,11 +49,11 @@ def make_project(root, cut_down):
     commit(root, "project")
 
 
-def edit_params(root, change):
-    """Let ``change(raw)`` change params.yaml."""
-    raw = yaml.safe_load((root / "params.yaml").read_text())
-    change(raw)
-    (root / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False, width=120))
+def edit_yaml(root, file, change):
+    """Let ``change(content)`` change a YAML file."""
+    content = yaml.safe_load((root / file).read_text())
+    change(content)
+    (root / file).write_text(yaml.safe_dump(content, sort_keys=False, width=120))
 
 
 def commit(root, message):

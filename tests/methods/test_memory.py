@@ -6,7 +6,7 @@ from helpers.method_cases import CWC, build, make_batch, make_images
 
 from ffrepro import methods
 from ffrepro.nets.cnn import Cnn
-from ffrepro.training import bench_local
+from ffrepro.studies.ortiz2025_advancements import bench_local
 from ffrepro.training.memory import Peak
 
 STEPS, HIDDEN, BATCH = 40, 64, 64

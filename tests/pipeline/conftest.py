@@ -13,6 +13,7 @@ from ffrepro.pipeline.jobs import RECORD
 REPOSITORY = Path(__file__).parents[2]
 MINI = Path(__file__).parent / "mini"
 DECLARE = "from ffrepro.base.settings import choice, integer, number\n"
+STUDY = "src/ffrepro/studies/paper_a/study.yaml"
 CODE = {
     "base/errors.py": "class FfreproError(Exception):\n    pass\n",
     "core/goodness.py": "def goodness(x):\n    return (x * x).sum()\n",
@@ -60,7 +61,10 @@ def project(tmp_path):
     schemas = tmp_path / "workflow/schemas"
     schemas.mkdir(parents=True)
     shutil.copy(MINI / "params.yaml", tmp_path)
-    shutil.copy(REPOSITORY / "workflow/schemas/params.schema.yaml", schemas)
+    for name in ("params", "study"):
+        shutil.copy(REPOSITORY / f"workflow/schemas/{name}.schema.yaml", schemas)
+    (tmp_path / STUDY).parent.mkdir(parents=True)
+    shutil.copy(MINI / "study.yaml", tmp_path / STUDY)
     shutil.copy(MINI / "estimates.yaml", tmp_path / "workflow")
     for name, text in CODE.items():
         path = tmp_path / "src/ffrepro" / name
@@ -72,9 +76,10 @@ def project(tmp_path):
 
 @pytest.fixture
 def edit(project):
-    """Replace text in one of the project's files, once and only once."""
+    """Replace text in one of the project's files, once and only once: in params.yaml, else the study, or ``file``."""
 
-    def replace(old, new, file="params.yaml"):
+    def replace(old, new, file=None):
+        file = file or ("params.yaml" if old in (project / "params.yaml").read_text() else STUDY)
         path = project / file
         text = path.read_text()
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"

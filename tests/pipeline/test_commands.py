@@ -132,9 +132,10 @@ def test_mistakes_exit_with_1_and_say_what_is_there(ffrepro, edit):
     code, out, err = ffrepro("plan", "--paper", "paper_b")
     assert (code, out) == (1, "")
     assert err == "ffrepro: error: unknown paper 'paper_b'\n  fix:   Did you mean 'paper_a'? Available: paper_a\n"
-    edit("          theta: {value: 7.0", "          thetta: {value: 7.0")
+    edit("theta: {value: 7.0", "thetta: {value: 7.0")
     code, _, err = ffrepro("plan", "--write")
-    assert code == 1 and "papers.paper_a.settings[2].set.thetta" in err and "Did you mean 'theta'?" in err
+    assert code == 1 and "Did you mean 'theta'?" in err
+    assert "variants.ff_std.set.thetta (src/ffrepro/studies/paper_a/study.yaml, line " in err
 
 
 OUTSIDE = ("plan", "report", "trace table1", "track", "sync --to dvc", "export x.tgz", "import x.tgz", "bench rnn")
@@ -245,3 +246,40 @@ def test_doctor_without_space(ffrepro, fast_doctor, monkeypatch):
     monkeypatch.setattr(startup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 2**30}))
     code, out, _ = ffrepro("doctor")
     assert code == 1 and "FAIL: disk: free some: 2 GB are needed" in out
+
+
+def test_show_prints_each_setting_with_the_line_that_set_it(ffrepro, project):
+    study = "src/ffrepro/studies/paper_a/study.yaml"
+    lines = (project / study).read_text().splitlines()
+    code, out, _ = ffrepro("plan", "--show", "theta_mcyt_corrected/ff_std_theta2")
+    assert code == 0 and out.startswith("smoke/cpu/theta_mcyt_corrected/ff_std_theta2/seed0 ") and study in out
+    rows = {line.split()[0]: line.split(maxsplit=3)[1:] for line in out.splitlines()[2:]}
+    assert list(rows) == [
+        "data.length",
+        "net.hidden",
+        "method.norm",
+        "method.theta",
+        "training.max_epochs",
+        "training.lr",
+    ]
+    for key, (value, place, source) in rows.items():
+        line = lines[int(place.removeprefix("study.yaml:")) - 1]
+        assert key.partition(".")[2] in line
+        assert value.strip('"') in line
+        assert source in line or (key, source) == ("method.theta", "grid of experiment theta")
+    assert rows["training.max_epochs"][0] == "2"
+    code, out, _ = ffrepro("plan", "--show", "lite/m2pro/rnn_mcyt_corrected/bptt/seed1")
+    assert code == 0 and out.startswith("lite/m2pro/rnn_mcyt_corrected/bptt/seed1 ") and " 200 " in out
+    code, out, _ = ffrepro("plan", "--show", "interleaved")
+    assert (
+        "variants.bptt.method.clip_norm" in out
+        and "variants.ff_std.method.theta" in out
+        and "bench.bench_rounds" in out
+    )
+
+
+def test_show_of_no_run_and_of_several(ffrepro):
+    code, _, err = ffrepro("plan", "--show", "rnn_mcty_corrected")
+    assert code == 1 and "Did you mean 'rnn_mcyt_corrected'?" in err
+    code, _, err = ffrepro("plan", "--show", "ff_std")
+    assert code == 1 and "smoke/cpu/rnn_dollar_corrected/ff_std" in err and "part of" in err

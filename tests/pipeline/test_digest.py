@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.pipeline.digest import CodeDigest, roots
+from ffrepro.pipeline.digest import CodeDigest
 
 PLAN = {
     "kind": "train",
@@ -16,6 +16,7 @@ PLAN = {
 }
 BENCH = {
     "kind": "bench",
+    "paper": "paper_a",
     "dataset": "dollar",
     "data": {"name": "trajectories"},
     "bench": {"name": "rnn"},
@@ -38,7 +39,8 @@ def write(project):
     return lambda name, text: (project / "src/ffrepro" / name).write_text(text)
 
 
-def test_roots_of_a_run_and_of_a_bench():
+def test_roots_of_a_run_and_of_a_bench(project, write):
+    roots = CodeDigest(project / "src").roots
     assert roots(PLAN) == [
         "ffrepro.data.mcyt",
         "ffrepro.data.trajectories_task",
@@ -54,10 +56,12 @@ def test_roots_of_a_run_and_of_a_bench():
         "ffrepro.nets.rnn",
         "ffrepro.training.bench_rnn",
     ]
+    write("studies/paper_a/bench_rnn.py", "from ffrepro.training import loop\n")
+    assert roots(BENCH)[-1] == "ffrepro.studies.paper_a.bench_rnn"  # the study's own comes first
 
 
 def test_the_closure_follows_absolute_and_relative_imports_but_not_base(project):
-    assert CodeDigest(project / "src").closure(roots(PLAN)) == [
+    assert CodeDigest(project / "src").closure(CodeDigest(project / "src").roots(PLAN)) == [
         "ffrepro.core",
         "ffrepro.core.goodness",
         "ffrepro.data",

@@ -11,7 +11,7 @@ from helpers.engines import (
     commit,
     dvc_jobs,
     dvc_ran,
-    edit_params,
+    edit_yaml,
     make_project,
     nothing_to_do,
     run,
@@ -24,37 +24,39 @@ from ffrepro.pipeline.workspace import open_workspace
 
 pytestmark = pytest.mark.pipeline
 PAPER = "chikhachev2025_rnn"
+STUDY = f"src/ffrepro/studies/{PAPER}/study.yaml"
 BPTT = "smoke/cpu/rnn_dollar_corrected/bptt/seed0"
 FF = "smoke/cpu/rnn_dollar_corrected/ff_std/seed0"
 TABLES = [f"{PAPER}-table1", f"{PAPER}-table2", f"{PAPER}-table3"]
 
 
-def two_runs(raw):
-    """One data set, one treatment, one seed: BPTT and one FF variant."""
+def one_seed(raw):
+    """One paper, one seed."""
     raw["scales"]["smoke"]["seeds"] = 1
-    study = raw["papers"][PAPER]
-    study["experiments"]["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
+    raw["studies"] = [PAPER]
+
+
+def two_runs(study):
+    """One data set, one treatment: BPTT and one FF variant."""
     study["experiments"] = {"rnn": study["experiments"]["rnn"]}
-    study["settings"] = [layer for layer in study["settings"] if "experiment" not in layer.get("when", {})]
-    raw["papers"] = {PAPER: study}
+    study["experiments"]["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
 
 
-def another_lr(raw):
+def another_lr(study):
     """Change a number of the BPTT run alone."""
-    layer = {"when": {"variant": "bptt"}, "set": {"lr": {"value": 0.01, "source": "test"}}}
-    raw["papers"][PAPER]["settings"].append(layer)
+    study["variants"]["bptt"]["set"] = {"lr": {"value": 0.01, "source": "test"}}
 
 
-def other_words(raw):
+def other_words(study):
     """Change what is said about a number."""
-    raw["papers"][PAPER]["settings"][0]["set"]["lr"]["source"] = "read again"
+    study["settings"]["defaults"]["lr"]["source"] = "read again"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A project that Snakemake has finished, its work passed on to DVC and committed. Copy it, do not change it."""
     root = tmp_path_factory.mktemp("finished")
-    make_project(root, two_runs)
+    make_project(root, {"params.yaml": one_seed, STUDY: two_runs})
     snakemake(root)
     synced = run(root, "ffrepro", "sync", "--to", "dvc")
     assert synced == "9 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
@@ -106,7 +108,7 @@ def test_dvc_finds_nothing_to_do_after_snakemake_and_a_sync(finished):
 
 def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project):
     before = hashes(project, "runs", "data")
-    edit_params(project, another_lr)
+    edit_yaml(project, STUDY, another_lr)
     run(project, "ffrepro", "plan", "--write")
     differing = run(project, "dvc", "params", "diff")
     assert re.search(r"bptt/seed0\.json\s+training\.lr\s+0\.001\s+0\.01", differing)
@@ -136,7 +138,7 @@ def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project
 
 
 def test_snakemake_sees_the_same_edit(project):
-    edit_params(project, another_lr)
+    edit_yaml(project, STUDY, another_lr)
     dry = snakemake(project, "--dry-run")
     assert f"ffrepro train plan/{BPTT}.json" in dry and f"ffrepro train plan/{FF}.json" not in dry
     assert "ffrepro prepare" not in dry and f"--table {PAPER}/table1" in dry
@@ -144,7 +146,7 @@ def test_snakemake_sees_the_same_edit(project):
 
 def test_words_and_comments_retrain_nothing(project):
     replace(project, "src/ffrepro/methods/ff_rnn.py", "class Method", "# A comment.\nclass Method")
-    edit_params(project, other_words)
+    edit_yaml(project, STUDY, other_words)
     dry = snakemake(project, "--dry-run")
     assert "ffrepro train" not in dry and "ffrepro prepare" not in dry
     replace(project, "src/ffrepro/methods/ff_rnn.py", "# A comment.\nclass Method", "CODE = 1\n\n\nclass Method")
@@ -189,7 +191,7 @@ def test_absent_hardware_gets_no_job_and_is_no_failure(project):
 
 
 def test_both_engines_have_the_job_list_of_the_whole_project(tmp_path):
-    make_project(tmp_path, lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2))
+    make_project(tmp_path, {"params.yaml": lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2)})
     expected = {
         job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs})
         for job in open_workspace(tmp_path).jobs

@@ -6,6 +6,8 @@ from ffrepro.pipeline.workspace import open_workspace
 
 RAW = f"data/raw/standin/{ARCHIVES['trajectories'].file}"
 
+STUDY = "src/ffrepro/studies/paper_a/study.yaml"
+
 
 def jobs(project, scale=None):
     return {job.name: job for job in open_workspace(project, scale).jobs}
@@ -79,7 +81,7 @@ def test_a_table_waits_for_its_own_runs_and_the_report_for_all(project):
     assert len(runs("table/smoke/paper_a/table1")) == 16
     assert len(runs("table/smoke/paper_a/table2")) == 17  # with the bench
     assert len(runs("report/smoke")) == len(runs("track/smoke")) == 21
-    assert {"params.yaml", "reports/reference/index.json", "src/ffrepro/claims/load.py"} <= set(
+    assert {"params.yaml", "reports/reference/index.json", "src/ffrepro/claims/load.py", STUDY} <= set(
         listed["report/smoke"].inputs
     )
     assert listed["table/smoke/paper_a/table1"].command == "ffrepro report --scale smoke --table paper_a/table1"
@@ -87,7 +89,7 @@ def test_a_table_waits_for_its_own_runs_and_the_report_for_all(project):
 
 def test_data_that_no_run_uses_is_not_prepared(project, edit):
     edit("datasets: [dollar, mcyt]\n", "datasets: [mcyt]\n")
-    edit("datasets: [dollar]", "datasets: [mcyt]")
+    edit("datasets: [dollar]\n", "datasets: [mcyt]\n")
     assert [name for name in jobs(project) if name.startswith("prepare/")] == ["prepare/standin/mcyt"]
 
 

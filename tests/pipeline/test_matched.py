@@ -5,31 +5,32 @@ import pytest
 from ffrepro.base.errors import FfreproError
 from ffrepro.data.views import derived, prepared_set
 from ffrepro.pipeline import params
-from ffrepro.pipeline.digest import roots
+from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.pipeline.dvcfiles import stage_name
 from ffrepro.pipeline.jobs import Job
 from ffrepro.pipeline.workspace import open_workspace
 
 EXPERIMENT = """\
-      hard:
-        kind: fit
-        view: matched
-        datasets: [dollar, mcyt]
-        treatments: [matched]
-        variants: [logreg]
-        grid: {negatives: [released, far, close]}
-        scales:
-          smoke: {datasets: [mcyt], grid: {negatives: [released, close]}, seeds: 1}
-          lite: {seeds: 10}
-        tables: []
-      bench:
+  hard:
+    kind: fit
+    view: matched
+    datasets: [dollar, mcyt]
+    treatments: [matched]
+    variants: [logreg]
+    grid: {negatives: [released, far, close]}
+    scales:
+      smoke: {datasets: [mcyt], grid: {negatives: [released, close]}, seeds: 1}
+      lite: {seeds: 10}
+  bench:
 """
-SETTINGS = """\
-    settings:
-      - when: {variant: logreg}
-        set:
-          inverse_penalty: {value: 1.0, source: "chosen"}
-          negatives: {value: released, source: "chosen"}
+VARIANT = """\
+  logreg:
+    fit: logreg
+    label: LR
+    set:
+      inverse_penalty: {value: 1.0, source: "chosen"}
+      negatives: {value: released, source: "chosen"}
+groups:
 """
 RUN = "smoke/cpu/hard_mcyt_matched/logreg_negativesclose/seed0"
 
@@ -37,9 +38,8 @@ RUN = "smoke/cpu/hard_mcyt_matched/logreg_negativesclose/seed0"
 @pytest.fixture
 def matched(project, edit):
     """The small project with an experiment of kind fit on matched samples."""
-    edit("      bench:\n", EXPERIMENT)
-    edit("    settings:\n", SETTINGS)
-    edit("label: FF}", "label: FF}\n      logreg: {fit: logreg, label: LR}")
+    edit("  bench:\n", EXPERIMENT)
+    edit("groups:\n", VARIANT)
     return project
 
 
@@ -56,9 +56,8 @@ def test_a_scale_runs_the_part_it_names_and_all_of_what_it_does_not(matched):
 
 def test_other_experiments_and_their_plans_stay_as_they_are(project, edit):
     before = open_workspace(project).plans
-    edit("      bench:\n", EXPERIMENT)
-    edit("    settings:\n", SETTINGS)
-    edit("label: FF}", "label: FF}\n      logreg: {fit: logreg, label: LR}")
+    edit("  bench:\n", EXPERIMENT)
+    edit("groups:\n", VARIANT)
     after = [plan for plan in open_workspace(project).plans if plan["kind"] != "fit"]
     assert after == before
 
@@ -89,7 +88,11 @@ def test_the_plan_of_a_fit(matched):
         },
         "tags": {"tables": []},
     }
-    assert roots(plan) == ["ffrepro.data.matched_task", "ffrepro.data.mcyt", "ffrepro.training.fit"]
+    assert CodeDigest(matched / "src").roots(plan) == [
+        "ffrepro.data.matched_task",
+        "ffrepro.data.mcyt",
+        "ffrepro.training.fit",
+    ]
 
 
 def test_which_prepared_set_a_plan_reads():
@@ -146,14 +149,14 @@ def test_without_such_runs_nothing_is_extracted(project):
         ("seeds: 10", "seeds: 0", "scales.lite.seeds", "at least 1; found 0", ""),
         ("variants: [logreg]", "variants: [bptt]", "hard.variants[0]", "variant 'bptt' is trained", "other kind"),
         ("fit: logreg", "fit: logrek", "variants.logreg.fit", "unknown fit 'logrek'", "'logreg'"),
-        ("{fit: logreg,", "{fit: logreg, net: rnn,", "variants.logreg", "a learning method with its net, or a fit", ""),
-        ("{method: ff_rnn, net: rnn,", "{method: ff_rnn,", "variants.ff_std", "a learning method with its net", ""),
+        ("fit: logreg\n", "fit: logreg\n    net: rnn\n", "variants.logreg", "its net, or a fit", ""),
+        ("method: ff_rnn\n    net: rnn", "method: ff_rnn", "variants.ff_std", "a learning method with its net", ""),
     ],
 )  # fmt: skip
 def test_one_mistake_one_message(matched, edit, old, new, where, what, fix):
     edit(old, new)
     with pytest.raises(FfreproError) as caught:
         params.load(matched)
-    assert f"{where} (params.yaml, line " in caught.value.where
+    assert f"{where} (src/ffrepro/studies/paper_a/study.yaml, line " in caught.value.where
     assert what in str(caught.value)
     assert fix in str(caught.value)

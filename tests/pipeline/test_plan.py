@@ -111,18 +111,15 @@ def test_later_layers_win_and_only_where_they_match(plans):
     assert lite["lite/cpu/rnn_mcyt_corrected/bptt/seed0"]["training"]["max_epochs"] == 200
 
 
-def test_a_grid_point_wins_over_layers_and_matches_as_its_variant(plans):
+def test_a_grid_point_wins_over_blocks_and_matches_as_its_variant(plans):
     entry = by_run(plans())["smoke/cpu/theta_mcyt_corrected/ff_std_theta0.5/seed0"]
     assert entry["method"] == {"name": "ff_rnn", "norm": "standardize", "theta": 0.5}
     assert entry["origin"]["method.theta"] == "grid of experiment theta"
     assert entry["tags"] == {"tables": []}
 
 
-def test_an_experiment_can_be_named_in_a_layer(plans, edit):
-    edit(
-        "- when: {kind: bench}",
-        "- when: {experiment: theta}\n        set:\n          lr: {value: 0.5, source: x}\n      - when: {kind: bench}",
-    )
+def test_an_experiment_has_settings_of_its_own(plans, edit):
+    edit("    grid: {theta: [0.5, 2.0]}", "    grid: {theta: [0.5, 2.0]}\n    set: {lr: {value: 0.5, source: x}}")
     runs = by_run(plans())
     assert runs["smoke/cpu/theta_mcyt_corrected/ff_std_theta2/seed0"]["training"]["lr"] == 0.5
     assert runs["smoke/cpu/rnn_mcyt_corrected/ff_std/seed0"]["training"]["lr"] == 0.001
@@ -134,8 +131,8 @@ def test_notes_do_not_change_what_a_run_is(plans, edit):
         'clip_norm: {value: 1.0, source: "released code"}', 'clip_norm: {value: 1.0, source: "released code, line 12"}'
     )
     edit(
-        "        variants: [bptt, ff_std]\n        tables: [table1, table2]",
-        "        variants: [bptt, ff_std]\n        tables: [table1]",
+        "    variants: [bptt, ff_std]\n    tables: [table1, table2]",
+        "    variants: [bptt, ff_std]\n    tables: [table1]",
     )
     after = by_run(plans())["smoke/cpu/rnn_mcyt_corrected/bptt/seed0"]
     assert before != after and substance(before) == substance(after)
@@ -148,3 +145,35 @@ def test_grid_values_in_names():
     assert case.variant_name == "ff_theta10_normrms"
     assert case.experiment == "theta_mcyt_corrected"
     assert plan.Case("p", "t", {}, "d", "c", "ff", (("lr", 1e-05),)).variant_name == "ff_lr1e-05"
+
+
+def test_a_new_variant_is_one_entry(plans, edit):
+    """It takes its parent's method, net and settings, and joins the experiments that it names."""
+    before = by_run(plans())
+    entry = "  ff_rms: {extends: ff_std, label: FF2, experiments: [rnn], set: {norm: {value: rms, source: x}}}\n"
+    edit("groups:\n", entry + "groups:\n")
+    after = by_run(plans())
+    assert {run: plan for run, plan in after.items() if "/ff_rms/" not in run} == before
+    new = {run: plan for run, plan in after.items() if run not in before}
+    assert len(new) == 2 * 2 * 2  # data sets, treatments, seeds
+    plan = new["smoke/cpu/rnn_mcyt_as_published/ff_rms/seed0"]
+    assert plan["method"] == {"name": "ff_rnn", "norm": "rms", "theta": 7.0} and plan["data"]["length"] == 70
+    assert (plan["origin"]["method.norm"], plan["origin"]["method.theta"]) == ("x", "paper, Sec. 3.6.3")
+
+
+def test_blocks_win_in_the_documented_order(plans, edit):
+    """One setting, given in every kind of block: each later one takes over what the earlier ones gave."""
+    run = "smoke/cpu/theta_mcyt_corrected/ff_std_theta2/seed0"
+    blocks = [
+        ("  methods:\n", "  methods:\n    ff_rnn: {{lr: {}}}\n"),
+        ("    as_published:\n", "    corrected: {{lr: {}}}\n    as_published:\n"),
+        ("    label: FF\n    set:\n", "    label: FF\n    set:\n      lr: {}\n"),
+        ("  training: {kind", "  training: {{set: {{lr: {}}}, kind"),
+        ("    grid: {theta: [0.5, 2.0]}\n", "    grid: {{theta: [0.5, 2.0]}}\n    set: {{lr: {}}}\n"),
+        ("    smoke:\n", "    smoke:\n      lr: {}\n"),
+        ("    datasets: [mcyt]\n", "    datasets: [mcyt]\n    scales: {{smoke: {{set: {{lr: {}}}}}}}\n"),
+    ]
+    for number, (old, new) in enumerate(blocks, 1):
+        edit(old, new.format(f"{{value: 0.{number}, source: block {number}}}"))
+        plan = by_run(plans())[run]
+        assert (plan["training"]["lr"], plan["origin"]["training.lr"]) == (number / 10, f"block {number}")

@@ -16,7 +16,7 @@ from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
 from ffrepro.pipeline.refresh import out_of_date
 from ffrepro.pipeline.workspace import open_workspace
-from ffrepro.training import classifiers
+from ffrepro.training import benches, classifiers
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,13 +66,14 @@ def imported(group):
     part, _, name = group.partition(".")
     if part in ("schedule", "fit"):
         return {"schedule": schedules, "fit": classifiers}[part].SETTINGS[name]
+    if part == "bench":
+        return benches.find(name).SETTINGS
     module = {
         "training": "training.loop",
         "data": f"data.{name}_task",
         "evaluation": f"data.{name}_task",
         "net": f"nets.{name}",
         "method": f"methods.{name}",
-        "bench": f"training.bench_{name}",
     }[part]
     return getattr(import_module(f"ffrepro.{module}"), "EVALUATION_SETTINGS" if part == "evaluation" else "SETTINGS")
 

@@ -133,7 +133,7 @@ def test_dvc_yaml_in_groups(project):
 def test_groups_that_are_gone_lose_their_dvc_yaml(project, edit):
     refresh(open_workspace(project))
     (project / "workflow/dvc/theta_mcyt/dvc.lock").write_text("schema: '2.0'\n")
-    edit("        datasets: [mcyt]\n", "        datasets: [dollar]\n")
+    edit("    datasets: [mcyt]\n", "    datasets: [dollar]\n")
     assert "workflow/dvc/theta_mcyt/dvc.yaml" in out_of_date(open_workspace(project))
     refresh(open_workspace(project))
     assert not list((project / "workflow/dvc/theta_mcyt").iterdir())

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ffrepro.base import studies
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
+from ffrepro.base.names import unknown
 from ffrepro.claims import expressions, reference, verdict
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.formats import number, plain
 from ffrepro.claims.load import Claims, name_of
 from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.verdict import Verdict
-from ffrepro.data import npz
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,10 @@ def data(claims: Claims, root: Path, claim: dict) -> Finding:
     """Whether the prepared upstream data are what the paper says."""
     check = claim["check"]
     datasets = check.get("datasets", [check.get("dataset")])
-    found = {name: _probe(root, name) if "probe" in check else _manifest(root, name, check) for name in datasets}
+    found = {
+        name: _probe(claims, root, name, check["probe"]) if "probe" in check else _manifest(root, name, check)
+        for name in datasets
+    }
     absent = [name for name, value in found.items() if value is None]
     if absent:
         return Finding(
@@ -193,15 +195,15 @@ def _manifest(root: Path, dataset: str, check: dict) -> Any:
     return None
 
 
-def _probe(root: Path, dataset: str) -> float | None:
-    """Share of trajectories that one rule tells apart: human if no coordinate has more than two decimals."""
+def _probe(claims: Claims, root: Path, dataset: str, name: str) -> float | None:
+    """What a function of the study's ``probes`` says of a prepared upstream set; None where that is not here.
+
+    Raises:
+        FfreproError: there is no such function.
+    """
+    own = studies.module(claims.paper, "probes")
+    known = [key for key, value in vars(own).items() if callable(value) and not key.startswith("_")] if own else []
+    if name not in known:
+        raise unknown("probe", name, known, where=f"claims of {claims.paper}")
     path = root / f"data/prepared/upstream/{dataset}.npz"
-    if not path.is_file():
-        return None
-    stored = npz.load(path, ("x", "y", "offsets", "label"), fix=f"run again: ffrepro prepare {dataset}")
-    on_grid = np.ones(len(stored["x"]), bool)
-    for axis in ("x", "y"):
-        hundredths = stored[axis] * 100
-        on_grid &= np.abs(hundredths - np.round(hundredths)) < 1e-6
-    human = np.logical_and.reduceat(on_grid, stored["offsets"][:-1])
-    return round(float((human == (stored["label"] == 1)).mean()), 3)
+    return getattr(own, name)(path) if path.is_file() else None

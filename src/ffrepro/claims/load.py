@@ -1,4 +1,4 @@
-"""The claims files: read, checked against their schema, and against themselves."""
+"""The claims of the studies: read, checked against their schema and themselves, completed from study.yaml."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
-from ffrepro.base import yamlfile
+from ffrepro.base import studies, yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
+from ffrepro.claims.complete import completed, expanded, known
 
 if TYPE_CHECKING:
     from ffrepro.claims.records import Record
 
-FOLDER = Path(__file__).parent
+FILE, STUDY = "claims.yaml", "study.yaml"
 SCHEMA = "workflow/schemas/claims.schema.yaml"
 
 
@@ -30,7 +31,7 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True)
 class Claims:
-    """One paper's claims file; ``content`` is the file, the rest are views of it."""
+    """One paper's claims; ``content`` is the file with what it takes from the study, the rest are views of it."""
 
     content: dict[str, Any]
 
@@ -161,7 +162,7 @@ class Claims:
 
 def papers() -> list[str]:
     """The papers that have a claims file."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return studies.having(FILE)
 
 
 def load(root: str | Path, paper: str) -> Claims:
@@ -172,69 +173,80 @@ def load(root: str | Path, paper: str) -> Claims:
         paper: the paper's key.
 
     Raises:
-        FfreproError: no such paper, or the file breaks its schema or contradicts itself.
+        FfreproError: no such paper, or the file breaks its schema or contradicts itself or its study.
     """
     if paper not in papers():
-        raise unknown("paper", paper, papers(), where=FOLDER)
-    path = FOLDER / f"{paper}.yaml"
-    content, _ = yamlfile.load(path)
-    form, _ = yamlfile.load(Path(root) / SCHEMA)
-    check(content, form, path)
-    return Claims(content)
+        raise unknown("paper", paper, papers(), where=studies.FOLDER)
+    folder = studies.FOLDER / paper
+    return build(paper, _read(folder / FILE), _read(folder / STUDY), _read(Path(root) / SCHEMA), folder / FILE)
 
 
-def name_of(claim_id: str) -> str:
-    """``chikhachev2025_rnn/025`` as expressions call it: ``c025``."""
-    return "c" + claim_id.rsplit("/", 1)[1]
+def build(paper: str, content: dict, study: dict, schema: dict, where: object) -> Claims:
+    """Check a claims file and put in place what it takes from the study.
 
-
-def check(content: dict, schema: dict, where: object) -> None:
-    """Refuse a claims file that breaks its schema or refers to what is not there.
+    Args:
+        content: of the claims file. study: of study.yaml.
 
     Raises:
         FfreproError: with the first problem.
     """
+    content = content | {"claims": expanded(content, where)}
     problem = next(iter(Draft202012Validator(schema).iter_errors(content)), None)
     if problem is not None:
         place = "".join(f"[{part!r}]" for part in problem.absolute_path)
         raise FfreproError(problem.message[:300], where=f"{where} {place}", fix=f"{SCHEMA} says what is allowed")
+    whole = completed(paper, content, study, where)
+    check(whole, where)
+    return Claims(whole)
+
+
+def name_of(claim_id: str) -> str:
+    """``<paper>/025`` as expressions call it: ``c025``."""
+    return "c" + claim_id.rsplit("/", 1)[1]
+
+
+def check(content: dict, where: object) -> None:
+    """Refuse claims that refer to what is not there.
+
+    Raises:
+        FfreproError: with the first problem.
+    """
     ids = [claim["id"] for claim in content["claims"]]
-    _known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
-    _known("paper of a claim", [i.split("/")[0] for i in ids], [content["paper"]], where)
+    known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
     numbered = {i.split("/")[1] for i in ids}
     for table in content["tables"].values():
-        _known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
-        _known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
+        known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
+        known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
         wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
-        _known("row (its cells are not as many as the columns)", wrong, [], where)
+        known("row (its cells are not as many as the columns)", wrong, [], where)
     quantities = content["quantities"]
     budget, baseline = content["budget"], content["baseline"]
     if isinstance(budget, str):
-        _known("budget", [budget], ids, where)
+        known("budget", [budget], ids, where)
     else:
-        _known("experiment of the budget", budget, content["experiments"], where)
+        known("experiment of the budget", budget, content["experiments"], where)
         unlimited = set(content["experiments"]) - set(budget) - _benches(content)
-        _known("experiment (it has no budget)", unlimited, [], where)
-    _known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
+        known("experiment (it has no budget)", unlimited, [], where)
+    known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
     for claim in content["claims"]:
         place = f"{where} {claim['id']}"
-        _known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
+        known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
         named = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
         named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
-        _known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
+        known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
         for key in ("dataset", "variant"):
             wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
-            _known(key, wanted, content[f"{key}s"], place)
+            known(key, wanted, content[f"{key}s"], place)
         written = [claim.get(key) for key in ("published", "holds", "ours")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):
-            _known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
+            known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
     vocabulary = {"treatments": content["treatments"], "quantities": quantities}
     vocabulary |= {"datasets": content["datasets"], "variants": content["variants"]}
     for deviation in content["deviations"]:
         for key, wanted in deviation["touches"].items():
-            _known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+            known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
 
 
 def _benches(content: dict) -> set[str]:
@@ -247,7 +259,5 @@ def _benches(content: dict) -> set[str]:
     return {experiment for experiment, benches in read.items() if benches == {True}}
 
 
-def _known(kind: str, wanted: list[str], available: Any, where: object) -> None:
-    for name in wanted:
-        if name not in available:
-            raise unknown(kind, name, available, where=where)
+def _read(path: Path) -> Any:
+    return yamlfile.load(path)[0]

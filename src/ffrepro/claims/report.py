@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffrepro.base import studies
 from ffrepro.base.files import dump_json, write_bytes, write_text
-from ffrepro.claims import beside, difficulty, export, html, load, markdown, sections, table_files, tables
+from ffrepro.claims import beside, export, html, load, markdown, sections, table_files, tables
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.audit import section as audit
 from ffrepro.claims.blocks import Block, Picture
@@ -56,16 +57,16 @@ def build_report(root: str | Path, scale: str, hardware: Iterable[str], plans: l
     root, hardware = Path(root), list(hardware)
     store = Store(root, plans, hardware)
     papers = dict.fromkeys(plan["paper"] for plan in plans)
-    studies = [_study(root, store, scale, paper) for paper in papers if paper in load.papers()]
+    found = [_study(root, store, scale, paper) for paper in papers if paper in load.papers()]
     records = store.of_scale(scale)
     folder = root / "reports" / scale
     # Pictures of an earlier report that this one does not draw would be taken for its own.
     shutil.rmtree(folder / "figures", ignore_errors=True)
-    content = _content(store, scale, hardware, studies)
+    content = _content(store, scale, hardware, found)
     for picture in sections.pictures(content):
         write_bytes(folder / picture.path, picture.png)
     write_text(folder / "results.csv", export.results_csv(records))
-    write_text(folder / "verdicts.csv", export.verdicts_csv([study.assessments for study in studies]))
+    write_text(folder / "verdicts.csv", export.verdicts_csv([study.assessments for study in found]))
     write_text(folder / "curves.csv", export.curves_csv(records))
     write_text(folder / "metrics.json", dump_json(export.metrics(records)))
     write_text(folder / "report.md", markdown.render(content))
@@ -88,19 +89,25 @@ def _runs(result: TableResult) -> list[tuple[str, ...]]:
     return [cell.runs for cell in result.cells.values()]
 
 
-def _content(store: Store, scale: str, hardware: list[str], studies: list[Study]) -> list[Block]:
+def _content(store: Store, scale: str, hardware: list[str], found: list[Study]) -> list[Block]:
     content = sections.head(store, scale, hardware)
-    for study in studies:
+    for study in found:
         paper = study.claims.paper
         content += sections.summary(study.claims, study.assessments)
         content += sections.paper_tables(study.claims, study.tables)
         content += sections.figures(study.claims, [(drawn, _picture(paper, drawn)) for drawn in study.figures])
         content += beside.section(study.claims, store, scale)
-        content += difficulty.section(study.claims, store, scale)
+        content += _own_sections(study.claims, store, scale)
         content += sections.all_claims(study.claims, study.assessments)
         content += audit.section(paper)
         content += sections.deviations(study.claims)
     return content + sections.tail(store, scale)
+
+
+def _own_sections(claims: Claims, store: Store, scale: str) -> list[Block]:
+    """What the study's ``sections`` module adds to the report."""
+    own = studies.module(claims.paper, "sections")
+    return own.sections(claims, store, scale) if own else []
 
 
 def _picture(paper: str, drawn: Drawn) -> Picture:

@@ -275,6 +275,6 @@ def _how(scale: str) -> list[Block]:
             f"ffrepro plan --scale {scale}                           # what would run, and how long it takes\n"
             f"snakemake --cores all --config scale={scale}           # everything, this report last\n"
             f"ffrepro report --scale {scale}                         # this report again, from the records\n"
-            "ffrepro trace 'table1 mcyt ff_std auc'              # from a published number to its runs"
+            "ffrepro trace CLAIM                                 # from a published number to its runs"
         ),
     ]

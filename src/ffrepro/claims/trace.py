@@ -21,7 +21,7 @@ def find(root: str | Path, wanted: str) -> tuple[Claims, list[str]]:
     """The claims that a user means, and their claims file.
 
     Args:
-        wanted: an id (``chikhachev2025_rnn/027``), or words that must all occur in a claim: "table1 mcyt ff_std auc".
+        wanted: an id (``<paper>/027``), or words that must all occur in a claim: "table1 mcyt auc".
 
     Raises:
         FfreproError: nothing fits; the message names the nearest claims.
@@ -43,8 +43,8 @@ def find(root: str | Path, wanted: str) -> tuple[Claims, list[str]]:
         near = [name for name in sorted(score, key=score.get, reverse=True)[:_SUGGESTED] if score[name]]
     raise FfreproError(
         f"no claim {wanted!r}",
-        where="src/ffrepro/claims/*.yaml",
-        fix=f"nearest: {', '.join(near) or 'none'}; or give words of it: 'table1 mcyt ff_std auc'",
+        where="src/ffrepro/studies/*/claims.yaml",
+        fix=f"nearest: {', '.join(near) or 'none'}; or give words of it: 'table1 mcyt auc'",
     )
 
 

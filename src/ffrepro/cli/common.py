@@ -20,7 +20,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     """``--paper``, ``--table``, ``--experiment``, ``--max-hours``."""
     parser.add_argument("--paper", help="only this paper's runs")
     parser.add_argument("--table", help="only the runs behind a table: table1, or PAPER/table1")
-    parser.add_argument("--experiment", help="only this experiment: rnn, or rnn_mcyt_corrected")
+    parser.add_argument("--experiment", help="only this experiment: as its study names it, or as in a run's name")
     parser.add_argument("--max-hours", type=float, metavar="H", help="only runs that take at most H hours")
 
 

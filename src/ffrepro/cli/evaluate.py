@@ -16,8 +16,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="evaluate a finished run's weights again",
         description="Load the weights of a run that was trained with --keep-weights; print its metrics on a split as "
         "JSON. The record is left as it is.",
-        epilog="example:\n  ffrepro train --keep-weights plan/smoke/cpu/rnn_mcyt_corrected/ff_std/seed0.json\n"
-        "  ffrepro evaluate plan/smoke/cpu/rnn_mcyt_corrected/ff_std/seed0.json --split val",
+        epilog="example:\n  ffrepro train --keep-weights plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json\n"
+        "  ffrepro evaluate plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json --split val",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="the run's plan file")

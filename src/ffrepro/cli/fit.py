@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="fit one baseline classifier of the plan",
         description="Fit a classifier on kinematic features, test it, and leave its record under runs/. A finished run "
         "is not repeated.",
-        epilog="example:\n  ffrepro fit plan/smoke/cpu/matched_baselines_dollar_matched/gbt_negativesclose/seed0.json",
+        epilog="example:\n  ffrepro fit plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")

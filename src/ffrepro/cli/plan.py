@@ -8,11 +8,12 @@ from dataclasses import asdict
 
 from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
-from ffrepro.pipeline import status
+from ffrepro.pipeline import show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.refresh import out_of_date, refresh
 from ffrepro.pipeline.status import NOT_HERE, Status
+from ffrepro.pipeline.studies import file_of
 from ffrepro.pipeline.workspace import Workspace, open_workspace
 
 _EPILOG = """\
@@ -20,7 +21,8 @@ example:
   ffrepro plan                                  what is done and what is left, with times
   ffrepro plan --scale lite --table table1      what table 1 would cost on real data, cut down
   ffrepro plan --scale paper --hardware cpu cuda  what everything costs on either, whether it is here or not
-  ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml
+  ffrepro plan --show RUN                       a run's settings: values, the lines that set them, sources
+  ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml or a study
 
 Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
 in another experiment, by epochs and samples, else from workflow/estimates.yaml. The last two are upper bounds:
@@ -35,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "plan",
         help="which runs there are, what is done, what the rest costs",
-        description="List the runs that params.yaml declares: state, time, memory and disk.",
+        description="List the runs that params.yaml and its studies declare: state, time, memory and disk.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,6 +49,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     action.add_argument(
         "--check", action="store_true", help="check that plan files and dvc.yaml are up to date and limits kept"
     )
+    action.add_argument(
+        "--show", metavar="RUN", help="print the settings of a run: its name, or a part that fits it alone"
+    )
     parser.set_defaults(run=run)
 
 
@@ -55,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     workspace = open_workspace(project.folder(), args.scale, args.hardware)
     if args.write:
         return _write(workspace)
+    if args.show:
+        return _show(_where(workspace, args), args.show)
     estimator = Estimator(workspace)
     if args.check:
         return _check(workspace, estimator)
@@ -64,6 +71,25 @@ def run(args: argparse.Namespace) -> int:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
     else:
         _print_table(workspace, rows, estimator)
+    return 0
+
+
+def _where(workspace: Workspace, args: argparse.Namespace) -> Workspace:
+    """The workspace of the run that is asked for: a name in full begins with its scale and hardware."""
+    scale, _, rest = args.show.partition("/")
+    hardware = rest.partition("/")[0]
+    raw = workspace.params.raw
+    if scale not in raw["scales"] or hardware not in raw["hardware_profiles"]:
+        return workspace
+    if (scale, [hardware]) == (workspace.scale, workspace.hardware):
+        return workspace
+    return open_workspace(workspace.root, scale, [hardware])
+
+
+def _show(workspace: Workspace, wanted: str) -> int:
+    plan = show.find(workspace, wanted)
+    print(f"{plan['run']} ({plan['kind']}), by {file_of(plan['paper'])}")
+    print("\n".join(common.columns([("setting", "value", "set in", "source"), *show.rows(workspace, plan)])))
     return 0
 
 

@@ -11,7 +11,7 @@ from ffrepro.cli.evidence import all_plans
 _EPILOG = """\
 example:
   ffrepro report                                             everything, at params.yaml's scale
-  ffrepro report --scale lite --table chikhachev2025_rnn/table1
+  ffrepro report --scale lite --table PAPER/table1
 
 Tables and figures are of the scale; each verdict rests on the best evidence there is, committed records included.
 Missing records are named in the report and are no error.

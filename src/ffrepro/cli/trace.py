@@ -9,8 +9,8 @@ from ffrepro.cli.evidence import all_plans
 
 _EPILOG = """\
 example:
-  ffrepro trace chikhachev2025_rnn/027
-  ffrepro trace table1 mcyt ff_std auc          words of the claim: paper, table, data set, variant, metric
+  ffrepro trace PAPER/027
+  ffrepro trace table1 mcyt auc                 words of the claim: paper, table, data set, variant, metric
 
 The way has five hops: the claim and its place in the paper; what measures it; the runs and their verdict; the
 records' files with their hashes; the settings of the runs and where each comes from.

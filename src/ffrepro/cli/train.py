@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="train one run of the plan",
         description="Train, validate and test one run, and leave its record under runs/. A killed run goes on from its "
         "last checkpoint; a finished one is not repeated.",
-        epilog="example:\n  ffrepro train plan/smoke/cpu/rnn_mcyt_corrected/ff_std/seed0.json",
+        epilog="example:\n  ffrepro train plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")

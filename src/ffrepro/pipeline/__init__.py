@@ -1,1 +1,1 @@
-"""Floor 5: params.yaml -> plan files -> Snakemake and DVC. Never imports torch: the Snakefile imports it."""
+"""Floor 5: params.yaml and studies -> plan files -> Snakemake and DVC. No torch: the Snakefile imports it."""

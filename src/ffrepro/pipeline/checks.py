@@ -1,4 +1,4 @@
-"""What a JSON schema cannot say about params.yaml: names that must exist, layers that must matter."""
+"""What a JSON schema cannot say about params.yaml and the studies: names that must exist, blocks that must matter."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from ffrepro.base.yamlfile import KeyPath
 from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve
 from ffrepro.pipeline.schema import Problem, unknown_name
-from ffrepro.pipeline.settings import Vocabulary, as_list
+from ffrepro.pipeline.settings import Vocabulary
 
 AUTO = "auto"
-KINDS = ("train", "bench", "fit")
-TREATMENTS = ("as_published", "corrected", "matched")
 
 
 def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
@@ -25,7 +23,7 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         problems += _one(path, "data family", dataset["family"], _suffixes(vocabulary, "data."))
     for paper, study in raw["papers"].items():
         at = ("papers", paper)
-        problems += _each((*at, "limit_hours"), "scale", study.get("limit_hours", {}), raw["scales"])
+        problems += _each((*at, "limit_hours"), "scale", study["limit_hours"], raw["scales"])
         for name, variant in study["variants"].items():
             here = (*at, "variants", name)
             if set(variant) - {"label"} not in ({"method", "net"}, {"fit"}):
@@ -37,6 +35,7 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         for name, entry in study["experiments"].items():
             here = (*at, "experiments", name)
             problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
+            problems += _each((*here, "treatments"), "treatment", entry["treatments"], study["treatments"])
             problems += _each((*here, "variants"), "variant", entry["variants"], study["variants"])
             problems += _each((*here, "tables"), "table", entry["tables"], study["tables"])
             for part in ("bench", "schedule"):
@@ -46,8 +45,8 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             problems += _scale_problems(raw, here, entry)
             if "view" in entry:
                 problems += _one((*here, "view"), "view", entry["view"], _suffixes(vocabulary, "data."))
-        problems += _when_problems(raw, paper, study)
-        problems += _setting_names(vocabulary, paper, study)
+        problems += _conditions(raw, study)
+        problems += _setting_names(vocabulary, at, study)
     return problems
 
 
@@ -70,7 +69,7 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
 
 
 def case_path(case: Case) -> KeyPath:
-    """Where a case's experiment stands in params.yaml."""
+    """Where a case's experiment stands."""
     return ("papers", case.paper, "experiments", case.family)
 
 
@@ -115,62 +114,56 @@ def _scale_problems(raw: dict, here: KeyPath, entry: dict) -> Iterator[Problem]:
             yield from _each((*path, "grid", name), f"{name} of this experiment", values, there)
 
 
-def _when_problems(raw: dict, paper: str, study: dict) -> Iterator[Problem]:
+def _conditions(raw: dict, study: dict) -> Iterator[Problem]:
+    """What blocks of settings are for, and refinements that nothing could fulfil."""
     available = {
         "dataset": raw["datasets"],
-        "treatment": TREATMENTS,
+        "treatment": study["treatments"],
         "method": {method_of(variant) for variant in study["variants"].values()},
-        "variant": study["variants"],
-        "experiment": study["experiments"],
         "scale": raw["scales"],
-        "kind": KINDS,
     }
-    for index, layer in enumerate(study["settings"]):
-        for key, wanted in layer.get("when", {}).items():
-            path = ("papers", paper, "settings", index, "when", key)
-            for position, name in enumerate(as_list(wanted)):
-                where = (*path, position) if isinstance(wanted, list) else path
-                yield from _one(where, f"{key} of this paper", name, available[key])
+    for layer in study["settings"]:
+        for key, path in layer.places.items():
+            for name in layer.when[key]:
+                yield from _one(path, f"{key} of this paper", name, available[key])
+            if not layer.when[key]:
+                yield Problem(path, f"the block around it is for another {key}", "write it in a block of its own")
 
 
-def _setting_names(vocabulary: Vocabulary, paper: str, study: dict) -> Iterator[Problem]:
+def _setting_names(vocabulary: Vocabulary, at: KeyPath, study: dict) -> Iterator[Problem]:
     names = sorted({name for group in vocabulary.groups.values() for name in group})
-    at = ("papers", paper)
-    for index, layer in enumerate(study["settings"]):
-        yield from _each((*at, "settings", index, "set"), "setting", layer["set"], names)
+    for layer in study["settings"]:
+        yield from _each(layer.path, "setting", layer.values, names)
     for family, entry in study["experiments"].items():
         yield from _each((*at, "experiments", family, "grid"), "setting", entry.get("grid", {}), names)
 
 
 def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
-    """Layers that no run of the declared variants could match, and settings that none of those that could has.
+    """Blocks that no run of the declared variants could take, and settings that none of those that could has.
 
     The experiments do not matter here: a study may be cut down without touching its settings.
     """
-    for paper, study in raw["papers"].items():
-        for index, layer in enumerate(study["settings"]):
-            when, path = layer.get("when", {}), ("papers", paper, "settings", index)
+    for study in raw["papers"].values():
+        for layer in study["settings"]:
             variants = [
                 variant
                 for name, variant in study["variants"].items()
-                if name in as_list(when.get("variant", name))
-                and method_of(variant) in as_list(when.get("method", method_of(variant)))
+                if name in layer.when.get("variant", [name])
+                and method_of(variant) in layer.when.get("method", [method_of(variant)])
             ]
             if not variants:
-                yield Problem((*path, "when"), "no variant has this name and this method", "name one or the other")
+                yield Problem(layer.path, "no variant that this block is for has this method", "name one that has")
                 continue
             used = {f"{p}.{variant[p]}" for variant in variants for p in ("net", "method", "fit") if p in variant}
-            names = as_list(when.get("dataset", list(raw["datasets"])))
+            names = layer.when.get("dataset", list(raw["datasets"]))
             views = {raw["datasets"][name]["family"] for name in names}
             views |= set(_suffixes(vocabulary, "data.")) - {entry["family"] for entry in raw["datasets"].values()}
             used |= {f"{part}.{view}" for part in ("data", "evaluation") for view in views}
-            kinds = as_list(when.get("kind", list(KINDS)))
-            parts = ("training", "schedule.") * ("train" in kinds) + ("bench.",) * ("bench" in kinds)
-            used |= {group for group in vocabulary.groups if group.startswith(parts)}
-            for name in layer["set"]:
+            used |= {group for group in vocabulary.groups if group.startswith(("training", "schedule.", "bench."))}
+            for name in layer.values:
                 if not vocabulary.having(name, used):
-                    what = f"no run that this layer matches has the setting {name!r}"
-                    yield Problem((*path, "set", name), what, "move it to a layer for runs that use it, or remove it")
+                    what = f"no run that this block is for has the setting {name!r}"
+                    yield Problem((*layer.path, name), what, "move it to a block for runs that use it, or remove it")
 
 
 def _benches_apart(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:

@@ -42,7 +42,20 @@ class CodeDigest:
 
     def for_plan(self, plan: dict[str, Any]) -> str:
         """The digest that goes into a plan file."""
-        return self.of(roots(plan))
+        return self.of(self.roots(plan))
+
+    def roots(self, plan: dict[str, Any]) -> list[str]:
+        """The modules that a run starts from; a bench may be the study's own."""
+        if plan["kind"] == "bench":
+            name = f"bench_{plan['bench']['name']}"
+            own = f"{PACKAGE}.studies.{plan['paper']}.{name}"
+            start = own if self._file(own) else f"{PACKAGE}.training.{name}"
+        else:
+            start = f"{PACKAGE}.training.{'fit' if plan['kind'] == 'fit' else 'loop'}"
+        names = {start, f"{PACKAGE}.data.{plan['dataset']}", f"{PACKAGE}.data.{plan['data']['name']}_task"}
+        for variant in {"bench": plan.get("variants", {}).values(), "train": (plan,)}.get(plan["kind"], ()):
+            names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
+        return sorted(names)
 
     def of(self, names: Iterable[str]) -> str:
         """Hex SHA-256 of the closure of the given modules.
@@ -100,24 +113,8 @@ class CodeDigest:
             where=folder / f"{name.split('.')[-1]}.py",
             fix=f"did you mean {close!r}?"
             if close
-            else "params.yaml names a method, net, data set or bench without code",
+            else "params.yaml or a study names a method, net, data set or bench without code",
         )
-
-
-def roots(plan: dict[str, Any]) -> list[str]:
-    """The modules that a run starts from."""
-    match plan["kind"]:
-        case "bench":
-            start, variants = f"bench_{plan['bench']['name']}", plan["variants"].values()
-        case "fit":
-            start, variants = "fit", ()
-        case _:
-            start, variants = "loop", (plan,)
-    names = {f"{PACKAGE}.training.{start}", f"{PACKAGE}.data.{plan['dataset']}"}
-    names.add(f"{PACKAGE}.data.{plan['data']['name']}_task")
-    for variant in variants:
-        names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
-    return sorted(names)
 
 
 def _skipped(name: str) -> bool:

@@ -21,7 +21,7 @@ from ffrepro.pipeline.workspace import Workspace
 
 ROOT_FILE = "dvc.yaml"
 GROUPS = "workflow/dvc"
-HEADER = "# Generated from params.yaml by `ffrepro plan --write`: edit params.yaml, not this file.\n"
+HEADER = "# Generated from params.yaml and the studies by `ffrepro plan --write`: edit those, not this file.\n"
 _NOTES = ("origin", "tags")  # parts of a plan that decide no number
 
 
@@ -87,7 +87,7 @@ def address(job: Job, plan: Plan | None) -> str:
 
 
 def plan_stage(workspace: Workspace) -> dict[str, Any]:
-    """The stage that turns params.yaml into plan files, so that `dvc repro` and `dvc exp run -S` take edits up."""
+    """The stage that makes plan files, so that `dvc repro` and `dvc exp run -S` take edits of YAML files up."""
     scale, profiles = workspace.scale, workspace.hardware
     return {
         "cmd": f"ffrepro plan --write --scale {scale} --hardware {' '.join(profiles)}",

@@ -222,6 +222,6 @@ def over_limits(workspace: Workspace, estimator: Estimator) -> list[str]:
 
 
 def _declared(variant: str, table: dict) -> str | None:
-    """The table's entry for a variant; ``ff_std_theta0.5`` falls back on ``ff_std``."""
+    """The table's entry for a variant; a point of a grid (``a_theta0.5``) falls back on what it varies (``a``)."""
     fitting = [name for name in table if variant == name or variant.startswith(f"{name}_")]
     return max(fitting, key=len, default=ANY if ANY in table else None)

@@ -51,7 +51,7 @@ def job_list(
     """Every job of a scale.
 
     Args:
-        raw: params.yaml, checked.
+        raw: params.yaml with its studies, checked.
         plans: the runs that have a job: those whose hardware is here.
         shown: runs without a job whose record is here all the same (imported): reports read them.
         code: the package's import closures.
@@ -179,6 +179,7 @@ def _report_files(root: Path) -> tuple[str, ...]:
     that compares, and the nets whose parameters it counts.
     """
     package = root / "src/ffrepro"
-    files = [path for path in (package / "claims").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    found = [path for name in ("claims", "studies") for path in (package / name).rglob("*")]
+    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md"]
     files = sorted([*files, *(package / "nets").glob("*.py")])
     return (PARAMS, REFERENCE, CLAIMS_SCHEMA, *(path.relative_to(root).as_posix() for path in files))

@@ -1,4 +1,4 @@
-"""params.yaml expanded into runs. Pure: the same parameters and the same code give the same plan files."""
+"""params.yaml and the studies expanded into runs. Pure: the same of both and the same code give the same plan files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Case:
 
     @property
     def variant_name(self) -> str:
-        """The variant with its grid point: ``ff_std_theta0.5``."""
+        """The variant with its grid point: ``<variant>_theta0.5``."""
         return self.variant + "".join(f"_{name}{_compact(value)}" for name, value in self.grid)
 
     def context(self, scale: str, method: str) -> dict[str, str]:
@@ -51,12 +51,11 @@ class Case:
             "variant": self.variant,
             "experiment": self.family,
             "scale": scale,
-            "kind": self.kind,
         }
 
 
 def cases(raw: dict, scale: str | None = None) -> Iterator[Case]:
-    """Every case of params.yaml in its order; a bench has one for each variant that it times.
+    """Every case of the studies in their order; a bench has one for each variant that it times.
 
     Args:
         scale: only those of this scale: an experiment's ``scales`` may cut it down. None: all that are declared.
@@ -108,42 +107,49 @@ def groups(raw: dict, vocabulary: Vocabulary, case: Case) -> dict[str, list[str]
 
 @dataclass(frozen=True)
 class Resolved:
-    """A case's settings at one scale: part -> setting -> value, the origin of each, and what is wrong."""
+    """A case's settings at one scale: part -> name -> setting, and what is wrong."""
 
-    values: dict[str, dict[str, Any]]
-    origin: dict[str, str]
+    settings: dict[str, dict[str, Setting]]
     problems: list[Problem]
+
+    @property
+    def values(self) -> dict[str, dict[str, Any]]:
+        """Part -> setting -> value."""
+        return {part: {name: s.value for name, s in found.items()} for part, found in self.settings.items()}
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """``part.setting`` -> what the value comes from."""
+        return {f"{part}.{name}": s.source for part, found in self.settings.items() for name, s in found.items()}
 
 
 def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolved:
     """Give every setting that a case needs its value at a scale."""
-    variant = raw["papers"][case.paper]["variants"][case.variant]
+    study = raw["papers"][case.paper]
     at = ("papers", case.paper, "settings")
-    merged = merge(raw["papers"][case.paper]["settings"], case.context(scale, method_of(variant)), at)
+    merged = merge(study["settings"], case.context(scale, method_of(study["variants"][case.variant])))
     for name, value in case.grid:
         where = ("papers", case.paper, "experiments", case.family, "grid", name)
         merged[name] = Setting(value, f"grid of experiment {case.family}", where)
-    values: dict[str, dict[str, Any]] = {}
-    origin: dict[str, str] = {}
+    settings: dict[str, dict[str, Setting]] = {}
     problems: list[Problem] = []
     who = f"{case.experiment}/{case.variant_name} at scale {scale}"
     for part, used in groups(raw, vocabulary, case).items():
-        values[part] = {}
+        settings[part] = {}
         for group in used:
-            found, sources, wrong = pick(merged, group, vocabulary, at=at, who=who)
-            values[part] |= found
-            origin |= {f"{part}.{name}": source for name, source in sources.items()}
+            found, wrong = pick(merged, group, vocabulary, at=at, who=who)
+            settings[part] |= found
             problems += wrong
-    return Resolved(values, origin, problems)
+    return Resolved(settings, problems)
 
 
 def expand(
     raw: dict, vocabulary: Vocabulary, scale: str, hardware: Iterable[str], code: Callable[[Plan], str]
 ) -> list[Plan]:
-    """The plan files' content for every run of a scale on the given hardware profiles, in params.yaml's order.
+    """The plan files' content for every run of a scale on the given hardware profiles, in the studies' order.
 
     Args:
-        raw: params.yaml, checked.
+        raw: params.yaml with its studies, checked.
         code: digest of the code that a plan's run depends on.
     """
     plans = []

@@ -58,7 +58,36 @@ def unknown_name(path: KeyPath, kind: str, name: Any, available: Any) -> Problem
     return Problem(path, f"unknown {kind} {name!r}", f"{hint}Available: {', '.join(options) or 'none'}")
 
 
-def raise_problems(problems: list[Problem], file: str, lines: dict[KeyPath, int]) -> None:
+@dataclass(frozen=True)
+class Source:
+    """A YAML file: its name for messages, where its content stands among the parameters, and the lines of its keys."""
+
+    file: str
+    at: KeyPath
+    lines: dict[KeyPath, int]
+
+    def has(self, path: KeyPath) -> bool:
+        """Whether a key is one of this file."""
+        return path[: len(self.at)] == self.at
+
+    def place(self, path: KeyPath) -> str:
+        """``file:line`` of a key; of one that is missing, of what it is missing in."""
+        return f"{self.file}:{self.line(path)}"
+
+    def line(self, path: KeyPath) -> int:
+        """The line of a key, or of the nearest one around it."""
+        own = path[len(self.at) :]
+        while own and own not in self.lines:
+            own = own[:-1]
+        return self.lines.get(own, 1)
+
+
+def source_of(path: KeyPath, sources: list[Source]) -> Source:
+    """The file that a key stands in: of several whose content is around it, the innermost."""
+    return max((source for source in sources if source.has(path)), key=lambda source: len(source.at))
+
+
+def raise_problems(problems: list[Problem], sources: list[Source]) -> None:
     """Raise one error that lists the problems (all of them, or the first ten); return if there are none.
 
     Raises:
@@ -67,7 +96,11 @@ def raise_problems(problems: list[Problem], file: str, lines: dict[KeyPath, int]
     problems = list(dict.fromkeys(problems))
     if not problems:
         return
-    places = [f"{show(problem.path)} ({file}, line {_line(problem.path, lines)})" for problem in problems]
+    found_in = [source_of(problem.path, sources) for problem in problems]
+    places = [
+        f"{show(problem.path[len(source.at) :])} ({source.file}, line {source.line(problem.path)})"
+        for problem, source in zip(problems, found_in, strict=True)
+    ]
     if len(problems) == 1:
         raise FfreproError(problems[0].what, where=places[0], fix=problems[0].fix)
     shown = [
@@ -75,8 +108,9 @@ def raise_problems(problems: list[Problem], file: str, lines: dict[KeyPath, int]
     ]
     if len(shown) > SHOWN:
         shown[SHOWN:] = [f"... and {len(shown) - SHOWN} more"]
+    files = list(dict.fromkeys(source.file for source in found_in))
     raise FfreproError(
-        f"{file} has {len(problems)} problems",
+        f"{' and '.join(files)} {'has' if len(files) == 1 else 'have'} {len(problems)} problems",
         where="\n         ".join(shown),
         fix="mend these keys; nothing was run and nothing was written",
     )
@@ -109,12 +143,6 @@ def found(value: Any) -> str:
     text = f"found {value!r} ({kind})"
     number = _yaml_number(value) if isinstance(value, str) else None
     return text if number is None else f"{text}; YAML reads it as text, write {number} without quotes"
-
-
-def _line(path: KeyPath, lines: dict[KeyPath, int]) -> int:
-    while path and path not in lines:  # a missing key has no line: its parent's
-        path = path[:-1]
-    return lines.get(path, 1)
 
 
 def _problems(error: ValidationError, at: KeyPath) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ class Selection:
     Attributes:
         paper: a paper's key.
         table: ``table1``, or ``PAPER/table1`` where several papers have one of that name.
-        experiment: an experiment family (``rnn``) or one experiment (``rnn_mcyt_corrected``).
+        experiment: an experiment of a study, or that on one data set under one treatment (as in a run's name).
         max_hours: longest run to choose; a run of unknown length is not chosen.
     """
 
@@ -26,7 +26,7 @@ class Selection:
     max_hours: float | None = None
 
     def check(self, raw: dict) -> None:
-        """Raise FfreproError for a name that params.yaml does not have."""
+        """Raise FfreproError for a name that no study has."""
         papers = raw["papers"]
         if self.paper is not None and self.paper not in papers:
             raise unknown("paper", self.paper, papers)

@@ -1,4 +1,4 @@
-"""Settings: which a run needs, and the layers of params.yaml that give them values. Later layers win."""
+"""Settings: which a run needs, and the layers of a study that give them values. Later layers win."""
 
 from __future__ import annotations
 
@@ -10,16 +10,33 @@ from ffrepro.base.settings import Declaration
 from ffrepro.base.yamlfile import KeyPath
 from ffrepro.pipeline.schema import Problem, found
 
-WHEN = ("dataset", "treatment", "method", "variant", "experiment", "scale", "kind")
+WHEN = ("dataset", "treatment", "method", "variant", "experiment", "scale")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value, what it comes from, and the key in params.yaml that set it."""
+    """A value, what it comes from, and the key that set it."""
 
     value: Any
     source: str
     path: KeyPath
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values for the runs that fulfil every condition.
+
+    Attributes:
+        path: the key whose entries they are.
+        when: one of ``WHEN`` -> the values that it may have.
+        values: setting -> ``{"value": ..., "source": ...}``.
+        places: condition -> the key that says it, of those that a person wrote.
+    """
+
+    path: KeyPath
+    when: dict[str, list[str]]
+    values: dict[str, dict[str, Any]]
+    places: dict[str, KeyPath]
 
 
 @dataclass(frozen=True)
@@ -38,48 +55,38 @@ def as_list(value: Any) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def matches(when: dict[str, Any], context: dict[str, str]) -> bool:
-    """Whether a layer's ``when`` holds in a context (a value for each of ``WHEN``)."""
-    return all(context[key] in as_list(wanted) for key, wanted in when.items())
-
-
-def merge(layers: list[dict], context: dict[str, str], at: KeyPath) -> dict[str, Setting]:
-    """The settings that the layers give in a context.
-
-    Args:
-        layers: ``settings`` of a paper.
-        context: a value for each of ``WHEN``.
-        at: the path of ``layers`` in params.yaml.
-    """
+def merge(layers: list[Layer], context: dict[str, str]) -> dict[str, Setting]:
+    """The settings that the layers give in a context (a value for each of ``WHEN``)."""
     merged: dict[str, Setting] = {}
-    for index, layer in enumerate(layers):
-        if matches(layer.get("when", {}), context):
-            for name, entry in layer["set"].items():
-                merged[name] = Setting(entry["value"], entry["source"], (*at, index, "set", name))
+    for layer in layers:
+        if all(context[key] in wanted for key, wanted in layer.when.items()):
+            for name, entry in layer.values.items():
+                merged[name] = Setting(entry["value"], entry["source"], (*layer.path, name))
     return merged
 
 
 def pick(
     merged: dict[str, Setting], group: str, vocabulary: Vocabulary, *, at: KeyPath, who: str
-) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+) -> tuple[dict[str, Setting], list[Problem]]:
     """The settings of one group, in the vocabulary's order, checked against it.
 
     Args:
-        at: the path of the paper's settings, blamed for a missing one.
+        at: the path of the study's settings, blamed for a missing one.
         who: the run in words, for messages.
 
     Returns:
-        values, sources, problems (a value is left out where there is a problem with it).
+        settings by name, problems (a setting is left out where there is a problem with it).
     """
-    values, sources, problems = {}, {}, []
+    picked, problems = {}, []
     for name, declaration in vocabulary.groups[group].items():
         setting = merged.get(name)
         if setting is None:
-            what = f"no layer sets {name!r} ({group}), which {who} needs"
-            problems.append(Problem((*at, name), what, f"add it to a layer's set: {declaration.describe()}"))
+            what = f"no block sets {name!r} ({group}), which {who} needs"
+            fix = f"add it to the defaults or to a narrower block: {declaration.describe()}"
+            problems.append(Problem((*at, name), what, fix))
         elif not declaration.allows(setting.value):
             what = f"expected {declaration.describe()}; {found(setting.value)}"
             problems.append(Problem((*setting.path, "value"), what, f"{name} ({group}): {declaration.meaning}"))
         else:
-            values[name], sources[name] = setting.value, setting.source
-    return values, sources, problems
+            picked[name] = setting
+    return picked, problems

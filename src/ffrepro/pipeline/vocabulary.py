@@ -45,10 +45,12 @@ def read(source: Path) -> Groups:
                 groups[f"{kind}.{name}"] = reader.value(f"{package}.{name}", NAME) or {}
     for name, declared in (reader.value("training.classifiers", NAME) or {}).items():
         groups[f"fit.{name}"] = declared
-    for bench in reader.modules("training", "bench_*.py"):
-        declared = reader.value(f"training.{bench}", NAME)
-        if declared is not None:
-            groups[f"bench.{bench.removeprefix('bench_')}"] = declared
+    studies = sorted(path.name for path in (source / PACKAGE / "studies").glob("*/"))
+    for folder in ("training", *(f"studies.{study}" for study in studies)):
+        for bench in reader.modules(folder, "bench_*.py"):
+            declared = reader.value(f"{folder}.{bench}", NAME)
+            if declared is not None:
+                groups[f"bench.{bench.removeprefix('bench_')}"] = declared
     if not groups["training"]:
         where = source / PACKAGE / "training/loop.py"
         raise FfreproError("the settings of every trained run are missing", where=where, fix="declare SETTINGS there")
@@ -63,7 +65,7 @@ class _Reader:
 
     def modules(self, folder: str, pattern: str) -> list[str]:
         """Names of a folder's modules, sorted."""
-        files = (file for place in self.places for file in (place / folder).glob(pattern))
+        files = (file for place in self.places for file in place.joinpath(*folder.split(".")).glob(pattern))
         return sorted(file.stem for file in files if file.stem != "__init__")
 
     def value(self, module: str, name: str) -> Any:

@@ -26,7 +26,7 @@ class Workspace:
         scale: the scale in question.
         hardware: the profiles in question, ``auto`` resolved.
         absent: those of them that this machine is not.
-        plans: every run, in params.yaml's order.
+        plans: every run, in the studies' order.
         code: the package's code, parsed once.
     """
 
@@ -79,7 +79,7 @@ class Workspace:
 def open_workspace(
     root: Path, scale: str | None = None, wanted: Iterable[str] | None = None, *, assume_hardware: bool = False
 ) -> Workspace:
-    """Read params.yaml and expand it.
+    """Read params.yaml and its studies and expand them.
 
     Args:
         scale: instead of the one in params.yaml.
@@ -87,7 +87,7 @@ def open_workspace(
         assume_hardware: take every profile for present (on a cluster's login node, say).
 
     Raises:
-        FfreproError: anything wrong with params.yaml, an unknown scale or profile, a run without code.
+        FfreproError: anything wrong with params.yaml or a study, an unknown scale or profile, a run without code.
     """
     loaded = params.load(root)
     scale = loaded.scale(scale)

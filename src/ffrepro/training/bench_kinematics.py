@@ -6,6 +6,7 @@ process's own CPU time: the two differ where the machine has other things to do.
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ffrepro.base import files
 from ffrepro.core import seeds
 from ffrepro.data import trajectory_set
 from ffrepro.data.negatives import duplicates, planning
@@ -212,3 +214,12 @@ def describe(result: dict) -> str:
         cells += [[show(row) for show in columns.values()] for row in rows]
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in cells))
     return "\n\n".join(parts)
+
+
+def main(args: argparse.Namespace) -> None:
+    """``ffrepro bench kinematics``: measure all data sets, print two tables and write the numbers."""
+    result = run(args.prepared, args.source, SAMPLES, KNOWN, Settings())
+    out = args.out or Path("reports/bench_kinematics.json")
+    files.write_json(out, result)
+    print(describe(result))
+    print(out)

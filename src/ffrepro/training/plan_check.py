@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from ffrepro import data as datasets
@@ -14,7 +13,7 @@ from ffrepro.base.names import nearest, unknown
 from ffrepro.base.plans import RUN_NAME, today
 from ffrepro.base.settings import Declaration, choice, complete, integer, number, or_none
 from ffrepro.core import schedules
-from ffrepro.training import classifiers, loop
+from ffrepro.training import benches, classifiers, loop
 
 SOURCES = ("upstream", "standin")
 _WORD = re.compile(r"[a-z0-9_]+")
@@ -109,10 +108,7 @@ def _check_training(plan: dict, where: object) -> None:
 
 def _check_bench(plan: dict, where: object) -> None:
     name = _name(plan["bench"], "bench", where)
-    try:
-        bench = import_module(f"ffrepro.training.bench_{name}") if name.isidentifier() else None
-    except ModuleNotFoundError:
-        bench = None
+    bench = benches.find(name, plan["paper"]) if name in benches.names() else None
     if bench is None or not hasattr(bench, "SETTINGS"):
         raise FfreproError(f"unknown bench {name!r}", where=f"{where}: bench.name", fix=_FIX)
     _part("bench", plan["bench"], bench.SETTINGS, where)

@@ -57,7 +57,7 @@ class Scene:
         return names[base] if base else variant
 
     def base(self, variant: str) -> str | None:
-        """``ff_std`` of ``ff_std_theta2``."""
+        """The variant that a point of a grid varies: ``a`` of ``a_theta2``."""
         names = [name for name in self.claims.content["variants"] if variant == name or variant.startswith(f"{name}_")]
         return max(names, key=len, default=None)
 

@@ -32,5 +32,5 @@ def prepare(path, samples=120):
 
 def load(path):
     """Read it."""
-    arrays, manifest = prepared.load(path, ("token",), 1)
+    arrays, manifest = prepared.load(path, {"token": (np.int64, 2)}, 1)
     return Letters(arrays["token"], manifest)

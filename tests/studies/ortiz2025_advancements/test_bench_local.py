@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.training import bench_local, bench_local_steps, memory
+from ffrepro.studies.ortiz2025_advancements import bench_local, local_steps
+from ffrepro.training import memory
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_a_plain_script_computes_the_same_map(name):
     net = bench_local._net(name, torch.empty(1, *bench_local.NETS[name]))
     plain = scripted = torch.randn(4, *bench_local.NETS[name])
     for block in net.blocks:
-        plain, scripted = bench_local_steps.plain(block, plain), bench_local_steps.scripted(block, scripted)
+        plain, scripted = local_steps.plain(block, plain), local_steps.scripted(block, scripted)
         assert torch.equal(plain, scripted)
 
 
@@ -89,11 +90,11 @@ def test_closed_form_and_autograd_take_the_same_steps(name, monkeypatch):
         seen = {}
         monkeypatch.setattr(torch.optim.Adam, "step", _remember(net, seen))
         if form == "autograd":
-            bench_local_steps.local_autograd(net, x, label)()
+            local_steps.local_autograd(net, x, label)()
         elif name == bench_local.MLP:
-            bench_local_steps.local_linear(net, x, label)()
+            local_steps.local_linear(net, x, label)()
         else:
-            bench_local_steps.local_conv(net, x, label)()
+            local_steps.local_conv(net, x, label)()
         gradients.append(seen)
     assert gradients[0].keys() == gradients[1].keys() == {n for n, _ in net.named_parameters()}
     for key, expected in gradients[0].items():

@@ -6,8 +6,9 @@ import re
 import pytest
 import yaml
 
+from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import expressions, load
+from ffrepro.claims import complete, expressions, load
 
 PAPER = "chikhachev2025_rnn"
 # Typed from the paper's pages, independently of the claims file: data set -> columns of the table.
@@ -46,9 +47,11 @@ def claims(project_root):
 
 @pytest.fixture
 def parts(project_root):
-    """(content, schema) to break."""
-    content = yaml.safe_load((load.FOLDER / f"{PAPER}.yaml").read_text())
-    return content, yaml.safe_load((project_root / load.SCHEMA).read_text())
+    """(content, study, schema) to break."""
+    folder = studies.FOLDER / PAPER
+    files = [folder / load.FILE, folder / load.STUDY, project_root / load.SCHEMA]
+    content, study, schema = (yaml.safe_load(path.read_text()) for path in files)
+    return [content | {"claims": complete.expanded(content, "file")}, study, schema]
 
 
 def test_all_79_claims_in_order(claims):
@@ -171,6 +174,12 @@ def _breakages():
     def deviation_of_nothing(content):
         content["deviations"][0]["touches"] = {"datasets": ["mnist"]}
 
+    def label_of_nothing(content):
+        content["variants"][0] = "bppt"
+
+    def treatment_of_nothing(content):
+        content["experiments"]["bench"] = {"corected": "bench_published"}
+
     return [
         (unknown_key, "colour"),
         (unknown_margin, "about"),
@@ -182,16 +191,17 @@ def _breakages():
         (expression_of_nothing, "c500"),
         (variant_of_nothing, "Did you mean 'ff_std'"),
         (deviation_of_nothing, "mnist"),
+        (label_of_nothing, "Did you mean 'bptt'"),
+        (treatment_of_nothing, "Did you mean 'corrected'"),
     ]
 
 
 @pytest.mark.parametrize(("break_it", "message"), _breakages(), ids=lambda value: getattr(value, "__name__", None))
 def test_a_wrong_file_is_refused(parts, break_it, message):
-    content, schema = parts
-    load.check(content, schema, "file")  # as it is, it passes
-    break_it(content)
+    load.build(PAPER, *parts, "file")  # as it is, it passes
+    break_it(parts[0])
     with pytest.raises(FfreproError) as error:
-        load.check(content, schema, "file")
+        load.build(PAPER, *parts, "file")
     assert re.search(message, str(error.value))
 
 
@@ -200,3 +210,28 @@ def test_unknown_paper_and_table(project_root, claims):
         load.load(project_root, "chikhachev2025_rn")
     with pytest.raises(FfreproError, match="Available: table1, table2, table3"):
         claims.table("table4")
+
+
+def test_groups_and_cells_give_claims_what_they_have_in_common():
+    each = [{"id": "001", "cell": "auc", "value": 1, "beside": [{"label": "b"}]}, {"id": "002", "value": 2, "n": None}]
+    row = {"row": "r", "measure": {"experiment": "e"}, "each": each}
+    cells = {"auc": {"metric": "AUC", "measure": {"metric": "test/auc"}, "beside": [{"label": "a"}]}}
+    content = {"cells": cells, "claims": [{"id": "000"}, {"n": 5, "each": [row]}]}
+    first, second = {"n": 5, "row": "r", "measure": {"experiment": "e"}}, {"id": "002", "value": 2, "n": None}
+    assert complete.expanded(content, "here") == [
+        {"id": "000"},
+        first
+        | {"id": "001", "value": 1, "metric": "AUC", "measure": {"experiment": "e", "metric": "test/auc"}}
+        | {"beside": [{"label": "a"}, {"label": "b"}]},
+        first | second,
+    ]
+    with pytest.raises(FfreproError, match="Did you mean 'auc'"):
+        complete.expanded({"cells": cells, "claims": [{"cell": "aucc"}]}, "here")
+
+
+def test_experiments_are_those_of_the_study(parts):
+    """The loader takes a study that was cut down; the committed one is whole."""
+    content, study, _ = parts
+    named = {name for family, other in content["experiments"].items() for name in (family, *other.values())}
+    named |= {name for entry in content["difficulty"]["methods"].values() for name in entry.values()}
+    assert named == set(study["experiments"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import subprocess
 import sys
 import time
@@ -46,7 +48,8 @@ def worker(seconds: float) -> float:
 
 def together(processes: int, seconds: float) -> float:
     """Steps per second of ``processes`` workers that start at the same time, added up."""
-    command = [sys.executable, "-c", f"from ffrepro.training.bench_parallel import worker; print(worker({seconds}))"]
+    module = "ffrepro.studies.chikhachev2025_rnn.bench_parallel"
+    command = [sys.executable, "-c", f"from {module} import worker; print(worker({seconds}))"]
     workers: list[subprocess.Popen] = []
     try:
         for _ in range(processes):
@@ -109,3 +112,11 @@ def measure(most: int, seconds: float, rounds: int) -> list[dict]:
         }
         for n, found in values.items()
     ]
+
+
+def main(args: argparse.Namespace) -> None:
+    """``ffrepro bench parallel``: measure one to four processes, as many as there are cores, and print their rows."""
+    rows = measure(min(os.cpu_count() or 1, 4), args.seconds, rounds=3)
+    print(f"FF-Norm training steps at once, one thread each, {args.seconds:g} s each, median of 3 rounds")
+    for row in rows:
+        print(f"{row['processes']} process(es): {row['steps_per_s']:7.2f} steps/s, {row['ratio']:.2f}x")

@@ -12,10 +12,10 @@ import numpy as np
 from ffrepro.base.files import read_json
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Table
-from ffrepro.claims.difficulty import plans_file
 from ffrepro.claims.figures import movement
 from ffrepro.claims.figures.style import PALETTE, POSITIVE, Drawn, Scene, canvas, plain, png
 from ffrepro.data import npz
+from ffrepro.studies.chikhachev2025_rnn.difficulty import plans_file
 
 _SNR = {"snr_v": "SNRv, dB", "snr_t": "SNRt, dB"}
 _HEADER = ["Data set", "Plans", "Without", "Strokes (mean)", "SNRv median", "SNRv 5 %", "SNRt median", "SNRt 5 %"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ffrepro.claims import difficulty
 from ffrepro.claims.compare import scale_pick
-from ffrepro.claims.difficulty import Difficulty
 from ffrepro.claims.figures.style import BASELINE, PALETTE, Drawn, Scene, canvas, caption, plain, png, say
 from ffrepro.core import statistics as st
+from ffrepro.studies.chikhachev2025_rnn import difficulty
+from ffrepro.studies.chikhachev2025_rnn.difficulty import Difficulty
 
 _CLASSIFIERS = PALETTE[3:]  # of methods that are no variants of the paper
 _CONTROL = "#d9d9d9"

@@ -10,6 +10,7 @@ layer-by-layer step can hold.
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable
 from functools import partial
@@ -17,11 +18,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ffrepro.base import files
 from ffrepro.base.names import unknown
 from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
-from ffrepro.training import bench_local_steps as steps
-from ffrepro.training import memory, timing
+from ffrepro.studies.ortiz2025_advancements import local_steps as steps
+from ffrepro.training import machine, memory, timing
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 CLASSES = 10  # of the random labels
@@ -162,3 +164,16 @@ def describe(result: dict) -> str:
             f"{row['activation_ratio_to_bp'] or 0:8.3f}{row['activation_ratio_to_minimum'] or 0:10.2f}"
         )
     return "\n".join(lines)
+
+
+def main(args: argparse.Namespace) -> None:
+    """``ffrepro bench local``: measure the nets one after the other and print their tables."""
+    machine.use({"device": "cpu", "precision": "float32"}, args.threads)
+    results = []
+    for name in [args.net] if args.net else DEFAULT:
+        results.append(measure(name, BATCH.get(name, 1), args.rounds))
+        print(describe(results[-1]), flush=True)
+    if args.out:
+        made = {"machine": machine.describe("cpu", args.threads), "versions": machine.versions()}
+        files.write_json(args.out, made | {"nets": results})
+        print(args.out)

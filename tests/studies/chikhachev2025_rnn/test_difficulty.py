@@ -6,16 +6,17 @@ from helpers.plans import prepare_standin
 from PIL import Image
 
 from ffrepro.base.files import write_json
-from ffrepro.claims import difficulty, html, markdown
+from ffrepro.claims import html, markdown
 from ffrepro.claims.blocks import Heading, Notice, Table, text_of
 from ffrepro.claims.compare import best_pick, scale_pick
-from ffrepro.claims.figures import KINDS
-from ffrepro.claims.figures.difficulty import _panel
 from ffrepro.claims.figures.style import Scene, canvas
 from ffrepro.claims.records import Store
 from ffrepro.data import trajectory_set
 from ffrepro.data.negatives import planning, plans
 from ffrepro.kinematics.extraction import Settings
+from ffrepro.studies.chikhachev2025_rnn import difficulty
+from ffrepro.studies.chikhachev2025_rnn.figures import KINDS
+from ffrepro.studies.chikhachev2025_rnn.figures.difficulty import _panel
 
 NETS = ("bptt", "ff_rms", "ff_std")
 CLASSIFIERS = ("gbt", "logreg")
