@@ -42,7 +42,7 @@ def test_the_described_nets_are_those_that_are_trained():
 
     nets = form.load(form.find(DLR)).figures.nets
     for name in ("FF_tiny", "FF_small", "FF_medium", "FF_optimal", "FF_deep"):
-        net = Cnn((3, 32, 32), name.lower(), cfse=False, init="torch_default", generator=torch.Generator())
+        net = Cnn((3, 32, 32), name.lower(), classes=10, cfse=False, init="torch_default", generator=torch.Generator())
         assert counts.parameters(nets[name]) == parameter_counts(net)["trained"]
 
 

@@ -100,8 +100,8 @@ def test_closed_form_of_other_linear_blocks_equals_autograd(net, monkeypatch):
 
 
 def _change_mlps(monkeypatch, changes):
-    real = method_cases.Mlp
-    monkeypatch.setattr(method_cases, "Mlp", lambda *args, **settings: real(*args, **(settings | changes)))
+    real = method_cases.nets.build
+    monkeypatch.setattr(method_cases.nets, "build", lambda settings, *rest: real(settings | changes, *rest))
 
 
 def test_hard_negatives_follow_the_heads_mistakes(monkeypatch):

@@ -18,7 +18,7 @@ from ffrepro import data as datasets
 from ffrepro.base import extensions
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli.main import main
-from ffrepro.pipeline.digest import CodeDigest, roots
+from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.training import loop
 from ffrepro.training.parts import Place
 from ffrepro.training.record import Record
@@ -171,7 +171,7 @@ def test_the_digest_covers_a_toys_code(toy, tmp_path):
     plan = PLANS[toy]()
     code = CodeDigest(Path(loop.__file__).parents[2])
     modules = {f"ffrepro.{file.removesuffix('.py').replace('/', '.')}" for file in FILES[toy]}
-    assert modules <= set(code.closure(roots(plan)))
+    assert modules <= set(code.closure(code.roots(plan)))
     assert len(code.for_plan(plan)) == 64
 
 
