@@ -25,13 +25,21 @@ PLANS = {
     "train": make_plan("ff_rnn", FF, max_epochs=3, batch_size=12),
     "fit": make_fit_plan({"name": "logreg", "inverse_penalty": 1.0, "iterations": 50}),
     "bench": make_plan("ff_rnn", FF, max_epochs=1)
-    | {"kind": "bench", "run": "smoke/cpu/bench_dollar/interleaved/seed0"},
+    | {
+        "kind": "bench",
+        "run": "smoke/cpu/bench_dollar/interleaved/seed0",
+        "experiment": "bench_dollar",
+        "variant": "interleaved",
+        "protocol": {"treatment": "corrected"},
+    },
 }
+for _part in ("net", "method", "training"):
+    del PLANS["bench"][_part]
 for _plan in PLANS.values():
     _plan["data"]["split"] = [0.6, 0.2, 0.2]
 PLANS["train"]["net"] |= {"hidden": 4, "layers": 2}
 PLANS["bench"] |= {
-    "bench": {"name": "rnn", "hidden": 4, "layers": 2, "bench_batch": 8, "bench_rounds": 2},
+    "bench": {"name": "rnn", "hidden": 4, "layers": 2, "bench_batch": 8, "bench_rounds": 3},
     "variants": {
         "bptt": {
             "net": {"name": "rnn", "init": "torch_default", "hidden": 4, "layers": 2},

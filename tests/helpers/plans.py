@@ -31,6 +31,7 @@ def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
     """A plan of kind train on the stand-in $1 set."""
     init = "torch_default" if method.startswith("backprop") else "xavier_normal"
     return {
+        "schema": 2,
         "run": f"smoke/cpu/test_dollar_corrected/{method}/seed{seed}",
         "kind": "train", "paper": "chikhachev2025_rnn", "experiment": "test_dollar_corrected", "variant": method,
         "seed": seed, "scale": "smoke", "hardware": "cpu",
@@ -60,6 +61,7 @@ def make_image_plan(method, hyperparameters, *, seed=0, net=None, inference="one
     """A plan of kind train on the stand-in MNIST set."""
     return make_plan(method, hyperparameters, seed=seed) | {
         "run": f"smoke/cpu/test_mnist_as_published/{method}/seed{seed}",
+        "experiment": "test_mnist_as_published",
         "protocol": {"treatment": "as_published", "task": "classify", "inference": inference},
         "dataset": "mnist",
         "data": IMAGES,

@@ -27,9 +27,10 @@ SAYS = {  # what the engines said where they could not start
 
 
 @pytest.fixture(autouse=True)
-def no_engines(monkeypatch):
+def no_engines(monkeypatch, project):
     """Both engines start, unless a test says otherwise."""
-    monkeypatch.setattr(engines, "run", lambda *arguments: "")
+    (project / "Snakefile").touch()
+    monkeypatch.setattr(engines, "run", lambda *arguments, **options: "")
 
 
 def found(root):
@@ -50,7 +51,7 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_left_behind(project):
 
 @pytest.mark.parametrize("said", SAYS)
 def test_an_engine_that_does_not_start_fails_with_its_cure(project, monkeypatch, said):
-    def fail(root, module, *arguments):
+    def fail(root, module, *arguments, **options):
         raise FfreproError(f"`{module}` failed: {said}", fix="run it by hand")
 
     monkeypatch.setattr(engines, "run", fail)
@@ -61,7 +62,7 @@ def test_an_engine_that_does_not_start_fails_with_its_cure(project, monkeypatch,
 
 
 def test_an_unknown_complaint_is_passed_on(project, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise FfreproError("`snakemake` failed: something new", fix="run it by hand")
 
     monkeypatch.setattr(engines, "run", fail)

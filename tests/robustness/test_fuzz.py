@@ -4,7 +4,6 @@
 """
 
 import gzip
-import importlib.util
 import io
 import json
 import os
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import mutations
+from helpers import mutations, small_project
 from helpers.movements import make_set, recording
 
 from ffrepro.base import files, yamlfile
@@ -75,21 +74,7 @@ def tally(capsys, request):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The small project of the pipeline's tests, made once."""
-    spec = importlib.util.spec_from_file_location("small_project", ROOT / "tests/pipeline/conftest.py")
-    small = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(small)
-    root = tmp_path_factory.mktemp("made")
-    (root / "workflow/schemas").mkdir(parents=True)
-    shutil.copy(small.MINI / "params.yaml", root)
-    shutil.copy(small.MINI / "estimates.yaml", root / "workflow")
-    shutil.copy(small.MINI / "settings.yaml", root / "workflow/schemas")
-    shutil.copy(ROOT / "workflow/schemas/params.schema.yaml", root / "workflow/schemas")
-    for name, text in small.CODE.items():
-        path = root / "src/ffrepro" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (path.parent / "__init__.py").touch()
-        path.write_text(text)
-    return root
+    return small_project.make(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
@@ -246,7 +231,7 @@ def test_expressions_give_a_number_a_truth_value_or_a_message():
     assert counts["value"] > 50 and counts["refused"] > 500
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "workflow/schemas/settings.yaml", "workflow/estimates.yaml"])
+@pytest.mark.parametrize("name", ["params.yaml", "src/ffrepro/studies/paper_a/study.yaml", "workflow/estimates.yaml"])
 def test_plan_with_hostile_parameters(project, tally, name):
     path = project / name
     for what, data in versions(path, 4, 12):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -318,3 +319,25 @@ def test_a_fit_is_done_by_one_process_at_a_time(place, monkeypatch):
     )
     fit.run(plan, place)
     assert Record(folder, plan).finished() is not None and not records.lock(folder).exists()
+
+
+@pytest.mark.parametrize("damage", ["torn result", "lost arrays", "of nothing"])
+def test_damaged_staged_files_never_replace_anything_and_are_made_again(tmp_path, damage, capsys):
+    expected, result = undisturbed(tmp_path, PLANS["train"])
+    record = checkpointed(tmp_path)
+    shutil.copytree(tmp_path / "undisturbed/seed0", record._staged)
+    if damage == "lost arrays":
+        (record._staged / "arrays.npz").unlink()
+    else:
+        (record._staged / "result.json").write_text('{"epo' if damage == "torn result" else "")
+    assert at_work(record) == result
+    assert content(record.folder) == expected
+    assert record.plan["run"] in capsys.readouterr().err
+
+
+def test_forced_work_is_done_though_an_earlier_one_was_only_half_published(tmp_path):
+    undisturbed(tmp_path, PLANS["train"])
+    record = checkpointed(tmp_path)
+    shutil.copytree(tmp_path / "undisturbed/seed0", record._staged)
+    assert record.once(lambda: {"made": "anew"}, again=True) == {"made": "anew"}
+    assert record.finished() is not None and not record.partial.exists()

@@ -52,6 +52,7 @@ def place(tmp_path):
 def tokens_plan(**training):
     return make_plan("local_next", {"weight_decay": 0.0}) | {
         "run": "smoke/cpu/next_toy_letters_as_published/local_next/seed0",
+        "experiment": "next_toy_letters_as_published",
         "dataset": "toy_letters",
         "data": {"name": "next_token", "split": [0.6, 0.2, 0.2]},
         "net": {"name": "token_blocks", "widths": [16, 16]},
@@ -65,6 +66,7 @@ def tokens_plan(**training):
 def twenty_plan(**training):
     return make_plan("ff_apart", FF_IMAGES | {"normalise_samples": True}) | {
         "run": "smoke/cpu/apart_toy_twenty_as_published/ff_apart/seed0",
+        "experiment": "apart_toy_twenty_as_published",
         "protocol": {"treatment": "as_published", "task": "classify", "inference": "one_pass"},
         "dataset": "toy_twenty",
         "data": IMAGES | {"name": "by_accuracy", "validation": 0.25},

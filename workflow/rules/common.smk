@@ -24,7 +24,8 @@ def open_project():
             listed(config.get("hardware")),
             assume_hardware=bool(config.get("assume_hardware")),
         )
-        refresh(project)
+        if not config.get("look_only"):
+            refresh(project)
         return project, {job.name: job for job in project.jobs}
     except FfreproError as error:
         raise WorkflowError(str(error)) from None

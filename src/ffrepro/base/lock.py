@@ -40,7 +40,7 @@ def locked(
     path.parent.mkdir(parents=True, exist_ok=True)
     waited, handle = False, -1
     while handle < 0:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = _open(path)
         try:
             if not _try(handle, path):
                 if not wait:
@@ -64,6 +64,16 @@ def locked(
                 path.unlink(missing_ok=True)
         finally:
             os.close(handle)  # releases the lock
+
+
+def _open(path: Path) -> int:
+    """The lock file; one that another user of a shared folder left can be read alone, which is enough to lock it."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        if not path.is_file():
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _note(handle: int) -> None:

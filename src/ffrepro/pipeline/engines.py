@@ -50,18 +50,34 @@ def dvc_commit(root: Path, targets: list[str]) -> None:
         run(root, "dvc", "commit", "--force", "--no-relink", "--quiet", *targets)
 
 
-def run(root: Path, module: str, *arguments: str) -> str:
+def run(root: Path, module: str, *arguments: str, seconds: float | None = None) -> str:
     """What an engine prints.
 
+    Args:
+        seconds: how long it may take; None: as long as it likes.
+
     Raises:
-        FfreproError: it fails; the message has what it said last.
+        FfreproError: it cannot be started, takes too long, or fails; the message has what it said last.
     """
     command = [sys.executable, "-m", module, *arguments]
     environment = checkout.environment() | _QUIET
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "errors": "surrogateescape"}
-    with subprocess.Popen(command, cwd=root, env=environment, **pipes) as process:
+    try:
+        started = subprocess.Popen(command, cwd=root, env=environment, **pipes)
+    except OSError as error:
+        raise FfreproError(
+            f"`{module}` cannot be started: {error.strerror}", where=sys.executable, fix="make setup"
+        ) from None
+    with started as process:
         try:
-            out, errors = process.communicate()
+            out, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            raise FfreproError(
+                f"`{module} {' '.join(arguments[:2])}` gave no answer within {seconds:g} s",
+                where=root,
+                fix="see whether another engine is at work here, and whether the disk answers",
+            ) from None
         except BaseException:
             _stop(process)
             raise

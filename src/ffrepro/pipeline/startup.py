@@ -16,6 +16,7 @@ from ffrepro.pipeline import dvcfiles, engines
 from ffrepro.pipeline.finding import FAIL, OK, WARN, Finding, verdict
 
 _FOLDERS = ("data", "runs", "logs", "plan", "reports", ".snakemake", ".dvc")
+_SECONDS = 120.0  # an engine's answer may take on a loaded machine
 _SPACE_GB = 2.0  # raw and prepared data of one paper, its records, a report
 _PROBE = bytes(2**20)  # what must fit into every folder
 _NO_NAME = "export LOGNAME=me: this user has no entry in the system's list of users"
@@ -119,16 +120,12 @@ def _running(root: Path) -> str | None:
 
 
 def _snakemake(root: Path) -> Finding:
-    """A dry run of a workflow without jobs, in this folder; the real one would write plan files."""
+    """The project's own workflow is parsed, which reads all that it is made from; ``look_only``: nothing is written."""
+    if not (root / "Snakefile").is_file():
+        return Finding(WARN, "Snakemake", "not tried: no Snakefile", "run ffrepro in the project's folder")
     there = (root / ".snakemake").exists()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            nothing = Path(folder) / "Snakefile"
-            nothing.write_text("rule all:\n", encoding="utf-8")
-            options = ("--dry-run", "--cores", "1", "--quiet", "all", "--snakefile", str(nothing))
-            return _tried("Snakemake", root, "snakemake", *options, "--directory", str(root))
-    except OSError as error:
-        return Finding(FAIL, "Snakemake", f"cannot be tried: {error}", _cure(str(error), root) or "")
+        return _tried("Snakemake", root, "snakemake", "--list-rules", "--cores", "1", "--config", "look_only=1")
     finally:
         if not there:
             shutil.rmtree(root / ".snakemake", ignore_errors=True)
@@ -143,7 +140,7 @@ def _dvc(root: Path) -> Finding:
 
 def _tried(name: str, root: Path, module: str, *arguments: str) -> Finding:
     try:
-        engines.run(root, module, *arguments)
+        engines.run(root, module, *arguments, seconds=_SECONDS)
     except FfreproError as error:
         return Finding(FAIL, name, error.what, _cure(error.what, root) or error.fix or "")
     return Finding(OK, name, "starts")

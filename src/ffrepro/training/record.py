@@ -56,8 +56,8 @@ class Record:
         if done is not None and not again and not self._is_half_published():
             return done
         with locked(records.lock(self.folder), self._say_waiting, remove=True) as waited:
-            done = self._go_on_finishing() or (self.finished() if waited or not again else None)
-            return work() if done is None else done
+            done = self._go_on_finishing() or self.finished()
+            return work() if done is None or (again and not waited) else done
 
     def _is_half_published(self) -> bool:
         """Whether an earlier process had everything ready and did not come to its end."""
@@ -68,11 +68,15 @@ class Record:
 
     def finished(self) -> dict | None:
         """The result, if a whole record of exactly this plan is here."""
+        return self._whole(self.folder)
+
+    def _whole(self, folder: Path) -> dict | None:
+        """The result in a folder, if its files are a whole record of exactly this plan."""
         try:
-            if files.read_json(self.folder / "run.json")["plan_sha256"] != self.plan_sha256:
+            if files.read_json(folder / "run.json")["plan_sha256"] != self.plan_sha256:
                 return None
-            result = files.read_json(self.folder / LAST)
-            return result if records.flaw(self.folder, self.plan["kind"], result) is None else None
+            result = files.read_json(folder / LAST)
+            return result if records.flaw(folder, self.plan["kind"], result) is None else None
         except (OSError, ValueError, KeyError, TypeError, FfreproError):
             return None
 
@@ -188,7 +192,13 @@ class Record:
         _remove(self.folder.glob(".partial-*.done"))
         if not (self._staged / LAST).is_file():
             return None
-        if self.finished() == files.read_json(self._staged / LAST):  # only the partial folder was left to remove
+        staged = self._whole(self._staged)
+        if staged is None:  # lost files: only this run's checkpoint may be gone on from
+            said = f"{self.plan['run']}: its finished files are damaged and are made again"
+            print(said, file=sys.stderr, flush=True)
+            shutil.rmtree(self._staged)
+            return None
+        if self.finished() == staged:  # only the partial folder was left to remove
             self._remove_partials()
             return None
         self._publish()

@@ -19,7 +19,7 @@ from ffrepro.kinematics.extraction import Extracted, Settings
 
 Recording = tuple[np.ndarray, np.ndarray, np.ndarray]  # x, y, t in ms
 
-_PIECE = 256  # recordings given to a worker at a time
+_PIECE = 256  # recordings given to a worker at a time, at most
 
 
 def recordings(data: TrajectorySet, samples: np.ndarray) -> list[Recording]:
@@ -67,7 +67,8 @@ def extract_set(
     if samples is None:
         samples = np.flatnonzero(data.label == HUMAN)
     some = recordings(data, samples)
-    pieces = [some[start : start + _PIECE] for start in range(0, len(some), _PIECE)]
+    piece = max(1, min(_PIECE, -(-len(some) // workers)))
+    pieces = [some[start : start + piece] for start in range(0, len(some), piece)]
     found: list[Extracted | str] = []
     with Progress(f"plans of {data.manifest['dataset']}", total=len(some), unit="samples") as progress:
         with closing(_in_order(pieces, settings, workers)) as all_results:
