@@ -28,7 +28,7 @@ SETTINGS = {
     "gradient": local.SETTINGS["gradient"],
     "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
     "loss": choice("of a pair's two goodnesses", "logistic", "symba", "distance", default="logistic"),
-    "theta": number("threshold of the goodness; of a sum, per unit", 1.0),
+    "theta": number("threshold of the goodness; of a sum, per unit", 0.1),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
     "share": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),

@@ -14,7 +14,7 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 __path__ = search_path("nets", __path__)
-_SHARED = {"layers"}
+_SHARED = {"layers", "sizes"}
 
 
 def names() -> list[str]:
@@ -42,3 +42,10 @@ def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Gen
     net = module(settings["name"]).build(settings, inputs, classes, generator)
     net.classes = classes
     return net
+
+
+def __getattr__(name: str) -> Any:
+    """Nets by their sizes, and a module of one's own as a net (``ffrepro.nets.sizes``)."""
+    if name in ("MLP", "CNN", "RNN", "blocks"):
+        return getattr(importlib.import_module(f"{__name__}.sizes"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
