@@ -2,17 +2,24 @@
 
 ``ffrepro.fit(net, (X, y), method="ff")`` and ``ffrepro.Learner`` train a net by any method of ``ffrepro.methods``;
 ``ffrepro.nets`` has nets by their sizes; ``ffrepro.kinematics`` takes movements apart into lognormal strokes.
+docs/LIBRARY.md has the reference.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ffrepro import kinematics, methods, nets
+    from ffrepro.base.errors import FfreproError
     from ffrepro.training.learner import Learner, fit
 
 __version__ = "0.1.0"
-__all__ = ["Learner", "fit", "kinematics", "methods", "nets"]
-_FROM = {"Learner": "ffrepro.training.learner", "fit": "ffrepro.training.learner"}
+__all__ = ["FfreproError", "Learner", "fit", "kinematics", "methods", "nets"]
+_FROM = {
+    "FfreproError": "ffrepro.base.errors",
+    "Learner": "ffrepro.training.learner",
+    "fit": "ffrepro.training.learner",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +32,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    """The names of the library among the module's own."""
     return sorted([*globals(), *__all__])

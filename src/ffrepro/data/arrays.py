@@ -1,8 +1,8 @@
-"""Samples in memory as the trainer sees them: what the library makes of a user's arrays, data sets and loaders."""
+"""A user's arrays, data sets and loaders as samples in memory: inputs (N, ...) float32, labels (N,) int64."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data.classification import Classification, check_labels
-from ffrepro.data.task import Batch
-from ffrepro.data.trajectory_batches import Detection, Split
+from ffrepro.data.classification import check_labels
 
-Samples = tuple[Tensor, Tensor]  # x (N, ...), float; labels (N,), int64
+Samples = tuple[Tensor, Tensor]  # inputs (N, ...), labels (N,)
+LABEL_KEYS = ("y", "label", "labels", "target")  # of a batch that is a dictionary
+_WHOLE = "give one label a sample: a whole number, 0 for the first class"
 
 
 def samples(data: Any, where: str) -> Samples:
@@ -22,7 +22,8 @@ def samples(data: Any, where: str) -> Samples:
 
     Args:
         data: (X, y) of tensors, arrays or lists; a data set (``__len__``, ``__getitem__``) of (x, y) pairs or of
-            dictionaries with ``x`` and ``y`` (or ``label``); or a loader, an iterable of batches of either.
+            dictionaries with ``x`` and ``y`` (or ``label``); or a loader, an iterable of batches of either, which is
+            read once.
         where: what it is called in messages: ``train``.
 
     Raises:
@@ -30,33 +31,21 @@ def samples(data: Any, where: str) -> Samples:
             numbers, inputs that are not finite.
     """
     if isinstance(data, tuple | list) and len(data) == 2 and not _is_pairs(data):
-        return inputs(data[0], where), _labels(data[1], where, len(data[0]))
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        pairs = [_pair(data[index], where) for index in range(len(data))]
-        batches = [(np.asarray(x)[None], np.asarray(y)[None]) for x, y in pairs]
-    elif isinstance(data, Iterable):
-        batches = [tuple(np.asarray(part) for part in _pair(batch, where)) for batch in data]
+        x, y = (_tensor(part, what, where) for part, what in zip(data, ("inputs", "labels"), strict=True))
     else:
-        raise _unreadable(data, where)
-    if not batches:
-        raise FfreproError("there are no samples", where=where, fix="give at least one")
-    try:
-        x, y = (np.concatenate(parts) for parts in zip(*batches))
-    except ValueError as error:
-        raise FfreproError(
-            f"samples differ in shape: {error}", where=where, fix="bring all samples to one shape"
-        ) from None
-    return inputs(x, where), _labels(y, where, len(x))
+        x, y = _joined(data, where)
+    found = inputs(x, where)
+    return found, _labels(y, where, len(found))
 
 
 def inputs(x: Any, where: str) -> Tensor:
-    """X as a float tensor (N, ...): bytes (images of 0 to 255) become 0 to 1, integers floats.
+    """Inputs as float32 (N, ...): bytes (images of 0 to 255) become 0 to 1, other numbers stay what they are.
 
     Raises:
-        FfreproError: no numbers, no dimension behind the samples, no samples, values that are not finite.
+        FfreproError: no numbers, no dimension behind the samples, no samples, values that are not finite in float32.
     """
-    tensor = _tensor(x, f"{where} inputs", where)
-    if tensor.ndim < 2 or not len(tensor):
+    tensor = _tensor(x, "inputs", where)
+    if tensor.ndim < 2 or not tensor.numel():
         raise FfreproError(
             f"inputs have shape {tuple(tensor.shape)}",
             where=where,
@@ -66,17 +55,87 @@ def inputs(x: Any, where: str) -> Tensor:
         raise FfreproError("inputs are complex numbers", where=where, fix="give real numbers")
     tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
     if not tensor.isfinite().all():
-        raise FfreproError("inputs hold NaN or infinite values", where=where, fix="replace or drop these samples")
+        raise FfreproError(
+            "inputs hold NaN, infinite values, or numbers beyond float32", where=where, fix="replace or drop them"
+        )
     return tensor
 
 
-def _labels(y: Any, where: str, count: int) -> Tensor:
-    tensor = _tensor(y, f"{where} labels", where)
-    if tensor.ndim != 1 or len(tensor) != count:
+def splits(data: Any, validation: Any, seed: int) -> dict[str, Samples]:
+    """The training samples and, where there is a validation part, that one: ``train``, ``val``.
+
+    Args:
+        data: see ``samples``.
+        validation: the like, the share of the training samples that is held out, or None.
+        seed: of the share's draw.
+
+    Raises:
+        FfreproError: as ``samples`` and ``held_out`` do; parts whose samples differ in shape.
+    """
+    train = samples(data, "train")
+    if validation is None:
+        return {"train": train}
+    if isinstance(validation, int | float):
+        rest, held = held_out(train, validation, seed)
+        return {"train": rest, "val": held}
+    held = samples(validation, "validation")
+    if held[0].shape[1:] != train[0].shape[1:]:
         raise FfreproError(
-            f"labels have shape {tuple(tensor.shape)} beside {count} inputs",
-            where=where,
-            fix="give one label a sample: a whole number, 0 for the first class",
+            f"samples of shape {tuple(held[0].shape[1:])} to validate on, {tuple(train[0].shape[1:])} to train on",
+            where="validation",
+            fix="bring both to one shape",
+        )
+    return {"train": train, "val": held}
+
+
+def held_out(data: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
+    """A random share of the samples, and the rest: (rest, held out).
+
+    Raises:
+        FfreproError: one of the two would be empty.
+    """
+    x_N, label_N = data
+    size = int(share * len(x_N))
+    if not 0 < share < 1 or not 0 < size < len(x_N):
+        raise FfreproError(
+            f"a share of {share:g} of {len(x_N)} samples leaves nothing to train or to validate on",
+            where="validation",
+            fix="give a share between 0 and 1, or (X, y)",
+        )
+    order = torch.randperm(len(x_N), generator=torch.Generator().manual_seed(seed)).to(x_N.device)
+    return (x_N[order[size:]], label_N[order[size:]]), (x_N[order[:size]], label_N[order[:size]])
+
+
+def count_classes(label_N: Tensor, known: int | None = None) -> int:
+    """How many classes a training set is of: ``known``, or one more than the largest label.
+
+    Raises:
+        FfreproError: a negative label or one that is no class, all samples of one class, or labels that cannot be
+            numbers of classes.
+    """
+    smallest, largest = int(label_N.min()), int(label_N.max())
+    if known is not None:
+        check_labels(smallest, largest, known, "labels")
+    elif smallest < 0 or largest >= max(len(label_N), 2):
+        raise FfreproError(
+            f"labels are {smallest} to {largest} in {len(label_N)} samples",
+            where="labels",
+            fix="number the classes from 0 on (numpy.unique(y, return_inverse=True)[1])",
+        )
+    if smallest == largest:
+        raise FfreproError(
+            f"all samples are of class {smallest}", where="labels", fix="give samples of at least two classes"
+        )
+    return known or largest + 1
+
+
+def _labels(y: Any, where: str, count: int) -> Tensor:
+    tensor = _tensor(y, "labels", where)
+    if tensor.ndim != 1 or len(tensor) != count:
+        several = tensor.ndim == 2 and tensor.shape[1:] != (1,)
+        hint = " (of one number a class: y.argmax(1))" if several else " (y.reshape(-1))" if tensor.ndim == 2 else ""
+        raise FfreproError(
+            f"labels have shape {tuple(tensor.shape)} beside {count} inputs", where=where, fix=_WHOLE + hint
         )
     if tensor.is_floating_point() or tensor.is_complex():
         raise FfreproError(
@@ -86,22 +145,62 @@ def _labels(y: Any, where: str, count: int) -> Tensor:
 
 
 def _tensor(value: Any, what: str, where: str) -> Tensor:
+    """A tensor without a graph of whatever numpy can read: lists, arrays, data frames."""
     try:
-        return torch.as_tensor(value)
+        if isinstance(value, Tensor):
+            return value.detach()
+        if isinstance(value, list | tuple) and value and all(isinstance(part, Tensor) for part in value):
+            return torch.stack([part.detach() for part in value])
+        array = np.asarray(value)
+        return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
     except (TypeError, ValueError, RuntimeError) as error:
         raise FfreproError(
-            f"{what} are no array of numbers ({error})", where=where, fix="give tensors or arrays"
+            f"{what} are no array of numbers ({error})",
+            where=where,
+            fix="give tensors or arrays of numbers, all samples of one shape",
         ) from None
 
 
-def _is_pairs(data: Sequence) -> bool:
+def _joined(data: Any, where: str) -> Samples:
+    """Inputs and labels of a data set or a loader."""
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, dict | str | bytes):
+        entries, join = [_pair(_entry(data, index, where), where) for index in range(len(data))], torch.stack
+    elif isinstance(data, Iterable) and not isinstance(data, dict | str | bytes):
+        entries, join = [_pair(batch, where) for batch in data], torch.cat
+    else:
+        raise _unreadable(data, where)
+    if not entries:
+        raise FfreproError("there are no samples", where=where, fix="give at least one")
+    xs, ys = zip(*entries, strict=True)
+    try:
+        return join([_tensor(x, "inputs", where) for x in xs]), join([_tensor(y, "labels", where) for y in ys])
+    except RuntimeError as error:
+        raise FfreproError(
+            f"samples differ in shape: {error}", where=where, fix="bring all samples to one shape"
+        ) from None
+
+
+def _is_pairs(data: Sequence[Any]) -> bool:
     """Whether a sequence of two is two samples (x, y) rather than (X, y)."""
-    return all(isinstance(entry, tuple | list) and len(entry) == 2 for entry in data) and np.ndim(data[0][1]) == 0
+    pairs = all(isinstance(entry, tuple | list) and len(entry) == 2 for entry in data)
+    return pairs and all(_is_one(entry[1]) and not _is_one(entry[0]) for entry in data)
+
+
+def _is_one(value: Any) -> bool:
+    """Whether a value is a single number, no list or array of them."""
+    return getattr(value, "ndim", 1 if isinstance(value, list | tuple) else 0) == 0
+
+
+def _entry(data: Any, index: int, where: str) -> Any:
+    try:
+        return data[index]
+    except (KeyError, IndexError, TypeError):
+        raise _unreadable(data, where) from None
 
 
 def _pair(entry: Any, where: str) -> tuple[Any, Any]:
     if isinstance(entry, dict):
-        names = [name for name in ("y", "label", "labels", "target") if name in entry]
+        names = [name for name in LABEL_KEYS if name in entry]
         if "x" in entry and names:
             return entry["x"], entry[names[0]]
     elif isinstance(entry, tuple | list) and len(entry) == 2:
@@ -115,67 +214,3 @@ def _unreadable(value: Any, where: str) -> FfreproError:
         where=where,
         fix="give (X, y), a data set or loader of (x, y), or of dictionaries with x and y",
     )
-
-
-class ArrayTask(Classification):
-    """Classification of samples in memory, in the splits ``train`` and maybe ``val``.
-
-    Args:
-        parts: inputs and labels by split.
-        classes: how many.
-        batch_size: samples in a batch; the last one of a split may be smaller.
-        device: where the samples live.
-        inference: the scheme that the accuracy stands for.
-
-    Attributes:
-        inputs: a sample's shape: features as an int, (C, H, W).
-    """
-
-    dtype = torch.float32
-
-    def __init__(self, parts: dict[str, Samples], classes: int, batch_size: int, device: str, inference: str):
-        super().__init__({"inference": inference})
-        for name, (_, label_N) in parts.items():
-            check_labels(int(label_N.min()), int(label_N.max()), classes, name)
-        self.parts = {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
-        self.classes, self.batch_size, self.device = classes, batch_size, device
-        self.final_splits = tuple(parts)
-        shape = tuple(parts["train"][0].shape[1:])
-        self.inputs = shape[0] if len(shape) == 1 else shape
-
-    def counts(self) -> dict[str, int]:
-        """Samples in each split."""
-        return {name: len(label_N) for name, (_, label_N) in self.parts.items()}
-
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Training batches in random order."""
-        for which in torch.randperm(len(self.parts["train"][1]), generator=generator).split(self.batch_size):
-            yield self._batch("train", which)
-
-    def in_order(self, split: str) -> Iterator[Batch]:
-        """The batches of a split as they stand."""
-        for which in torch.arange(len(self.parts[split][1])).split(self.batch_size):
-            yield self._batch(split, which)
-
-    def _batch(self, split: str, which: Tensor) -> Batch:
-        x_N, label_N = self.parts[split]
-        which = which.to(x_N.device)
-        return {"x": x_N[which], "label": label_N[which], "index": which}
-
-
-def sequence_task(parts: dict[str, Samples], batch_size: int, device: str, reduction: str) -> Detection:
-    """Detection of class 1 among sequences (N, T, I), time-major as recurrent methods take them.
-
-    Raises:
-        FfreproError: other labels than 0 and 1.
-    """
-    splits = {}
-    for name, (x_NTI, label_N) in parts.items():
-        check_labels(int(label_N.min()), int(label_N.max()), 2, name)
-        index_N = torch.arange(len(label_N), device=device)
-        splits[name] = Split(x_NTI.to(device).transpose(0, 1).contiguous(), label_N.to(device), index_N, None)
-    evaluation = {"metric_average": "sample", "auc_scores": "logit", "loss_reduction": reduction}
-    task = Detection(splits, "shuffled", batch_size, device, torch.float32, evaluation)
-    task.inputs = parts["train"][0].shape[2]
-    task.final_splits = tuple(parts)
-    return task

@@ -50,11 +50,12 @@ def MLP(
     generator = torch.Generator().manual_seed(seed)
     size = inputs if isinstance(inputs, int) else tuple(inputs)
     _positive("inputs", [size] if isinstance(size, int) else size)
-    net = mlp.Mlp(
-        size, list(layers), input_norm="batch" if batch_norm else "none", bias=bias,
-        groups=_groups(classes, grouped), init=init, generator=generator,
+    groups = _groups(classes, grouped)
+    net: Any = mlp.Mlp(
+        size, list(layers), input_norm="batch" if batch_norm else "none", bias=bias, groups=groups, init=init,
+        generator=generator,
     )  # fmt: skip
-    net.head = _head(net.shapes, classes, generator) if grouped else None
+    net.head = _head(net.shapes, groups, generator) if groups else None
     net.classes = classes
     return net
 
@@ -103,7 +104,9 @@ def CNN(
     )  # fmt: skip
     _groups(classes, grouped)
     generator = torch.Generator().manual_seed(seed)
-    net = cnn.Cnn(tuple(inputs), model, classes=classes, cfse=False, init=init, generator=generator)
+    net: Any = cnn.Cnn(
+        (inputs[0], inputs[1], inputs[2]), model, classes=classes or 0, cfse=False, init=init, generator=generator
+    )
     net.classes = classes
     return net
 
@@ -164,25 +167,46 @@ def blocks(module: nn.Module, at: Sequence[str] | None = None, *, example: Tenso
             if name not in known or not name:
                 raise unknown("submodule", name, [name for name in known if name], where="at")
         found = [known[name] for name in at]
-    if not any(True for block in found for _ in block.parameters()):
-        raise FfreproError("the net has no parameters: nothing can learn", where="net", fix="add a layer with weights")
-    return Blocks(found, _shapes(found, example))
+    return Blocks(_with_parameters(found), _shapes(found, example))
 
 
 def as_net(module: nn.Module, example: Tensor) -> nn.Module:
-    """``module`` if it is a net (it has blocks and their shapes), else its ``blocks``."""
-    if hasattr(module, "blocks") and (hasattr(module, "shapes") or hasattr(module, "hidden")):
+    """``module`` if it is a net (it has blocks and their shapes), else its ``blocks``.
+
+    Raises:
+        FfreproError: as ``blocks`` does; blocks that do not fit the example or one another.
+    """
+    if isinstance(module, rnn.Rnn):
         return module
-    return blocks(module, example=example)
+    own = getattr(module, "blocks", None)
+    if not isinstance(own, nn.ModuleList | nn.Sequential):
+        return blocks(module, example=example)
+    shapes = _shapes(list(own), example)
+    if not hasattr(module, "shapes"):
+        return Blocks(_with_parameters(list(own)), shapes)
+    return module
 
 
 def _of_sequential(module: nn.Sequential) -> list[nn.Module]:
     parts: list[list[nn.Module]] = []
     for child in module:
-        if not parts or (any(True for _ in child.parameters()) and _has_parameters(parts[-1])):
+        if not parts or (_has_parameters([child]) and _has_parameters(parts[-1])):
             parts.append([])
         parts[-1].append(child)
     return [part[0] if len(part) == 1 else nn.Sequential(*part) for part in parts]
+
+
+def _with_parameters(found: list[nn.Module]) -> list[nn.Module]:
+    for index, block in enumerate(found):
+        if not _has_parameters([block]):
+            raise FfreproError(
+                f"block {index} ({type(block).__name__}) has no weights: it cannot learn",
+                where="net",
+                fix="make it a part of the block before it",
+            )
+    if not found:
+        raise FfreproError("the net has no blocks", where="net", fix="add a layer with weights")
+    return found
 
 
 def _has_parameters(part: list[nn.Module]) -> bool:
@@ -195,14 +219,15 @@ def _shapes(found: list[nn.Module], example: Tensor) -> list[tuple[int, ...]]:
     with torch.no_grad():
         for index, block in enumerate(found):
             try:
-                example = block.eval()(example)
-            except Exception as error:
+                out = block.eval()(example)
+                shapes.append(tuple(out.shape[1:]))
+            except Exception as error:  # whatever a user's module raises
                 raise FfreproError(
-                    f"block {index} ({type(block).__name__}) does not take inputs of shape {tuple(example.shape)}: {error}",
-                    where="net",
+                    f"block {index} does not take inputs of shape {tuple(example.shape)}: {error}",
+                    where=f"net, {type(block).__name__}",
                     fix="check the sizes of this block and of the one before, or the shape of the data",
                 ) from error
-            shapes.append(tuple(example.shape[1:]))
+            example = out
     for block, training in zip(found, modes, strict=True):
         block.train(training)
     return shapes
