@@ -1,6 +1,8 @@
-"""Scikit-learn's digits, small and in two parts."""
+"""Scikit-learn's digits, small and in two parts; sequences; prepared stand-in sets of the pipeline."""
 
 import pytest
+from helpers.fixtures import place, prepared  # noqa: F401
+from helpers.method_cases import make_batch
 from sklearn.datasets import load_digits
 
 
@@ -15,7 +17,5 @@ def digits():
 @pytest.fixture(scope="session")
 def sequences():
     """X (80, 9, 2), y: the sequences of class 1 drift to the right."""
-    from helpers.method_cases import make_batch
-
     batch = make_batch(80)
     return batch["x"].transpose(0, 1).contiguous(), batch["label"]

@@ -79,7 +79,7 @@ class Method(LocalClassifier):
             raise FfreproError(
                 "cwc needs channel groups, one a class, and a head; this net lacks them",
                 where="net",
-                fix="use net cnn with a grouped model (ff_tiny to ff_deep); in the library, build it with `grouped=True`",
+                fix="use net cnn with a grouped model (ff_tiny to ff_deep); in the library, a net with `grouped=True`",
             )
         classes = classes_of(net)
         if any(block.groups != classes for block in net.blocks):
