@@ -14,7 +14,7 @@ from ffrepro.core import schedules
 def settings_of(page, name):
     """Settings and defaults of the table row that begins with a name."""
     (row,) = re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)
-    return dict(re.findall(r"`(\w+)=([^`]*)`", row))
+    return dict(re.findall(r"`(\w+)=([^`]*)`", row.split(" | ")[-1]))
 
 
 @pytest.mark.parametrize("name", [*methods.names(), *schedules.SETTINGS])

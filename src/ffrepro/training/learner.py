@@ -124,6 +124,7 @@ class Learner:
         limit = complete({"max_epochs": loop.SETTINGS["max_epochs"]}, {"max_epochs": epochs}, what="fit")
         parts = arrays.splits(X if y is None else (X, y), validation, self.seed)
         explain.require_validation(self.training, parts)
+        explain.require_kind(self.net, self.method_name, self._recurrent, parts["train"][0])
         self._begin(parts["train"], self._classes_of(parts["train"][1]))
         advice = getattr(self._module, "advice", lambda *_: None)(parts["train"][0], self.classes, self.hyperparameters)
         if advice:
