@@ -35,9 +35,10 @@ reproduce: setup ## run everything at the scale of params.yaml, in parallel (or 
 test: setup ## run the test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: setup ## check form: ruff, snakefmt, generated files
+lint: setup ## check form: ruff, mypy on the public API, snakefmt, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/ffrepro plan --check
 	$(BIN)/ffrepro docs --check

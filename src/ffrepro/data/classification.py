@@ -16,7 +16,7 @@ class Classification(Task):
     """
 
     shown = ("accuracy",)
-    final_splits = ("train", "val", "test")
+    final_splits: tuple[str, ...] = ("train", "val", "test")
 
     def targets(self, batch: Batch) -> Batch:
         """The true class, and which sample it is."""

@@ -37,6 +37,8 @@ class Method(BaseMethod):
     (states of padded steps do not reach the readout).
     """
 
+    recurrent = True
+
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)
         super().__init__(net, hyperparameters)

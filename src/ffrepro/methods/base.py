@@ -30,6 +30,7 @@ class Phase:
 class BaseMethod:
     """A net, one optimizer per part of it that is updated on its own, and the checkpoint of both."""
 
+    recurrent = False  # whether it trains a ``nets.rnn.Rnn`` on sequences; else a net of blocks on samples
     class_groups: int | None = None  # into how many groups of units, one a class, it divides each layer; None: none
 
     def __init__(self, net: nn.Module, hyperparameters: dict):

@@ -75,11 +75,11 @@ class Method(LocalClassifier):
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
-        if getattr(net, "head", None) is None or any(block.groups is None for block in net.blocks):
+        if getattr(net, "head", None) is None or any(getattr(block, "groups", None) is None for block in net.blocks):
             raise FfreproError(
                 "cwc needs channel groups, one a class, and a head; this net lacks them",
                 where="net",
-                fix="use net cnn with a grouped model (ff_tiny to ff_deep)",
+                fix="use net cnn with a grouped model (ff_tiny to ff_deep); in the library, a net with `grouped=True`",
             )
         classes = classes_of(net)
         if any(block.groups != classes for block in net.blocks):

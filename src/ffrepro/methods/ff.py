@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, flag, list_of, number
 from ffrepro.data import label_negatives as labels
-from ffrepro.methods import pairs
+from ffrepro.methods import images, pairs
 from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.pairs import PairLearner
 
@@ -65,6 +65,29 @@ SETTINGS = {
     "weight_decay": pairs.SETTINGS["weight_decay"],
 }
 
+OVERWRITTEN = 0.25
+"""Part of a sample's numbers that a label may overwrite before a user of the library hears of it."""
+
+
+def defaults(net: nn.Module) -> dict[str, str]:
+    """Of the library, those that depend on the net.
+
+    A convolution needs a label that is everywhere in the image, and learns little from it by the logistic loss.
+    """
+    return {"label": "fourier", "loss": "symba", "goodness": "mean"} if images.has_convolutions(net) else {}
+
+
+def advice(x_N: Tensor, classes: int, hyperparameters: dict) -> str | None:
+    """What a user of the library should know before samples (N, ...) are learnt from."""
+    numbers = x_N.flatten(1)
+    told = numbers[:, :classes]
+    if hyperparameters["label"] != "overlay" or classes <= OVERWRITTEN * numbers.shape[1] or (told == told[0]).all():
+        return None
+    return (
+        f"the label overwrites the first {classes} of the {numbers.shape[1]} numbers of every sample: "
+        f"put {classes} zeros before them"
+    )
+
 
 class Method(PairLearner):
     """FF on a net of blocks (``nets.mlp``, ``nets.cnn``).
@@ -73,7 +96,7 @@ class Method(PairLearner):
 
     Raises:
         FfreproError: hard negatives from a head that has learnt nothing while the blocks learn; more classes than a
-            sample has numbers, or plane waves, to put a label into.
+            sample has numbers, or plane waves, to put a label into; samples that are no images for a label that is.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
@@ -89,6 +112,12 @@ class Method(PairLearner):
                 f"an overlay needs {classes} numbers, one a class, and a sample has {x[0].numel()}",
                 where="method.label",
                 fix="set `label` to embedding, or use larger samples",
+            )
+        if hyperparameters["label"] != "overlay" and x.ndim != 4:
+            raise FfreproError(
+                f"label {hyperparameters['label']} is an image, and samples have shape {tuple(x.shape[1:])}",
+                where="method.label",
+                fix="give images (samples, channels, height, width), or set `label` to overlay",
             )
         self.table = None
         if hyperparameters["label"] == "embedding":

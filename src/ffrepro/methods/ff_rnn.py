@@ -45,6 +45,8 @@ class Method(BaseMethod):
     Batches: ``x`` (T, B, I) time-major, ``label`` (B,) in {0, 1}, ``mask`` (T, B) 1 where a step counts or absent.
     """
 
+    recurrent = True
+
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)
         super().__init__(net, hyperparameters)

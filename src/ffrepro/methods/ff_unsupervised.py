@@ -10,9 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer, number
 from ffrepro.data import label_negatives
 from ffrepro.methods import pairs
+from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import UnlabelledPairs
 
 SETTINGS = {
@@ -30,8 +32,21 @@ class Method(UnlabelledPairs):
     """Unsupervised FF on a net of blocks, with a linear readout.
 
     Settings: ``blurs`` of the hybrids' mask, ``noise_std`` in units of the input, ``patch_side`` in pixels.
-    Batches: ``x`` (B, C, H, W), ``label`` (B,), which only the readout sees.
+    Batches: ``x`` (B, C, H, W), of any shape for ``noise``; ``label`` (B,), which only the readout sees.
+
+    Raises:
+        FfreproError: samples that are no images, where the negatives need images.
     """
+
+    def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        kind, shape = hyperparameters["negatives"], tuple(example["x"].shape[1:])
+        if kind != "noise" and len(shape) != 3:
+            raise FfreproError(
+                f"negatives of kind {kind} are made from images, and samples have shape {shape}",
+                where="method.negatives",
+                fix="give images (samples, channels, height, width), or set `negatives` to noise",
+            )
+        super().__init__(net, hyperparameters, example, generator, lr)
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The images, and their negatives."""

@@ -21,14 +21,14 @@ from ffrepro.core.goodness import wide
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import NormalisedClassifier
-from ffrepro.nets.layers import ConvBlock
+from ffrepro.nets.layers import ConvBlock, LinearBlock
 
 SETTINGS = {
     "update": local.SETTINGS["update"],
     "gradient": local.SETTINGS["gradient"],
     "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
     "loss": choice("of a pair's two goodnesses", "logistic", "symba", "distance", default="logistic"),
-    "theta": number("threshold of the goodness; of a sum, per unit", 1.0),
+    "theta": number("threshold of the goodness; of a sum, per unit", 0.1),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
     "share": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
@@ -48,16 +48,16 @@ class PairLearner(NormalisedClassifier):
         self._buffers = Buffers()  # of the closed form
         if hyperparameters["gradient"] == "closed_form" and not all(map(self._has_closed_form, net.blocks)):
             raise FfreproError(
-                "the closed form of this method is for linear maps, and for convolutions without groups that learn "
-                "from the logistic loss; with a learnt label, for linear maps without BatchNorm",
+                "the closed form of this method is for blocks of ffrepro.nets: linear maps, and convolutions without "
+                "groups that learn from the logistic loss; with a learnt label, linear maps without BatchNorm",
                 where="method.gradient",
-                fix="set `gradient` to autograd for its variants",
+                fix="set `gradient` to autograd",
             )
 
     def _has_closed_form(self, block: nn.Module) -> bool:
         if isinstance(block, ConvBlock):
             return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "beside0" not in self.extra
-        return block.bn is None or "beside0" not in self.extra
+        return isinstance(block, LinearBlock) and (block.bn is None or "beside0" not in self.extra)
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
         """``learn_blocks`` on positive samples followed by their negatives."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -13,8 +13,15 @@ from torch import nn
 from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
+if TYPE_CHECKING:
+    from ffrepro.nets.sizes import CNN as CNN
+    from ffrepro.nets.sizes import MLP as MLP
+    from ffrepro.nets.sizes import RNN as RNN
+    from ffrepro.nets.sizes import blocks as blocks
+
 __path__ = search_path("nets", __path__)
-_SHARED = {"layers"}
+_SHARED = {"layers", "sizes"}
+_BY_SIZES = ("CNN", "MLP", "RNN", "blocks")
 
 
 def names() -> list[str]:
@@ -29,7 +36,7 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Generator) -> nn.Module:
+def build(settings: dict[str, Any], inputs: Any, classes: int | None, generator: torch.Generator) -> nn.Module:
     """The net of a plan file's ``net`` section.
 
     Args:
@@ -42,3 +49,15 @@ def build(settings: dict, inputs: Any, classes: int | None, generator: torch.Gen
     net = module(settings["name"]).build(settings, inputs, classes, generator)
     net.classes = classes
     return net
+
+
+def __getattr__(name: str) -> Any:
+    """Nets by their sizes, and a module of one's own as a net (``ffrepro.nets.sizes``)."""
+    if name in _BY_SIZES:
+        return getattr(importlib.import_module(f"{__name__}.sizes"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The names of ``sizes`` among the module's own."""
+    return sorted([*globals(), *_BY_SIZES])

@@ -81,7 +81,7 @@ class Cnn(nn.Module):
     Args:
         inputs: (C, H, W) of an image.
         classes: channel groups and outputs of the head, of a grouped net.
-        model: a name of ``MODELS``.
+        model: a name of ``MODELS``, or another ``Model``.
         cfse: in grouped nets, make every second layer a grouped convolution (the separator) behind a standard one
             (the extractor): a class's channels then see the same class's channels of the layer before only. After the
             CFSE block of CwC (Papachristodoulou et al. 2024); how it pairs the layers of these nets is our reading.
@@ -99,7 +99,7 @@ class Cnn(nn.Module):
     def __init__(
         self,
         inputs: tuple[int, int, int],
-        model: str,
+        model: str | Model,
         *,
         classes: int,
         cfse: bool,
@@ -107,9 +107,9 @@ class Cnn(nn.Module):
         generator: torch.Generator,
     ):
         super().__init__()
-        if model not in MODELS:
+        if isinstance(model, str) and model not in MODELS:
             raise unknown("model", model, MODELS, where="net cnn")
-        form = MODELS[model]
+        form = MODELS[model] if isinstance(model, str) else model
         if cfse and not form.grouped:
             raise FfreproError(
                 f"{model} has no channel groups to separate", where="net.cfse", fix="set `cfse` to false"

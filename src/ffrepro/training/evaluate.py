@@ -52,7 +52,7 @@ def refuse_nan(values: dict[str, float], *, where: object, epoch: int, lr: float
         raise FfreproError(
             f"training diverged: {', '.join(broken)} is not finite in epoch {epoch}",
             where=where,
-            fix=f"lower `lr` (now {lr:g}) for this run in params.yaml, or look at its input data; "
+            fix=f"lower `lr` (now {lr:g}), or look at the input data; "
             "batch statistics also need more than one sample in the last batch of each split (`batch_size`). "
-            "The epochs so far are in the run's partial folder",
+            "The epochs so far of a run are in its partial folder",
         )

@@ -40,8 +40,7 @@ def use(profile: dict, threads: int, *, mixed: bool = False) -> tuple[str, torch
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # float32 is what a profile says
     torch.utils.deterministic.fill_uninitialized_memory = False  # would slow down whatever allocates (autograd, mostly)
     device = profile["device"]
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(device, False):
+    if device not in devices():
         raise FfreproError(
             f"this machine has no {device} device",
             where="the run's hardware profile",
@@ -51,6 +50,27 @@ def use(profile: dict, threads: int, *, mixed: bool = False) -> tuple[str, torch
         total = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, profile["memory_cap_gb"] * 2**30 / total))
     return device, torch.float32
+
+
+def devices() -> list[str]:
+    """Kinds of devices that are here, the fastest first."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [device for device, available in found.items() if available]
+
+
+def choose(name: str | None) -> str:
+    """A device by its name (``cuda``, ``cuda:1``), or the best there is.
+
+    Raises:
+        FfreproError: it is not here.
+    """
+    if name is None:
+        return devices()[0]
+    kind, _, number = str(name).partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in devices() or (number and not (number.isdecimal() and int(number) < count)):
+        raise FfreproError(f"there is no device {name!r}", where="device", fix=f"there is: {', '.join(devices())}")
+    return str(name)
 
 
 def keep_freed_memory() -> None:

@@ -11,13 +11,16 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class EpochProgress:
-    """Counts epochs towards at most ``total``; writes to standard error, with the metrics that the task shows."""
+    """Counts epochs towards at most ``total``; writes to standard error, with the metrics that the task shows.
 
-    def __init__(self, label: str, total: int, done: int, task: Task):
+    ``bar``: draw one; None: on a terminal.
+    """
+
+    def __init__(self, label: str, total: int, done: int, task: Task, *, bar: bool | None = None):
         self._label, self._total, self._done = label, total, done
         self._shown = list(dict.fromkeys([task.watch[0], *task.shown]))
         self._last = time.monotonic()
-        self._bar = _bar(label, total, done) if sys.stderr.isatty() else None
+        self._bar = _bar(label, total, done) if (sys.stderr.isatty() if bar is None else bar) else None
         if done:
             self._say(f"goes on after epoch {done}")
 
