@@ -93,7 +93,7 @@ class Lines:
 
     def failures(self, jobs: list[Job]) -> None:
         """A line for each failed job."""
-        self.say(f"{len(jobs)} failed; what needs them has not run. Finished work is kept, the same command goes on:")
+        self.say(f"{len(jobs)} failed; what needs them has not run. Finished work is kept. To repeat what failed:")
         for job in jobs:
             self.say(f"  {job.name}: {job.command or 'no command'}")
 

@@ -67,7 +67,7 @@ class Estimator:
             FfreproError: it cannot be read, or an entry is missing or no number.
         """
         table, lines = yamlfile.load(self.workspace.root / TABLE)
-        schema.raise_problems(schema.check(table, _FORM), TABLE, lines)
+        schema.raise_problems(schema.check(table, _FORM), [schema.Source(TABLE, (), lines)])
         return table
 
     def of_run(self, plan: Plan) -> Estimate:
