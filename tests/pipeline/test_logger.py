@@ -1,4 +1,4 @@
-"""`snakemake --logger ffrepro`, run for real without a terminal: one line for each finished job, failures told whole."""
+"""`snakemake --logger ffrepro`, run for real without a terminal: a line for each finished job, failures in full."""
 
 import subprocess
 import sys

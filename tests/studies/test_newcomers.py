@@ -1,6 +1,7 @@
 """What the README promises, done in a copy of this project: a new variant is one entry, a new method one file more."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -10,17 +11,10 @@ from ffrepro.cli.main import main
 from ffrepro.pipeline import params
 from ffrepro.pipeline.plan import expand
 
-FIRST, SECOND = (f"src/ffrepro/studies/{paper}/study.yaml" for paper in ("chikhachev2025_rnn", "ortiz2025_advancements"))
-VARIANT = """
-  ff_low:
-    extends: ff_std
-    label: FF-Std, low threshold
-    experiments: [rnn]
-    set:
-      theta: {value: 2.0, source: "mine: the least that the paper recommends"}
-"""
+STUDIES = "src/ffrepro/studies"
+FIRST, SECOND = f"{STUDIES}/chikhachev2025_rnn/study.yaml", f"{STUDIES}/ortiz2025_advancements/study.yaml"
 IMAGES = """
-  symba_steep: {extends: symba, label: "FF, SymBa, steep", experiments: [variants], set: {alpha: {value: 8.0, source: mine}}}
+  symba_steep: {extends: symba, label: Steep, experiments: [variants], set: {alpha: {value: 8.0, source: mine}}}
 """
 METHOD = """
   ff_mine:
@@ -80,7 +74,7 @@ def add(root, study, entry):
     return {scale: {run: plan for run, plan in after[scale].items() if run not in before[scale]} for scale in after}
 
 
-def train(root, run, plan, prepared, monkeypatch):
+def train(root, run, plan, prepared):
     """Train one of the new runs on stand-in data, as the pipeline does; its result."""
     path = root / f"plan/{run}.json"
     path.parent.mkdir(parents=True)
@@ -91,12 +85,13 @@ def train(root, run, plan, prepared, monkeypatch):
     return json.loads((root / f"runs/{run}/result.json").read_text())
 
 
-def test_a_new_variant_is_one_entry(copy, prepared, monkeypatch):
-    new = add(copy, FIRST, VARIANT)
+def test_a_new_variant_is_the_one_entry_of_the_readme(copy, prepared, project_root):
+    (entry,) = re.findall(r"```yaml(\n.*?)```", (project_root / "README.md").read_text(), re.DOTALL)
+    new = add(copy, FIRST, entry)
     assert new["smoke"] and new["lite"] and all("/ff_low/" in run for found in new.values() for run in found)
     assert {plan["method"]["theta"] for plan in new["smoke"].values()} == {2.0}
     run, plan = next((run, plan) for run, plan in new["smoke"].items() if plan["dataset"] == "dollar")
-    assert 0 <= train(copy, run, plan, prepared, monkeypatch)["metrics"]["test/accuracy"] <= 1
+    assert 0 <= train(copy, run, plan, prepared)["metrics"]["test/accuracy"] <= 1
 
 
 def test_a_new_variant_on_images_is_one_entry(copy):
@@ -113,5 +108,5 @@ def test_a_new_method_is_one_file_and_one_entry(copy, prepared, monkeypatch):
     new = add(copy, FIRST, METHOD)
     assert new["smoke"] and all(plan["method"] == {"name": "ff_mine", "theta": 3.0} for plan in new["smoke"].values())
     run, plan = next((run, plan) for run, plan in new["smoke"].items() if plan["dataset"] == "dollar")
-    result = train(copy, run, plan, prepared, monkeypatch)
+    result = train(copy, run, plan, prepared)
     assert result["epochs"] == plan["training"]["max_epochs"] and "test/accuracy_layer2" in result["metrics"]
