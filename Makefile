@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
 ARGS ?=
+COMMA := ,
 SCALE ?= $(shell sed -n 's/^scale: *\([a-z0-9_]*\).*/\1/p' params.yaml)
 TORCH := $(shell grep '^torch==' requirements.txt)
 TORCHVISION := $(shell grep '^torchvision==' requirements.txt)
@@ -16,24 +17,32 @@ help: ## show this list
 
 setup: $(VENV)/.installed ## make .venv with every package pinned (once; PYTHON=python3.12 chooses another Python)
 
+# $(call step,what,arguments of pip): pip's output goes to a file, and is shown where pip fails.
+define step
+@echo "set-up: $(1)"
+@$(BIN)/python -m pip install $(2) > $(VENV)/pip.log 2>&1 || \
+	{ cat $(VENV)/pip.log; echo "set-up stopped at: $(1). Once that is mended: make setup"; exit 1; }
+endef
+
 # A .venv without pip is half made: where Debian's python3-venv is missing, venv stops after the interpreter.
 # torch first and alone: whichever build its index gives (CPU or CUDA), nothing later asks for another.
 $(VENV)/.installed: requirements.txt requirements.lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; choose one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock.txt $(TORCH)
-	$(BIN)/python -m pip install --quiet --no-deps $(TORCHVISION)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint requirements.lock.txt
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@echo "set-up: an environment in $(VENV); everything is installed there, once"
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(call step,1 of 4 PyTorch (the largest),--constraint requirements.lock.txt $(TORCH))
+	$(call step,2 of 4 torchvision,--no-deps $(TORCHVISION))
+	$(call step,3 of 4 engines and numerics (snakemake$(COMMA) dvc$(COMMA) mlflow$(COMMA) scipy and theirs),--requirement requirements.txt --constraint requirements.lock.txt)
+	$(call step,4 of 4 ffrepro itself,--no-deps --editable .)
 	@touch $@
 
 reproduce: setup ## run everything at the scale of params.yaml, in parallel (or SCALE=lite; CORES=4; ARGS for snakemake)
-	$(BIN)/python -m snakemake $(ARGS) --cores $(CORES) --quiet host reason --config scale=$(SCALE)
-	@test ! -f reports/$(SCALE)/report.html || echo "report: $(CURDIR)/reports/$(SCALE)/report.html"
+	@$(BIN)/python -m snakemake $(ARGS) --cores $(CORES) --logger ffrepro --config scale=$(SCALE)
+	@test ! -f reports/$(SCALE)/report.html || $(BIN)/python -m ffrepro report --scale $(SCALE) --headline
 
-test: setup ## run the test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## run the test suite, on all cores (or ARGS="-n0 tests/core")
+	@$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 $(ARGS)
 
 lint: setup ## check form: ruff, mypy on the public API, snakefmt, generated files
 	$(BIN)/ruff check .

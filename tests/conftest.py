@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,36 @@ def ram():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many faults the tests tried: those that record a property ``campaign`` of (what, how many)."""
+    """Where the time went, what was skipped and why, and how many faults the tests tried."""
+    _time_by_folder(terminalreporter)
+    _skipped(terminalreporter)
+    _campaigns(terminalreporter)
+
+
+def _time_by_folder(terminalreporter):
+    """Seconds of the tests of each folder, all workers together: set-up and tear-down included."""
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds["/".join(report.nodeid.split("::")[0].split("/")[:2])] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section("seconds by folder")
+        for folder, total in seconds.most_common():
+            terminalreporter.line(f"{total:7.1f}  {folder}")
+
+
+def _skipped(terminalreporter):
+    reports = terminalreporter.stats.get("skipped", [])
+    if reports:
+        reasons = Counter(report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple))
+        terminalreporter.section(f"{len(reports)} skipped")
+        for reason, count in reasons.most_common():
+            terminalreporter.line(f"{count:6d}  {reason.removeprefix('Skipped: ')}")
+
+
+def _campaigns(terminalreporter):
+    """Those that record a property ``campaign`` of (what, how many)."""
     passed = terminalreporter.stats.get("passed", [])
     counts = [value for report in passed for name, value in report.user_properties if name == "campaign"]
     if counts:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import docs
+from ffrepro.claims import docs, docs_figure
 from ffrepro.cli import main
 
 PAPER = "chikhachev2025_rnn"
@@ -174,6 +174,36 @@ def test_writing_is_idempotent_and_touches_nothing_else(project):
     assert [page.changed for page in again] == [[]]
     assert docs.write(project.root, again) == []
     assert other.read_text() == "no markers\n"
+
+
+HEADLINE = {"title": "a", "axis": "b", "metric": "test/accuracy", "complement": True, "factor": 100}
+
+
+def test_the_picture_shows_means_and_intervals_and_is_written_once(project):
+    """FF-Std errs 18 percent, with a 95 % interval of 4.303 * 2 / sqrt(3) on either side; BPTT 10 without a spread."""
+    project.define(headline=HEADLINE | {"rows": [{"label": "<MCYT>", "of": FF}]})
+    (panel,) = docs.Studies(project.root, project.world.plans).panels()
+    ((label, ours, twin),) = panel.rows
+    assert (label, ours.n, twin.n) == ("<MCYT>", 3, 3)
+    assert (ours.mean, ours.high - ours.mean) == pytest.approx((18, 4.303 * 2 / math.sqrt(3)), abs=1e-3)
+    assert (twin.low, twin.mean, twin.high) == pytest.approx((10, 10, 10))
+    for written in ([docs_figure.FILE], []):
+        pages = docs.generate(project.root, project.world.plans)
+        assert docs.write(project.root, pages) == written
+    text = (project.root / docs_figure.FILE).read_text()
+    assert "&lt;MCYT&gt;" in text and "<dc:date>" not in text
+    (project.root / docs_figure.FILE).write_text(text.replace("MCYT", "ABCD"))
+    (page,) = docs.generate(project.root, project.world.plans)
+    assert page.path == docs_figure.FILE and page.changed
+
+
+@pytest.mark.parametrize("row", [f"{EXPERIMENT}/ff_rms", BPTT, f"{EXPERIMENT}/*"])
+def test_a_picture_of_what_is_not_committed(project, row):
+    """No runs, no twin, several groups."""
+    project.define(headline=HEADLINE | {"rows": [{"label": "x", "of": row}]})
+    with pytest.raises(FfreproError) as caught:
+        docs.generate(project.root, project.world.plans)
+    assert caught.value.where == f"{docs.STUDIES}/{PAPER}/{docs.FILE}, headline"
 
 
 TEXT = {"text": "{variant}"}

@@ -122,8 +122,27 @@ def test_a_half_made_environment_is_made_again(tmp_path):
     subprocess.run(["make", "setup", f"PYTHON={whole}"], cwd=tmp_path, check=True, capture_output=True)
     calls = log.read_text().splitlines()
     assert "-m venv .venv" in calls
-    assert "-m pip install --quiet --no-deps --editable ." in calls[calls.index("-m venv .venv") :]
+    assert "-m pip install --no-deps --editable ." in calls[calls.index("-m venv .venv") :]
     assert (tmp_path / ".venv/.installed").is_file()
+
+
+def test_set_up_says_its_steps_and_what_pip_said_only_where_it_failed(tmp_path):
+    for name in ("Makefile", "requirements.txt", "requirements.lock.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    setup = ["make", "setup", "PYTHON=true"]
+    for pip, code in (("exit 0", 0), ('case "$*" in *torchvision*) exit 7;; esac', 2)):
+        python.write_text(f'#!/bin/sh\n[ "$3" != --version ] || exit 0\necho "pip: $*"\n{pip}\n')
+        python.chmod(0o755)
+        done = subprocess.run(setup, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == code
+        lines = done.stdout.splitlines()
+        steps = [line for line in lines if re.match(r"set-up: \d of 4", line)]
+        assert len(steps) == (4 if code == 0 else 2)
+        assert [line for line in lines if "torchvision" in line and line.startswith("pip: ")] == lines[3:4] * (code > 0)
+        assert (tmp_path / ".venv/.installed").is_file() == (code == 0)
+        (tmp_path / ".venv/.installed").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -131,7 +150,7 @@ def test_make_prints_the_path_of_a_report_that_is_there(tmp_path, project_root, 
     """As after `make reproduce ARGS=-n`."""
     python = tmp_path / "bin/python"
     python.parent.mkdir()
-    python.write_text("#!/bin/sh\nexit 0\n")
+    python.write_text('#!/bin/sh\n[ "$2" != ffrepro ] || echo "$@"\n')
     python.chmod(0o755)
     report = tmp_path / "reports/smoke/report.html"
     if there:
@@ -139,5 +158,4 @@ def test_make_prints_the_path_of_a_report_that_is_there(tmp_path, project_root, 
         report.touch()
     makefile = ["make", "-f", project_root / "Makefile", "-o", "setup", "BIN=bin", "SCALE=smoke", "ARGS=-n"]
     done = subprocess.run([*makefile, "reproduce"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed = [line for line in done.stdout.splitlines() if line.startswith("report:")]
-    assert printed == ([f"report: {report}"] if there else [])
+    assert done.stdout.splitlines() == ["-m ffrepro report --scale smoke --headline"] * there

@@ -1,10 +1,13 @@
 """Pages whose result tables and numbers are generated from committed records.
 
-A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand.
+A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand. What it says
+under ``headline`` is drawn into one picture of all studies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +19,7 @@ from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.base.names import unknown
-from ffrepro.claims import docs_tables, load, markdown
+from ffrepro.claims import docs_figure, docs_tables, load, markdown
 from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
@@ -29,7 +32,7 @@ PAGES = ("README.md", "docs/*.md", f"{STUDIES}/*/README.md")
 
 @dataclass(frozen=True)
 class Page:
-    """A page with markers.
+    """A page with markers, or the picture.
 
     Attributes:
         path: relative to the project's folder.
@@ -44,7 +47,7 @@ class Page:
 
 
 def generate(root: str | Path, plans: list[dict]) -> list[Page]:
-    """Every page with markers, its generated parts made anew; nothing is written.
+    """Every page with markers, its generated parts made anew, and the picture; nothing is written.
 
     Args:
         root: the project's folder.
@@ -62,7 +65,7 @@ def generate(root: str | Path, plans: list[dict]) -> list[Page]:
         if found:
             text, changed = replace(texts[path], found, studies.make)
             made.append(Page(path.relative_to(root).as_posix(), found, changed, text))
-    return made
+    return made + _picture(root, studies)
 
 
 def write(root: str | Path, pages: list[Page]) -> list[str]:
@@ -98,14 +101,24 @@ class Studies:
         defined = self.definitions[block.paper].get(f"{block.kind}s", {})
         if block.name not in defined:
             raise unknown(block.kind, block.name, defined, where=f"{STUDIES}/{block.paper}/{FILE}")
-        try:
+        with _inside(f"{STUDIES}/{block.paper}/{FILE}, {block.kind} {block.name}"):
             sources = self._of(block.paper)
             if block.kind == TABLE:
                 return markdown.render([docs_tables.table(sources, defined[block.name])])
             return docs_tables.value(sources, defined[block.name])
-        except FfreproError as error:
-            where = f"{STUDIES}/{block.paper}/{FILE}, {block.kind} {block.name}"
-            raise FfreproError(error.what, where=where, fix=error.fix) from None
+
+    def panels(self) -> list[docs_figure.Panel]:
+        """What the studies say under ``headline``, in the order of their names.
+
+        Raises:
+            FfreproError: a definition names what is not there.
+        """
+        found = []
+        for paper, definitions in self.definitions.items():
+            if "headline" in definitions:
+                with _inside(f"{STUDIES}/{paper}/{FILE}, headline"):
+                    found.append(docs_figure.panel(self._of(paper), definitions["headline"]))
+        return found
 
     @cached_property
     def _store(self) -> Store:
@@ -115,6 +128,27 @@ class Studies:
         if paper not in self._sources:
             self._sources[paper] = Sources(self._store, load.load(self.root, paper))
         return self._sources[paper]
+
+
+def _picture(root: Path, studies: Studies) -> list[Page]:
+    """The picture as a page that is generated as a whole; none where no study has a headline."""
+    panels = studies.panels()
+    if not panels:
+        return []
+    text = docs_figure.svg(panels)
+    path = root / docs_figure.FILE
+    whole = Block("picture", "*", "headline", line=1, start=0, end=len(text))
+    changed = not path.is_file() or _text(path) != text
+    return [Page(docs_figure.FILE, [whole], [whole] if changed else [], text)]
+
+
+@contextmanager
+def _inside(where: str) -> Iterator[None]:
+    """Says which definition an error is about."""
+    try:
+        yield
+    except FfreproError as error:
+        raise FfreproError(error.what, where=where, fix=error.fix) from None
 
 
 def _text(path: Path) -> str:

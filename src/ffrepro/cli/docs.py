@@ -19,6 +19,8 @@ files, as src/ffrepro/studies/PAPER/docs.yaml defines it (workflow/schemas/docs.
   <!-- /ffrepro -->
 
   an error of <!-- ffrepro: value PAPER/NAME --><!-- /ffrepro --> percent
+
+docs/headline.svg is drawn from what the studies define under `headline`.
 """
 
 

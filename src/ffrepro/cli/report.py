@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli import common, project
 from ffrepro.cli.evidence import all_plans
+from ffrepro.pipeline import params
 
 _EPILOG = """\
 example:
   ffrepro report                                             everything, at params.yaml's scale
   ffrepro report --scale lite --table PAPER/table1
+  ffrepro report --headline                                  what the report that is there says, in a few lines
 
 Tables and figures are of the scale; each verdict rests on the best evidence there is, committed records included.
 Missing records are named in the report and are no error.
@@ -28,15 +31,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_scale(parser)
-    parser.add_argument("--table", metavar="PAPER/TABLE", help="only this table's files")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--table", metavar="PAPER/TABLE", help="only this table's files")
+    what.add_argument("--headline", action="store_true", help="print a summary of the report that is there")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report or one table, and say where."""
+    """Write the report or one table and say where; or print what it says."""
     from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
 
     root = project.folder()
+    if args.headline:
+        return _headline(root, params.load(root).scale(args.scale))
     workspace, plans = all_plans(root, args.scale, args.hardware)
     place = (root, workspace.scale, workspace.hardware)
     if args.table is None:
@@ -49,4 +56,12 @@ def run(args: argparse.Namespace) -> int:
         raise FfreproError(f"no table {args.table!r}", fix=f"name paper and table: {', '.join(names)}")
     for path in build_table(*place, paper, table, plans):
         print(path.relative_to(root))
+    return 0
+
+
+def _headline(root: Path, scale: str) -> int:
+    from ffrepro.claims.headline import headline
+
+    print("\n".join(headline(root, scale)))
+    print(f"report: {root / 'reports' / scale / 'report.html'}")
     return 0
