@@ -11,7 +11,7 @@ from ffrepro.cli import common, project
 from ffrepro.pipeline import show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.plan import Plan
-from ffrepro.pipeline.refresh import out_of_date, refresh
+from ffrepro.pipeline.refresh import committed_out_of_date, refresh
 from ffrepro.pipeline.status import NOT_HERE, Status
 from ffrepro.pipeline.studies import file_of
 from ffrepro.pipeline.workspace import Workspace, open_workspace
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--write", action="store_true", help="write all plan files and dvc.yaml where they changed")
     action.add_argument(
-        "--check", action="store_true", help="check that plan files and dvc.yaml are up to date and limits kept"
+        "--check", action="store_true", help="check that the committed dvc.yaml files are up to date and limits kept"
     )
     action.add_argument(
         "--show", metavar="RUN", help="print the settings of a run: its name, or a part that fits it alone"
@@ -104,9 +104,11 @@ def _write(workspace: Workspace) -> int:
 
 
 def _check(workspace: Workspace, estimator: Estimator) -> int:
-    findings = [f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in out_of_date(workspace)]
+    findings = [
+        f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in committed_out_of_date(workspace)
+    ]
     findings += over_limits(workspace, estimator)
-    print("\n".join(findings) if findings else f"{len(workspace.plans)} plan files are up to date")
+    print("\n".join(findings) if findings else f"dvc.yaml is up to date, {len(workspace.plans)} runs are planned")
     return 1 if findings else 0
 
 
