@@ -42,6 +42,7 @@ CODE = {
     + 'SETTINGS = {"max_epochs": integer("epochs", minimum=1), "lr": number("rate", above=0)}\nEPSILON = 1e-5\n',
     "training/classifiers.py": DECLARE + 'SETTINGS = {"logreg": {"inverse_penalty": number("inverse", above=0)}}\n',
     "training/fit.py": "from ffrepro.training import loop\n",
+    "training/memory.py": "",
     "training/bench_rnn.py": DECLARE
     + 'from ffrepro.training import loop\n\nSETTINGS = {"bench_rounds": integer("rounds", minimum=3)}\n',
     "claims/load.py": "",
@@ -65,7 +66,6 @@ def project(tmp_path):
         shutil.copy(REPOSITORY / f"workflow/schemas/{name}.schema.yaml", schemas)
     (tmp_path / STUDY).parent.mkdir(parents=True)
     shutil.copy(MINI / "study.yaml", tmp_path / STUDY)
-    shutil.copy(MINI / "estimates.yaml", tmp_path / "workflow")
     for name, text in CODE.items():
         path = tmp_path / "src/ffrepro" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,6 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
     (root / "workflow/schemas").mkdir(parents=True)
     shutil.copy(small.MINI / "params.yaml", root)
-    shutil.copy(small.MINI / "estimates.yaml", root / "workflow")
     shutil.copy(small.MINI / "settings.yaml", root / "workflow/schemas")
     shutil.copy(ROOT / "workflow/schemas/params.schema.yaml", root / "workflow/schemas")
     for name, text in small.CODE.items():
@@ -246,7 +245,7 @@ def test_expressions_give_a_number_a_truth_value_or_a_message():
     assert counts["value"] > 50 and counts["refused"] > 500
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "workflow/schemas/settings.yaml", "workflow/estimates.yaml"])
+@pytest.mark.parametrize("name", ["params.yaml", "workflow/schemas/study.schema.yaml", ".ffrepro/probes.json"])
 def test_plan_with_hostile_parameters(project, tally, name):
     path = project / name
     for what, data in versions(path, 4, 12):
