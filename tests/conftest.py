@@ -12,6 +12,11 @@ import torch
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    """``--write-golden``: see tests/training/test_golden.py."""
+    parser.addoption("--write-golden", action="store_true", help="write tests/golden/ anew; move versions that changed")
+
+
 @pytest.fixture(scope="session")
 def forks():
     """Starts real processes without waiting for their imports."""

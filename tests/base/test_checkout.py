@@ -69,6 +69,23 @@ def test_a_checkout_names_its_commit_and_what_differs(project):
     assert checkout.commit(project).as_record() == {"commit": head(project), "dirty": True}
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("src/ffrepro/studies/paper/study.yaml", True),
+        ("src/ffrepro/core/new.py", True),
+        ("src/ffrepro/studies/paper/docs.yaml", False),
+        ("src/ffrepro/studies/paper/claims.yaml", False),
+        ("src/ffrepro/claims/templates/report.html", False),
+        ("docs/page.md", False),
+    ],
+)
+def test_code_and_settings_make_a_checkout_dirty_pages_do_not(project, name, counts):
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("new\n")
+    assert checkout.commit(project).dirty is counts
+
+
 def test_a_worktree_and_a_link_to_the_folder_are_the_project_too(project, tmp_path, monkeypatch):
     git(project, "worktree", "add", "--quiet", tmp_path / "second")
     (tmp_path / "link").symlink_to(project)

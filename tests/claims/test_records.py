@@ -2,8 +2,10 @@
 
 import json
 
+from ffrepro import methods
 from ffrepro.base.files import write_json
 from ffrepro.claims.records import Store, differences
+from ffrepro.training import classifiers, method_versions
 
 EXPERIMENT = "rnn_mcyt_corrected"
 
@@ -82,11 +84,25 @@ def test_records_of_other_settings_are_left_out(world):
     assert plan["run"] in store.missing("lite")
 
 
-def test_other_code_is_used_and_marked(world):
+def test_only_another_version_of_the_method_is_marked_not_other_code(world, monkeypatch):
     world.add_plans("lite", datasets=["mcyt"], families=["rnn"])
-    plan = world.find(EXPERIMENT, "ff_std")[0]
-    world.record(plan | {"code": "0lder"})
-    assert Store(world.root, world.plans).best(EXPERIMENT, "ff_std").records[0].older_code
+    plans = world.find(EXPERIMENT, "ff_std")
+    world.record(plans[0] | {"code": "0lder"})  # from before records named versions: version 1
+    world.record(plans[1], methods={"ff_rnn": 2})
+
+    def marks():
+        return [record.other_version for record in Store(world.root, world.plans).best(EXPERIMENT, "ff_std").records]
+
+    assert marks() == [None, "made by version 2 of ff_rnn, now 1"]
+    monkeypatch.setattr(methods, "version", lambda name: 2)
+    assert marks() == ["made by version 1 of ff_rnn, now 2", None]
+
+
+def test_versions_of_a_bench_and_of_a_fit():
+    bench = {"kind": "bench", "variants": {name: {"method": {"name": name}} for name in ("uff", "ff")}}
+    assert method_versions.of_plan(bench) == {"ff": methods.version("ff"), "uff": methods.version("uff")}
+    assert method_versions.of_plan({"kind": "fit", "fit": {"name": "gbt"}}) == {"gbt": classifiers.VERSION}
+    assert methods.version("gone") == 1
 
 
 def test_unplanned_and_damaged_records_are_no_evidence(world):

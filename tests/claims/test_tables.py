@@ -151,11 +151,15 @@ def test_best_evidence_names_its_scale(lite):
     assert evidence == {"lite, cpu"}
 
 
-def test_other_code_is_noted(world):
+def test_another_version_of_the_method_is_noted_once_other_code_is_not(world):
     world.add_plans("lite", datasets=["dollar"], families=["rnn"])
-    for plan in world.find("rnn_dollar_corrected", "bptt"):
+    plans = world.find("rnn_dollar_corrected", "bptt")
+    for plan in plans:
         world.record(plan | {"code": "0lder"}, epochs=50)
-    assert "made by another version of the code" in table(world, "table2").footnotes()
+    before = set(table(world, "table2").footnotes())
+    for plan in plans:
+        world.record(plan, epochs=50, methods={"backprop_rnn": 7})
+    assert set(table(world, "table2").footnotes()) - before == {"made by version 7 of backprop_rnn, now 1"}
 
 
 def test_build_table_writes_the_three_files(lite):

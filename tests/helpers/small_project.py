@@ -35,6 +35,7 @@ CODE = {
     + 'SETTINGS = {"max_epochs": integer("epochs", minimum=1), "lr": number("rate", above=0)}\nEPSILON = 1e-5\n',
     "training/classifiers.py": DECLARE + 'SETTINGS = {"logreg": {"inverse_penalty": number("inverse", above=0)}}\n',
     "training/fit.py": "from ffrepro.training import loop\n",
+    "training/memory.py": "",
     "training/bench_rnn.py": DECLARE
     + 'from ffrepro.training import loop\n\nSETTINGS = {"bench_rounds": integer("rounds", minimum=3)}\n',
     "claims/load.py": "",
@@ -50,7 +51,6 @@ def make(folder):
         shutil.copy(REPOSITORY / f"workflow/schemas/{name}.schema.yaml", schemas)
     (folder / STUDY).parent.mkdir(parents=True)
     shutil.copy(MINI / "study.yaml", folder / STUDY)
-    shutil.copy(MINI / "estimates.yaml", folder / "workflow")
     for name, text in CODE.items():
         path = folder / "src/ffrepro" / name
         path.parent.mkdir(parents=True, exist_ok=True)

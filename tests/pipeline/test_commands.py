@@ -5,10 +5,12 @@ import shutil
 
 import pytest
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.cli.main import main
 from ffrepro.data.archives import Archive
 from ffrepro.pipeline import doctor, startup
 from ffrepro.pipeline.workspace import open_workspace
+from ffrepro.training import probe
 
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
 
@@ -41,10 +43,10 @@ def test_plan_lists_states_and_costs(ffrepro, finish, plans):
     row = next(line for line in lines if "rnn_mcyt_corrected" in line and "bptt" in line)
     assert " ".join(row.split()) == "cpu rnn_mcyt_corrected bptt 2 1 done, 1 todo 2.0 min mean of 1 finished"
     row = next(line for line in lines if "rnn_mcyt_as_published" in line and "bptt" in line)
-    assert row.endswith("2.1 min    from rnn_mcyt_corrected at scale smoke, per epoch")
+    assert row.endswith("2.0 min    from rnn_mcyt_corrected at scale smoke, per epoch")
     assert "16 runs: 1 done, 15 todo" in lines
     assert lines[-1].startswith(
-        "to do: 15 runs, 6.1 min of work, 12 of unknown length not counted, about 3.1 min with 2"
+        "to do: 15 runs, 6.0 min of work, 12 of unknown length not counted, about 3.0 min with 2"
     )
 
 
@@ -81,47 +83,57 @@ def test_plan_on_absent_hardware_is_no_failure(ffrepro):
     assert "on h200, which is not this machine: 21 runs of unknown length; " in out
 
 
-def test_plan_tells_the_cost_on_every_hardware_here_or_not(ffrepro, project):
-    table = "seconds_per_epoch: {cpu: {standin: {any: {any: 30}}}, cuda: {standin: {any: {bptt: 3}, dollar: {any: 1}}}}"
-    estimates = project / "workflow/estimates.yaml"
-    text = estimates.read_text().replace("seconds_per_epoch: {}", f"{table}\nnever_measured: [cuda]")
-    estimates.write_text(text)
-    code, out, _ = ffrepro("plan", "--hardware", "cpu", "cuda", "--experiment", "rnn")
+def test_plan_tells_the_cost_on_every_hardware_here_or_not(ffrepro, finish, project):
+    for name in ("cpu", "cuda"):
+        for plan in open_workspace(project, wanted=[name]).plans:
+            if plan["experiment"] == "rnn_mcyt_corrected" and plan["seed"] == 0:
+                finish(plan, seconds=60.0 if name == "cpu" else 4.0, folder="reports/reference")
+    code, out, _ = ffrepro("plan", "--hardware", "cpu", "cuda", "--experiment", "rnn_mcyt_corrected")
     rows = [" ".join(line.split()) for line in out.splitlines()]
-    assert code == 0 and "cpu rnn_mcyt_corrected ff_std 2 todo 64 s estimate" in rows
+    assert code == 0 and "cpu rnn_mcyt_corrected ff_std 2 todo 60 s mean of 1 finished" in rows
     absent = "not run: no such hardware here"
-    assert f"cuda rnn_mcyt_corrected bptt 2 {absent} 10 s estimate, never measured" in rows
-    assert f"cuda rnn_dollar_corrected ff_std 2 {absent} 6.0 s estimate, never measured" in rows
-    # cpu: 16 runs of 4 + 2 * 30 s; cuda: 8 of 4 + 2 * 1 s and 4 of 4 + 2 * 3 s, the other 4 have no entry
-    assert rows[-2].startswith("to do: 16 runs, 17.1 min of work, about 8.5 min with 2 at once")
-    assert rows[-1].startswith(
-        "on cuda, which is not this machine: 16 runs, 88 s of work, 4 of unknown length not counted"
-    )
+    assert f"cuda rnn_mcyt_corrected bptt 2 {absent} 4.0 s mean of 1 finished" in rows
+    assert rows[-2].startswith("to do: 4 runs, 4.0 min of work, about 2.0 min with 2 at once")
+    assert rows[-1].startswith("on cuda, which is not this machine: 4 runs, 16 s of work, ")
     document = json.loads(ffrepro("plan", "--hardware", "cpu", "cuda", "--experiment", "rnn", "--json")[1])
-    assert document["to_do"]["seconds"] == 1024 and document["elsewhere"]["cuda"]["seconds"] == 88
-    one = " ".join(ffrepro("plan", "--hardware", "h200", "--experiment", "rnn_mcyt_corrected")[1].split())
-    assert "bptt 2 not run: no such hardware here 10 s estimate for cuda, never measured" in one
+    assert document["to_do"]["unknown"] == document["elsewhere"]["cuda"]["unknown"] == 8  # the other data set's
 
 
-def test_plan_write_then_check(ffrepro, edit):
+def test_plan_probes_one_run_of_each_kind_and_says_what_it_cannot_probe(ffrepro, project, monkeypatch):
+    tried = []
+
+    def measure(plan, place):
+        if plan["dataset"] == "dollar":
+            raise FfreproError("no prepared data", where="here", fix="ffrepro prepare dollar")
+        tried.append(plan["run"].removeprefix("smoke/cpu/"))
+        return {"epochs": 1, "max_epochs": 2, "time": {"train_s": 7.0, "evaluate_s": 0.0}}
+
+    monkeypatch.setattr(probe, "measure", measure)
+    code, out, err = ffrepro("plan", "--probe")
+    assert code == 0 and tried == ["rnn_mcyt_corrected/bptt/seed0", "rnn_mcyt_corrected/ff_std/seed0"]
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert "cpu rnn_mcyt_as_published ff_std 2 todo 9.8 s a probe" in rows
+    assert "not probed: 8 runs: no prepared data (ffrepro prepare dollar)" in err and "bench" in err
+    assert ffrepro("plan")[1] == out  # the next command knows it too
+    ffrepro("plan", "--probe")
+    assert len(tried) == 2
+
+
+def test_plan_write_then_check(ffrepro, edit, project):
     code, out, _ = ffrepro("plan", "--check")
-    assert code == 1 and "plan/smoke/cpu/rnn_dollar_corrected/bptt/seed0.json: not up to date" in out
+    assert code == 1 and "dvc.yaml: not up to date" in out and "plan/" not in out
     assert ffrepro("plan", "--write")[1].startswith("21 runs planned at scale smoke; 26 files written or removed\n")
-    assert ffrepro("plan", "--check") == (0, "21 plan files are up to date\n", "")
-    edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
-    assert len(ffrepro("plan", "--check")[1].splitlines()) == 9
+    shutil.rmtree(project / "plan")  # not committed: a clean clone has none
+    assert ffrepro("plan", "--check") == (0, "dvc.yaml is up to date, 21 runs are planned\n", "")
+    edit("source: standin, seeds: 2", "source: standin, seeds: 1")
+    assert ffrepro("plan", "--check")[0] == 1
 
 
-def test_plan_check_holds_the_limits_of_the_scale(ffrepro, project):
-    ffrepro("plan", "--scale", "lite", "--write")
+def test_plan_check_holds_the_limits_of_the_scale(ffrepro, finish, project):
     assert ffrepro("plan", "--scale", "lite", "--check")[0] == 0
-    estimates = project / "workflow/estimates.yaml"
-    text = estimates.read_text()
-    line = next(line for line in text.splitlines() if line.startswith("seconds_per_epoch:"))
-    table = "seconds_per_epoch: {cpu: {upstream: {mcyt: {bptt: 40.0}, dollar: {}}}}"
-    start, _, end = text.partition(line)
-    rest = end[end.index("start_seconds") :]
-    estimates.write_text(f"{start}{table}\n{rest}")
+    for plan in open_workspace(project, "lite").plans:
+        if plan["variant"] == "bptt":
+            finish(plan, seconds=4000.0)
     code, out, _ = ffrepro("plan", "--scale", "lite", "--check")
     assert code == 1 and "may take 1 h" in out and "its share is 4 h" in out
     code, out, _ = ffrepro("plan", "--scale", "lite")

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from ffrepro.base.settings import REQUIRED
-from ffrepro.claims.reference import index
 from ffrepro.core import schedules
 from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator, over_limits
-from ffrepro.pipeline.refresh import out_of_date
+from ffrepro.pipeline.refresh import committed_out_of_date
 from ffrepro.pipeline.workspace import open_workspace
 from ffrepro.training import benches, classifiers
 
@@ -22,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_generated_files_are_up_to_date():
-    assert out_of_date(open_workspace(ROOT)) == [], "run `ffrepro plan --write` and commit what it writes"
+    assert committed_out_of_date(open_workspace(ROOT)) == [], "run `ffrepro plan --write` and commit what it writes"
 
 
 def test_every_scale_is_valid_and_keeps_its_limits():
@@ -32,15 +31,12 @@ def test_every_scale_is_valid_and_keeps_its_limits():
         assert all(len(plan["code"]) == 64 for plan in workspace.plans)
 
 
-@pytest.mark.parametrize(("scale", "hardware"), [("lite", "cpu"), ("paper", "cpu"), ("paper", "cuda")])
-def test_every_training_has_an_estimated_time(scale, hardware):
-    workspace = open_workspace(ROOT, scale, [hardware])
+def test_committed_records_tell_how_long_the_runs_of_scale_lite_take():
+    workspace = open_workspace(ROOT, "lite", ["cpu"])
     estimator = Estimator(workspace)
-    found = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans if plan["seed"] == 0}
-    assert [run for run, estimate in found.items() if estimate.seconds is None] == []
-    if hardware == "cuda":
-        guessed = [e.source for run, e in found.items() if run not in index(ROOT)]
-        assert all(source.startswith("from ") or "never measured" in source for source in guessed)
+    estimator.probes = []  # whatever was tried on this machine
+    estimates = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans if plan["kind"] == "train"}
+    assert [run for run, estimate in estimates.items() if estimate.seconds is None] == []
 
 
 def test_direct_requirements_are_pinned_and_agree_with_the_lock():

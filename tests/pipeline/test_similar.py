@@ -2,7 +2,7 @@
 
 import pytest
 
-from ffrepro.pipeline.estimates import Estimator, over_limits
+from ffrepro.pipeline.estimates import Estimator
 from ffrepro.pipeline.workspace import open_workspace
 
 NET = {"name": "rnn", "hidden": 96}
@@ -31,7 +31,7 @@ def test_the_same_variant_at_another_scale_by_epochs(finish, lite):
     finish(elsewhere(plan, scale="paper"), seconds=30.0, folder="reports/reference")
     finish(elsewhere(plan, scale="paper", seed=1), seconds=50.0)
     estimate = estimator.of_run(plan)
-    assert estimate.seconds == pytest.approx(4 + 40.0 / 2 * 200)
+    assert estimate.seconds == pytest.approx(40.0 / 2 * 200)
     assert estimate.source == "from scale paper, per epoch"
 
 
@@ -58,18 +58,17 @@ def test_nearest_first_the_run_itself_its_variant_then_its_grid(finish, lite):
     assert (last.of_run(plan).seconds, last.of_run(plan).source) == (30.0, "mean of 1 finished")
 
 
-def test_samples_and_time_steps_count(project, finish, lite):
+def test_samples_and_time_steps_count(project, edit, finish, lite):
     _, plans = lite
     plan = plans["rnn_mcyt_as_published/ff_std/seed0"]  # 70 steps; 100 in the other treatment
     finish(elsewhere(plans["rnn_mcyt_corrected/ff_std/seed0"], scale="paper"), seconds=20.0)
-    path = project / "workflow/estimates.yaml"
-    path.write_text(path.read_text().replace("train_samples: {}", "train_samples: {mcyt: 3000}"))
+    edit("mcyt: {archive: trajectories, ", "mcyt: {train_samples: 3000, archive: trajectories, ")
     estimator = Estimator(open_workspace(project, "lite"))
     estimate = estimator.of_run(plan)
-    assert estimate.seconds == pytest.approx(4 + 20.0 / 2 * 200 * 0.7)
+    assert estimate.seconds == pytest.approx(20.0 / 2 * 200 * 0.7)
     assert estimate.source == "from rnn_mcyt_corrected at scale paper, per epoch and sample"
     part = plan | {"data": plan["data"] | {"train_samples": 600}}
-    assert estimator.of_run(part).seconds == pytest.approx(4 + 20.0 / 2 * 200 * 0.7 * 600 / 3000)
+    assert estimator.of_run(part).seconds == pytest.approx(20.0 / 2 * 200 * 0.7 * 600 / 3000)
 
 
 def test_a_part_of_samples_nobody_counted_says_nothing(finish, lite):
@@ -79,7 +78,7 @@ def test_a_part_of_samples_nobody_counted_says_nothing(finish, lite):
     assert estimator.of_run(plan).seconds is None
 
 
-def test_phases_are_as_many_as_the_records(project, finish, lite):
+def test_phases_are_as_many_as_the_records(finish, lite):
     estimator, plans = lite
     plan = plans["rnn_mcyt_corrected/ff_std/seed0"]
     greedy = plan["method"] | {"update": "greedy", "head": "after", "head_epochs": 1}
@@ -91,7 +90,7 @@ def test_phases_are_as_many_as_the_records(project, finish, lite):
     (folder / "metrics.jsonl").write_text(line * 7)
     assert estimator.of_run(plan).seconds is None  # all layers at once take another time
     mine = plan | {"method": greedy | {"head_epochs": 10}}
-    assert estimator.of_run(mine).seconds == pytest.approx(4 + 70.0 / 7 * (3 * 200 + 10))
+    assert estimator.of_run(mine).seconds == pytest.approx(70.0 / 7 * (3 * 200 + 10))
 
 
 def test_fits_and_benches_are_taken_as_they_are(finish, lite):
@@ -101,33 +100,11 @@ def test_fits_and_benches_are_taken_as_they_are(finish, lite):
     assert estimator.of_run(bench).seconds is None
     again = Estimator(estimator.workspace)
     finish(elsewhere(bench, scale="paper"))
-    assert (again.of_run(bench).seconds, again.of_run(bench).source) == (64.0, "from scale paper")
+    assert (again.of_run(bench).seconds, again.of_run(bench).source) == (60.0, "from scale paper")
     fit = {key: value for key, value in plans["rnn_mcyt_corrected/bptt/seed0"].items()}
     for key in ("net", "method", "training"):
         del fit[key]
     fit |= {"kind": "fit", "run": "lite/cpu/control/bptt/seed0", "experiment": "control", "fit": {"name": "logreg"}}
     finish(elsewhere(fit, scale="paper"))
     last = Estimator(estimator.workspace).of_run(fit)
-    assert (last.seconds, last.source) == (64.0, "from scale paper")
-
-
-def test_the_table_counts_epochs_samples_images_and_the_heads_phase(project, lite):
-    path = project / "workflow/estimates.yaml"
-    entries = "{cpu: {upstream: {mcyt: {ff_std: 3.0, any: 8.0}, any: {interleaved: 0.5}}}}"
-    text = path.read_text().replace("seconds_per_epoch: {}", f"seconds_per_epoch: {entries}")
-    path.write_text(text.replace("train_samples: {}", "train_samples: {mcyt: 3000}"))
-    _, plans = lite
-    estimator = Estimator(open_workspace(project, "lite"))
-    plan = plans["theta_mcyt_corrected/ff_std_theta2/seed0"]
-    assert estimator.of_run(plan).seconds == 4 + 200 * 3.0
-    assert estimator.of_run(plans["rnn_mcyt_corrected/bptt/seed0"]).seconds == 4 + 200 * 8.0
-    part = plan | {"data": plan["data"] | {"train_samples": 300}}
-    assert estimator.of_run(part).seconds == pytest.approx(4 + 200 * 3.0 * 0.1)
-    after = plan | {"method": plan["method"] | {"head": "after", "head_epochs": 10}}
-    assert estimator.of_run(after).seconds == 4 + 210 * 3.0
-    bench = plans["bench_dollar_corrected/interleaved/seed0"]
-    assert estimator.of_run(bench).seconds == 4.5
-    assert estimator.of_run(bench | {"bench": bench["bench"] | {"bench_images": 100}}).seconds == 54.0
-    assert estimator.of_run(plans["rnn_dollar_corrected/bptt/seed0"]).source == "unknown"
-    share = (6 * 1604 + 6 * 604 + 6 * 604) / 3600  # bptt, ff_std, theta on mcyt; unknown times count nothing
-    assert over_limits(estimator.workspace, estimator) == [f"paper_a: {share:.1f} h at scale lite, its share is 4 h"]
+    assert (last.seconds, last.source) == (60.0, "from scale paper")

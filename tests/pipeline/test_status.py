@@ -1,25 +1,19 @@
 """States of runs, estimates, limits and selections."""
 
 import os
+import re
 
 import pytest
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import substance
-from ffrepro.pipeline import status
-from ffrepro.pipeline.estimates import Estimator, over_limits, totals
+from ffrepro.pipeline import hardware, probes, status
+from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
+from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.selection import Selection
 from ffrepro.pipeline.workspace import open_workspace
 
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
-TABLE = """\
-train_samples: {{}}
-seconds_per_epoch: {{cpu: {{upstream: {{mcyt: {{bptt: {mcyt}, ff_std: 2.0}}, dollar: {{bptt: 3.0, ff_std: 3.0}}}}}}}}
-start_seconds: 4
-memory_mb: 700
-record_kb: {{train: 120, fit: 40, bench: 8}}
-dataset_mb: {{standin: 2, upstream: 60}}
-"""
 
 
 @pytest.fixture
@@ -106,7 +100,7 @@ def test_absent_hardware_is_not_run_unless_its_record_was_imported(project, edit
 def test_estimates_come_from_finished_runs_of_any_seed_first(project, finish, plan_of):
     workspace = open_workspace(project)
     unknown = Estimator(workspace).of_run(plan_of())
-    assert (unknown.seconds, unknown.source, unknown.memory_mb, unknown.disk_kb) == (None, "unknown", 700, 120)
+    assert unknown == Estimate(None, "unknown", None, None)
     finish(plan_of(), seconds=30.0)
     finish(plan_of(RUN.replace("seed0", "seed1")), seconds=50.0, folder="reports/reference")
     estimate = Estimator(workspace).of_run(plan_of())
@@ -120,29 +114,69 @@ def test_a_bench_takes_from_its_first_to_its_last_second(project, finish, plan_o
     assert Estimator(open_workspace(project)).of_run(bench).seconds == 60.0
 
 
-def test_estimates_from_the_table_and_a_grid_counts_as_its_variant(project):
-    (project / "workflow/estimates.yaml").write_text(TABLE.format(mcyt=5.0))
-    workspace = open_workspace(project, "lite")
+def test_totals_count_what_is_known_and_say_how_much_is_not():
+    known, unknown = Estimate(40.0, "a probe", 900.0, 512.0), Estimate(None, "unknown", None, None)
+    total = totals([known, unknown, known])
+    assert (total.runs, total.seconds, total.unknown, total.longest) == (3, 80.0, 1, 40.0)
+    assert (total.memory_mb, total.disk_mb) == (900.0, 1.0)
+    total = totals([unknown])
+    assert (total.seconds, total.unknown, total.memory_mb, total.disk_mb) == (0, 1, None, None)
+
+
+@pytest.fixture
+def probed(project):
+    """The small project at scale lite after probes of two variants, by seconds an epoch of BPTT."""
+
+    def probe(bptt):
+        workspace = open_workspace(project, "lite")
+        plans = {plan["run"].removeprefix("lite/cpu/"): plan for plan in workspace.plans}
+        for name, seconds in (("bptt", bptt), ("ff_std", 2.0)):
+            plan = plans[f"rnn_mcyt_corrected/{name}/seed0"]
+            result = {"epochs": 1, "max_epochs": 200, "time": {"train_s": seconds, "evaluate_s": 0.0}}
+            Estimator(workspace).learn(Probe(plan, result))
+        return workspace, plans
+
+    return probe
+
+
+def test_a_probe_tells_of_runs_like_it_until_a_record_does(probed, finish):
+    workspace, plans = probed(5.0)
     estimator = Estimator(workspace)
-    by_run = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans}
-    assert by_run["lite/cpu/rnn_mcyt_corrected/bptt/seed0"].seconds == 4 + 200 * 5.0
-    assert by_run["lite/cpu/theta_mcyt_corrected/ff_std_theta0.5/seed0"].seconds == 4 + 200 * 2.0
-    assert by_run["lite/cpu/bench_dollar_corrected/interleaved/seed0"].seconds is None
-    total = totals(list(by_run.values()))
-    assert (total.runs, total.unknown, total.longest) == (31, 1, 1004.0)
-    assert total.seconds == 6 * 1004 + 6 * 404 + 12 * 604 + 6 * 404
+    found = estimator.of_run(plans["rnn_mcyt_corrected/bptt/seed2"])
+    assert (found.seconds, found.source) == (200 * 5.0, "a probe")
+    assert estimator.of_run(plans["theta_mcyt_corrected/ff_std_theta0.5/seed0"]).seconds == 200 * 2.0
+    assert estimator.of_run(plans["rnn_dollar_corrected/bptt/seed0"]).seconds is None
+    assert estimator.of_run(plans["bench_dollar_corrected/interleaved/seed0"]).seconds is None
+    finish(plans["rnn_mcyt_corrected/bptt/seed0"], seconds=30.0)
+    assert Estimator(workspace).of_run(plans["rnn_mcyt_corrected/bptt/seed2"]).seconds == 30.0
 
 
-def test_limits_of_the_scale_of_a_run_and_of_a_paper(project):
-    table = project / "workflow/estimates.yaml"
-    table.write_text(TABLE.format(mcyt=5.0))
-    lite = open_workspace(project, "lite")
-    hours = (6 * 1004 + 12 * 404 + 12 * 604) / 3600
-    assert over_limits(lite, Estimator(lite)) == [f"paper_a: {hours:.1f} h at scale lite, its share is 4 h"]
-    table.write_text(TABLE.format(mcyt=40.0))
+def test_a_probe_of_another_machine_says_nothing_and_a_new_one_replaces_the_old(probed, monkeypatch):
+    probed(5.0)
+    workspace, plans = probed(6.0)
+    run = plans["rnn_mcyt_corrected/bptt/seed0"]
+    assert Estimator(workspace).of_run(run).seconds == 200 * 6.0
+    assert len(Estimator(workspace).probes) == 2
+    monkeypatch.setattr(hardware, "this_machine", lambda: hardware.Machine("Another CPU"))
+    assert Estimator(workspace).of_run(run).seconds is None
+
+
+@pytest.mark.parametrize("text", ['{"probes": 5}', '{"probes": [{"machine": "x"}]}', "{", "[]"])
+def test_a_file_of_probes_that_is_none_is_named(project, plan_of, text):
+    path = project / probes.FILE
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(FfreproError) as caught:
+        Estimator(open_workspace(project)).of_run(plan_of())
+    assert str(path) in str(caught.value.where)
+
+
+def test_limits_of_the_scale_of_a_run_and_of_a_paper(project, probed):
+    lite, _ = probed(40.0)
     findings = over_limits(lite, Estimator(lite))
-    assert len(findings) == 6 + 1  # six runs of bptt on mcyt, and the paper's share; 20 hours are not reached
+    hours = [float(part) for part in re.findall(r"([\d.]+) h", " ".join(findings))]
     assert findings[0] == "lite/cpu/rnn_mcyt_corrected/bptt/seed0: 2.22 h, a run at scale lite may take 1 h"
+    assert "paper_a: " in findings[-1] and "its share is 4 h" in findings[-1] and max(hours) > 4
     elsewhere = open_workspace(project, "lite", ["h200"])
     assert over_limits(elsewhere, Estimator(elsewhere)) == []  # the limits are CPU hours
 

@@ -113,7 +113,12 @@ def test_dvc_yaml_in_groups(project):
     ]  # fmt: skip
     assert root["plan"] == {
         "cmd": "ffrepro plan --write --scale smoke --hardware cpu",
-        "deps": ["params.yaml", "workflow/schemas", "src/ffrepro"],
+        "deps": [
+            "params.yaml",
+            *(f"workflow/schemas/{name}.schema.yaml" for name in ("params", "study")),
+            *(f"src/ffrepro/{name}" for name in ("base", "core", "data", "methods", "nets", "training")),
+            "src/ffrepro/studies/paper_a/study.yaml",
+        ],
         "outs": [{"plan/smoke/cpu": {"cache": False, "persist": True}}],
     }
     assert root["report"]["metrics"] == ["reports/smoke/metrics.json"]

@@ -231,7 +231,7 @@ def test_expressions_give_a_number_a_truth_value_or_a_message():
     assert counts["value"] > 50 and counts["refused"] > 500
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "src/ffrepro/studies/paper_a/study.yaml", "workflow/estimates.yaml"])
+@pytest.mark.parametrize("name", ["params.yaml", "src/ffrepro/studies/paper_a/study.yaml", ".ffrepro/probes.json"])
 def test_plan_with_hostile_parameters(project, tally, name):
     path = project / name
     for what, data in versions(path, 4, 12):

@@ -6,7 +6,6 @@ from snakemake.exceptions import WorkflowError
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
-from ffrepro.pipeline import estimates
 from ffrepro.pipeline.hardware import listed
 from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
@@ -34,7 +33,6 @@ def open_project():
 PROJECT, JOBS = open_project()
 PAPERS = PROJECT.params.raw["papers"]
 PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
-MEMORY_MB = estimates.Estimator(PROJECT).table["memory_mb"]
 
 # Experiments whose runs are fitted, not trained: their records have the same names.
 FITTED = sorted(

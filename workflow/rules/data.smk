@@ -35,8 +35,6 @@ rule prepare:
         "benchmarks/prepare/{source}/{dataset}.tsv"
     wildcard_constraints:
         dataset=DATASET,
-    resources:
-        mem_mb=MEMORY_MB,
     shell:
         "ffrepro prepare {wildcards.dataset} --source {wildcards.source} > {log} 2>&1"
 
@@ -52,8 +50,6 @@ rule plans:
     benchmark:
         "benchmarks/plans/{source}/{dataset}.tsv"
     threads: PLANNERS
-    resources:
-        mem_mb=MEMORY_MB,
     params:
         workers=PLANNERS,
     shell:
@@ -72,7 +68,5 @@ rule negatives:
         "benchmarks/negatives/{source}/{dataset}_{level}.tsv"
     wildcard_constraints:
         dataset=DATASET,
-    resources:
-        mem_mb=MEMORY_MB,
     shell:
         "ffrepro negatives {wildcards.dataset} --level {wildcards.level} --source {wildcards.source} > {log} 2>&1"

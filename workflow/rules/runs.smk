@@ -19,7 +19,6 @@ rule train:
     threads: threads_of
     resources:
         gpu=gpus,
-        mem_mb=MEMORY_MB,
     params:
         threads=threads_option,
     shell:
@@ -40,8 +39,6 @@ rule fit:
     wildcard_constraints:
         run=rf"(?={IS_FITTED}).+",
     threads: threads_of
-    resources:
-        mem_mb=MEMORY_MB,
     params:
         threads=threads_option,
     shell:
@@ -64,6 +61,5 @@ rule bench:
     threads: 1 if config.get("assume_hardware") else os.cpu_count()
     resources:
         gpu=gpus,
-        mem_mb=MEMORY_MB,
     shell:
         "ffrepro bench --plan plan/{wildcards.run}.json > {log} 2>&1"

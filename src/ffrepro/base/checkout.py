@@ -11,7 +11,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]  # the package that is running
 ARCHIVED = ".git_archival.txt"  # `git archive` writes the commit into it, see .gitattributes
 _CODE = "src/ffrepro"
-_COUNTED = ("src", "params.yaml")  # a change of these makes a checkout dirty
+# A change of these makes a checkout dirty: code and settings, no page, figure, template or published number.
+_COUNTED = (":(glob)src/**/*.py", ":(glob)src/**/study.yaml", "params.yaml")
 _TIMEOUT = 20  # seconds
 
 

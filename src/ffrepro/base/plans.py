@@ -23,6 +23,14 @@ def protocol(plan: dict[str, Any]) -> str:
     return sha256_json({key: value for key, value in today(plan).items() if key not in (*_NOTES, _CODE)})
 
 
+def methods_of(plan: dict[str, Any]) -> list[str]:
+    """The methods that a plan trains (of a bench: times), each once, sorted; none of a fit. Takes older plans too."""
+    used = {"bench": plan.get("variants", {}).values(), "train": (plan,)}.get(plan["kind"], ())
+    found = (variant.get("method") for variant in used if isinstance(variant, dict))
+    names = {method.get("name") for method in found if isinstance(method, dict)}
+    return sorted(name for name in names if isinstance(name, str))
+
+
 def today(plan: dict[str, Any]) -> dict[str, Any]:
     """A plan in today's words. Schema 1 knew one view of the data and one schedule, and named neither."""
     if plan.get("schema") != 1:

@@ -53,6 +53,7 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
     if not isinstance(plan, dict) or not isinstance(plan.get("kind"), str) or plan["kind"] not in _PLAN_OF_KIND:
         raise DataFileError("no plan of a known kind", where=run, fix=_FIX)
     _check(about, _ABOUT, run, complete)
+    _check(about, {"methods": {...: _WHOLE}}, run, False)
     _check(plan, _PLAN | _PLAN_OF_KIND[plan["kind"]], run, True, "plan.")
     _check(result, {"run": _TEXT} | _RESULT_OF_KIND[plan["kind"]], end, complete)
     for row in result.get("rows", ()):

@@ -22,6 +22,7 @@ from ffrepro.base.plans import today
 from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import reference
 from ffrepro.data import npz
+from ffrepro.training import method_versions
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 PLAIN = "float32"  # the precision that goes without saying
@@ -39,7 +40,6 @@ class Record:
     about: dict[str, Any]
     result: dict[str, Any]
     committed: bool
-    older_code: bool
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -67,6 +67,12 @@ class Record:
     def precision(self) -> str:
         """Of the hardware profile that it ran under: ``float32``, ``bfloat16_mixed``."""
         return self.plan["profile"]["precision"]
+
+    @property
+    def other_version(self) -> str | None:
+        """``made by version 1 of ff_rnn, now 2``; None where today's methods give this record's numbers."""
+        changed = method_versions.changes(self.about)
+        return method_versions.describe(changed) if changed else None
 
     def value(self, metric: str, row: str | None = None) -> float | None:
         """A number of the result, None where the run has none of that name.
@@ -241,9 +247,7 @@ class Store:
                 if lines < result["epochs"]:
                     self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
                     return None
-            planned = self._planned.get(_experiment_key(about["plan"]), {})
-            older = planned.get("code") != about["plan"]["code"]
-            return Record(folder, about, result, committed, older)
+            return Record(folder, about, result, committed)
         except DataFileError as error:
             self.left_out.append((run, f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"))
         except (OSError, KeyError) as error:

@@ -243,8 +243,7 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     expected = len([p for p in planned if p["hardware"] == plan["hardware"]])
     if len(cell.evidence) < expected:
         notes.append(f"{len(cell.evidence)} of {expected} planned runs")
-    if any(record.older_code for record in cell.evidence.records):
-        notes.append("made by another version of the code")
+    notes += dict.fromkeys(record.other_version for record in cell.evidence.records if record.other_version)
     if cell.verdict.kind in (BETTER, WORSE) and p_holm >= ALPHA:
         notes.append("the difference does not survive Holm's correction across the table")
     return notes

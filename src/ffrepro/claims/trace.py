@@ -94,6 +94,7 @@ def _files(root: Path, records: list[Record]) -> list[str]:
     lines = ["4. records"]
     for record in records:
         lines.append(f"   {record.folder.relative_to(root)}  (data {record.about['data']['fingerprint'][:12]})")
+        lines += [f"      {record.other_version}"] if record.other_version else []
         there = [record.folder / name for name in FILES if (record.folder / name).is_file()]
         lines += [f"      {path.name:14s} sha256 {sha256_file(path)}" for path in there]
     return lines + ["   none"] * (not records)

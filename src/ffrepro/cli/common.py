@@ -59,6 +59,8 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def size(mb: float) -> str:
-    """``340 MB`` or ``1.2 GB``."""
+def size(mb: float | None) -> str:
+    """``unknown``, ``340 MB`` or ``1.2 GB``."""
+    if mb is None:
+        return "unknown"
     return f"{mb:.0f} MB" if mb < 1000 else f"{mb / 1024:.1f} GB"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from dataclasses import asdict
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
 from ffrepro.pipeline import show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.plan import Plan
-from ffrepro.pipeline.refresh import out_of_date, refresh
+from ffrepro.pipeline.probes import Probe
+from ffrepro.pipeline.refresh import committed_out_of_date, refresh
 from ffrepro.pipeline.status import NOT_HERE, Status
 from ffrepro.pipeline.studies import file_of
 from ffrepro.pipeline.workspace import Workspace, open_workspace
@@ -21,11 +24,12 @@ example:
   ffrepro plan                                  what is done and what is left, with times
   ffrepro plan --scale lite --table table1      what table 1 would cost on real data, cut down
   ffrepro plan --scale paper --hardware cpu cuda  what everything costs on either, whether it is here or not
+  ffrepro plan --probe --table table1           time some seconds of each kind of run whose time is unknown
   ffrepro plan --show RUN                       a run's settings: values, the lines that set them, sources
   ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml or a study
 
 Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
-in another experiment, by epochs and samples, else from workflow/estimates.yaml. The last two are upper bounds:
+in another experiment, by epochs and samples, else from a probe on this machine. The last two are upper bounds:
 early stopping may end a run before. `unknown` is counted in no sum. To run everything: `snakemake --cores all`
 or `dvc repro`.
 """
@@ -47,7 +51,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--write", action="store_true", help="write all plan files and dvc.yaml where they changed")
     action.add_argument(
-        "--check", action="store_true", help="check that plan files and dvc.yaml are up to date and limits kept"
+        "--check", action="store_true", help="check that the committed dvc.yaml files are up to date and limits kept"
+    )
+    action.add_argument(
+        "--probe", action="store_true", help="train the chosen runs of unknown length for some seconds each, then list"
     )
     action.add_argument(
         "--show", metavar="RUN", help="print the settings of a run: its name, or a part that fits it alone"
@@ -66,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         return _check(workspace, estimator)
     chosen = common.selection(args).choose(workspace.params.raw, workspace.plans, estimator.hours)
+    if args.probe:
+        _probe(workspace, chosen, estimator)
     rows = [(plan, status.of_run(workspace, plan), estimator.of_run(plan)) for plan in chosen]
     if args.json:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
@@ -93,6 +102,33 @@ def _show(workspace: Workspace, wanted: str) -> int:
     return 0
 
 
+def _probe(workspace: Workspace, plans: list[Plan], estimator: Estimator) -> None:
+    """Time one run of each kind whose time is unknown; what could not be timed is said, once a reason."""
+    from ffrepro.training import parts, probe
+
+    skipped: Counter[str] = Counter()
+    for plan in plans:
+        if estimator.of_run(plan).seconds is not None:
+            continue
+        if plan["hardware"] in workspace.absent:
+            skipped[f"{plan['hardware']} is not this machine"] += 1
+            continue
+        if plan["kind"] != "train":
+            skipped[f"a {plan['kind']} has no epochs: its first run tells"] += 1
+            continue
+        profile = workspace.params.raw["hardware_profiles"][plan["hardware"]]
+        root = workspace.root
+        try:
+            result = probe.measure(plan, parts.Place(root, root / "runs", root / "data/prepared", profile["threads"]))
+        except FfreproError as error:
+            skipped[f"{error.what} ({error.fix})"] += 1
+            continue
+        estimator.learn(Probe(plan, result))
+        print(f"{plan['run']}: {common.duration(result['time']['train_s'])} an epoch", file=sys.stderr, flush=True)
+    for reason, count in skipped.items():
+        print(f"not probed: {count} runs: {reason}", file=sys.stderr)
+
+
 def _write(workspace: Workspace) -> int:
     changed = refresh(workspace)
     print(f"{len(workspace.plans)} runs planned at scale {workspace.scale}; {len(changed)} files written or removed")
@@ -104,9 +140,11 @@ def _write(workspace: Workspace) -> int:
 
 
 def _check(workspace: Workspace, estimator: Estimator) -> int:
-    findings = [f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in out_of_date(workspace)]
+    findings = [
+        f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in committed_out_of_date(workspace)
+    ]
     findings += over_limits(workspace, estimator)
-    print("\n".join(findings) if findings else f"{len(workspace.plans)} plan files are up to date")
+    print("\n".join(findings) if findings else f"dvc.yaml is up to date, {len(workspace.plans)} runs are planned")
     return 1 if findings else 0
 
 
@@ -148,8 +186,9 @@ def _print_totals(workspace: Workspace, rows: list[Row], estimator: Estimator) -
 def _costs(workspace: Workspace, rows: list[Row], estimator: Estimator) -> str:
     """What runs of one hardware profile cost together."""
     left = totals([estimate for _, _, estimate in rows])
-    disk = f"{common.size(left.disk_mb)} of records, {common.size(estimator.data_mb(row[0] for row in rows))} of data"
-    rest = f"up to {common.size(left.memory_mb)} of memory each; {disk}"
+    data = estimator.data_mb(row[0] for row in rows)
+    rest = f"memory of the largest {common.size(left.memory_mb)}, records {common.size(left.disk_mb)}, "
+    rest += f"data {common.size(data)}" if data is not None else "data not all here"
     if left.unknown == left.runs:
         return f"{left.runs} runs of unknown length; {rest}"
     unknown = f", {left.unknown} of unknown length not counted" if left.unknown else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 from types import ModuleType
 
 from ffrepro.base.extensions import search_path
@@ -23,3 +25,14 @@ def module(name: str) -> ModuleType:
     if name not in names():
         raise unknown("method", name, names())
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def version(name: str) -> int:
+    """The ``VERSION`` that a method's file assigns, read without importing it; 1 where it assigns none.
+
+    A method that is not there any more (an old record's) counts as version 1 too.
+    """
+    files = (Path(folder) / f"{name}.py" for folder in __path__)
+    text = next((file.read_text(encoding="utf-8") for file in files if file.is_file()), "")
+    found = re.search(r"^VERSION = (\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 1

@@ -20,6 +20,7 @@ from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, classes_of
 from ffrepro.nets.layers import initialise, seen_again
 
+VERSION = 1  # of its numbers: tests/golden/backprop.json
 SETTINGS = {
     "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
     "checkpoint": flag("recompute activations in the backward pass instead of keeping them", False),

@@ -20,6 +20,7 @@ from ffrepro.methods import backprop
 from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
 
+VERSION = 1  # of its numbers: tests/golden/backprop_rnn.json
 SETTINGS = {
     "readout": choice("what the linear map reads", "all_steps", default="all_steps"),
     "clip_norm": number("largest norm of the gradient", 1.0, above=0),

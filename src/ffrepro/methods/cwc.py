@@ -32,6 +32,7 @@ from ffrepro.nets.layers import ConvBlock, seen_again
 
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
 
+VERSION = 1  # of its numbers: tests/golden/cwc.json
 SETTINGS = {
     "update": choice(
         "which layers learn together",

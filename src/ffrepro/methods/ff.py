@@ -33,6 +33,7 @@ from ffrepro.methods.pairs import PairLearner
 STACKED = 128
 """Samples up to which multi-pass inference takes all labels of a batch in one pass."""
 
+VERSION = 1  # of its numbers: tests/golden/ff.json
 SETTINGS = {
     "update": pairs.SETTINGS["update"],
     "gradient": pairs.SETTINGS["gradient"],

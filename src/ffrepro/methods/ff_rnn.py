@@ -22,6 +22,7 @@ from ffrepro.core.buffers import Buffers
 from ffrepro.methods.base import BaseMethod, Batch, require_two_classes
 from ffrepro.nets import rnn
 
+VERSION = 1  # of its numbers: tests/golden/ff_rnn.json
 SETTINGS = {
     "norm": choice("of activations between layers", "rms", "standardize", default="standardize"),
     "norm_statistics": choice("over each sample's time, or over the batch", "sample", "batch", default="sample"),

@@ -17,6 +17,7 @@ from ffrepro.methods import pairs
 from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import UnlabelledPairs
 
+VERSION = 1  # of its numbers: tests/golden/ff_unsupervised.json
 SETTINGS = {
     "negatives": choice(
         "made from pairs of images, from noise, or from moved patches", "hybrid", "noise", "patches", default="hybrid"

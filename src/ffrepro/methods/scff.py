@@ -15,6 +15,7 @@ from ffrepro.data import label_negatives
 from ffrepro.methods import pairs
 from ffrepro.methods.unlabelled import UnlabelledPairs
 
+VERSION = 1  # of its numbers: tests/golden/scff.json
 SETTINGS = pairs.SETTINGS
 
 

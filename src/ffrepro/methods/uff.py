@@ -30,6 +30,7 @@ from ffrepro.methods.base import Batch
 from ffrepro.methods.unlabelled import Unlabelled
 from ffrepro.nets.layers import initialise
 
+VERSION = 1  # of its numbers: tests/golden/uff.json
 SETTINGS = {
     "cell": choice("the unsupervised model in a layer's place", "autoencoder", "gan", default="autoencoder"),
     "noise_size": integer("numbers that the GAN's generator starts from", 32, minimum=1),

@@ -1,8 +1,9 @@
 """A digest of the code that a run depends on, so that code changes retrain and cosmetic ones do not.
 
-The code is the static import closure, inside ffrepro, of a few root modules. Comments, docstrings and layout do
-not count; neither do the package's version, `base/` (errors, names, files: nothing there touches a number) and the
-declarations of settings (a plan holds every value that a run uses; what else was allowed changes nothing).
+The code is the static import closure, inside ffrepro, of a few root modules: methods, nets, the view, the loop. How
+a data set is prepared is no part of it: a run reads the prepared set, whose content both engines watch. Comments,
+docstrings and layout do not count; neither do the package's version, the declarations of settings (a plan holds every
+value that a run uses; what else was allowed changes nothing) and modules that touch no number (`_NO_NUMBERS`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from ffrepro.base.names import nearest
 from ffrepro.pipeline import vocabulary
 
 PACKAGE = "ffrepro"
-_NOT_COUNTED = f"{PACKAGE}.base"
+# Errors, names, files and locks; progress; getting archives; what a record says of a run, and how it is written.
+_NO_NUMBERS = frozenset(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "base", "data.alone", "data.archive_record", "data.archives", "data.checksums", "data.download", "data.fetch",
+        "data.mirror", "data.npz", "data.processes", "data.progress", "training.facts", "training.memory",
+        "training.method_versions", "training.plan_check", "training.progress", "training.record",
+    )
+)  # fmt: skip
+_MEASURES = f"{PACKAGE}.training.memory"  # peaks: what a bench is about, and an aside in all other records
 _DECLARATIONS = (vocabulary.NAME, vocabulary.EVALUATION)
 
 
@@ -52,7 +62,9 @@ class CodeDigest:
             start = own if self._file(own) else f"{PACKAGE}.training.{name}"
         else:
             start = f"{PACKAGE}.training.{'fit' if plan['kind'] == 'fit' else 'loop'}"
-        names = {start, f"{PACKAGE}.data.{plan['dataset']}", f"{PACKAGE}.data.{plan['data']['name']}_task"}
+        names = {start, f"{PACKAGE}.data.{plan['data']['name']}_task"}
+        if plan["kind"] == "bench":
+            names.add(_MEASURES)
         for variant in {"bench": plan.get("variants", {}).values(), "train": (plan,)}.get(plan["kind"], ()):
             names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
         return sorted(names)
@@ -83,7 +95,7 @@ class CodeDigest:
             seen, waiting = set(), _prefixes(root)
             while waiting:
                 name = waiting.pop()
-                module = None if name in seen or _skipped(name) else self._module(name)
+                module = None if name in seen or (_skipped(name) and name != root) else self._module(name)
                 if module is not None:
                     seen.add(name)
                     waiting += [part for written in module.imports for part in _prefixes(written)]
@@ -118,7 +130,7 @@ class CodeDigest:
 
 
 def _skipped(name: str) -> bool:
-    return name in (PACKAGE, _NOT_COUNTED) or name.startswith(f"{_NOT_COUNTED}.")
+    return name == PACKAGE or name in _NO_NUMBERS or name.startswith(f"{PACKAGE}.base.")
 
 
 def _prefixes(dotted: str) -> list[str]:

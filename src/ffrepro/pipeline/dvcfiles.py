@@ -15,14 +15,17 @@ import yaml
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.records import RECORD
-from ffrepro.pipeline.jobs import Job
+from ffrepro.pipeline.jobs import PARAMS, Job
 from ffrepro.pipeline.plan import Plan, file_of
 from ffrepro.pipeline.workspace import Workspace
 
 ROOT_FILE = "dvc.yaml"
 GROUPS = "workflow/dvc"
 HEADER = "# Generated from params.yaml and the studies by `ffrepro plan --write`: edit those, not this file.\n"
+CODE = "src/ffrepro"
 _NOTES = ("origin", "tags")  # parts of a plan that decide no number
+# Packages that make plan files, or whose code their digests cover: nothing but Python.
+_PLANNING = ("base", "core", "data", "methods", "nets", "pipeline", "training")
 
 
 def generate(workspace: Workspace) -> dict[str, str]:
@@ -91,10 +94,21 @@ def plan_stage(workspace: Workspace) -> dict[str, Any]:
     scale, profiles = workspace.scale, workspace.hardware
     return {
         "cmd": f"ffrepro plan --write --scale {scale} --hardware {' '.join(profiles)}",
-        "deps": ["params.yaml", "workflow/schemas", "src/ffrepro"],
-        # In git, not in DVC's cache; kept while the command runs, so that unchanged files keep their time stamps.
+        "deps": plan_sources(workspace),
+        # Not in DVC's cache: quickly made. Kept while the command runs, so that unchanged files keep their time stamps.
         "outs": [{f"plan/{scale}/{profile}": {"cache": False, "persist": True}} for profile in profiles],
     }
+
+
+def plan_sources(workspace: Workspace) -> list[str]:
+    """What plan files are made from: settings, their schemas, and code, no page, template or published number."""
+    package = workspace.root / CODE
+    papers = workspace.params.raw["papers"]
+    studies = [f"{CODE}/studies/{paper}/study.yaml" for paper in papers]
+    roots = {name for plan in workspace.plans for name in workspace.code.roots(plan)}
+    own = [f"src/{file}" for file in workspace.code.files(roots) if file.startswith("ffrepro/studies/")]
+    folders = [f"{CODE}/{name}" for name in _PLANNING if (package / name).is_dir()]
+    return [PARAMS, *(f"workflow/schemas/{name}.schema.yaml" for name in ("params", "study")), *folders, *studies, *own]
 
 
 def _stage(job: Job, plan: Plan | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long, how much memory, how much disk: from finished records, of runs like it, else workflow/estimates.yaml."""
+"""How long, how much memory, how much disk: from finished records, of runs like it, else a probe, else unknown."""
 
 from __future__ import annotations
 
@@ -8,47 +8,24 @@ from datetime import datetime
 from functools import cached_property
 from statistics import mean
 
-from ffrepro.base import yamlfile
-from ffrepro.pipeline import schema, similar
+from ffrepro.pipeline import hardware, probes, similar
 from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
+from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.status import Record
 from ffrepro.pipeline.workspace import Workspace
 
-TABLE = "workflow/estimates.yaml"
-ANY = "any"  # in the table: every data set, every variant that is not named
-_NUMBER = {"type": "number", "minimum": 0}
-_NUMBERS = {"type": "object", "additionalProperties": _NUMBER}
-_FORM = {
-    "type": "object",
-    "required": ["train_samples", "seconds_per_epoch", "start_seconds", "memory_mb", "record_kb", "dataset_mb"],
-    "properties": {
-        "never_measured": {"type": "array", "items": {"type": "string"}},
-        "train_samples": _NUMBERS,
-        "seconds_per_epoch": {  # hardware -> source -> data set -> variant
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": {"type": "object", "additionalProperties": _NUMBERS},
-            },
-        },
-        "start_seconds": _NUMBER,
-        "memory_mb": _NUMBER,
-        "record_kb": _NUMBERS | {"required": ["train", "fit", "bench"]},
-        "dataset_mb": _NUMBERS | {"required": ["standin", "upstream"]},
-    },
-}
 _PLACES = ("runs", "reports/reference")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds (None: unknown) and where they come from; MB of memory; KB of disk for the record."""
+    """Seconds and where they come from; MB of memory; KB of disk for the record. None: unknown."""
 
     seconds: float | None
     source: str
-    memory_mb: float
-    disk_kb: float
+    memory_mb: float | None
+    disk_kb: float | None
 
 
 @dataclass
@@ -60,82 +37,69 @@ class Estimator:
     _of_hardware: dict[str, list[Record]] = field(default_factory=dict)
 
     @cached_property
-    def table(self) -> dict:
-        """workflow/estimates.yaml.
+    def probes(self) -> list[Probe]:
+        """What was tried on this machine.
 
         Raises:
-            FfreproError: it cannot be read, or an entry is missing or no number.
+            DataFileError: their file cannot be read.
         """
-        table, lines = yamlfile.load(self.workspace.root / TABLE)
-        schema.raise_problems(schema.check(table, _FORM), [schema.Source(TABLE, (), lines)])
-        return table
+        return probes.read(self.workspace.root, hardware.this_machine().cpu)
+
+    def learn(self, probe: Probe) -> None:
+        """Keep a new probe, here and for later commands."""
+        known = self.probes
+        probes.add(self.workspace.root, hardware.this_machine().cpu, probe)
+        known.append(probe)
 
     def of_run(self, plan: Plan) -> Estimate:
         """The estimate for one run."""
         records = self._siblings(plan)
         seconds, source = self._seconds(plan, records)
         peaks = [record.result.get("memory", {}).get("peak_bytes") for record in records]
-        memory = max([self.table["memory_mb"], *(peak / 2**20 for peak in peaks if peak)])
-        disk = mean(record.size for record in records) / 1024 if records else self.table["record_kb"][plan["kind"]]
-        return Estimate(seconds, source, memory, disk)
+        memory = max((peak / 2**20 for peak in peaks if peak), default=None)
+        sizes = [record.size / 1024 for record in records or self._of_kind(plan)]
+        return Estimate(seconds, source, memory, mean(sizes) if sizes else None)
 
     def hours(self, plan: Plan) -> float | None:
         """Hours of one run, None where unknown."""
         seconds = self.of_run(plan).seconds
         return None if seconds is None else seconds / 3600
 
-    def data_mb(self, plans: Iterable[Plan]) -> float:
-        """Disk of the data sets that runs need: of what is there its size, of the rest the table's figure."""
-        raw = self.workspace.params.raw
-        needed = {(tuple(archives_of(raw["datasets"][plan["dataset"]])), plan["source"]) for plan in plans}
-        total = 0.0
-        for archives, source in needed:
-            names = [name for name, entry in raw["datasets"].items() if tuple(archives_of(entry)) == archives]
-            paths = [path for archive in archives for path in raw_files(archive, source)]
-            paths += [path for name in names for path in prepared(name, source)]
-            sizes = [
-                (self.workspace.root / path).stat().st_size for path in paths if (self.workspace.root / path).is_file()
-            ]
-            total += sum(sizes) / 2**20 if len(sizes) == len(paths) else self.table["dataset_mb"][source]
-        return total
+    def data_mb(self, plans: Iterable[Plan]) -> float | None:
+        """Disk of the data sets that runs need; None where they are not all here."""
+        datasets = self.workspace.params.raw["datasets"]
+        names = {
+            path
+            for dataset, source in {(plan["dataset"], plan["source"]) for plan in plans}
+            for files in (
+                prepared(dataset, source),
+                *(raw_files(archive, source) for archive in archives_of(datasets[dataset])),
+            )
+            for path in files
+        }
+        paths = [self.workspace.root / name for name in names]
+        return sum(path.stat().st_size for path in paths) / 2**20 if all(path.is_file() for path in paths) else None
 
     def _seconds(self, plan: Plan, records: list[Record]) -> tuple[float | None, str]:
         measured = [seconds for seconds in map(duration, records) if seconds is not None]
         if measured:
             return mean(measured), f"mean of {len(measured)} finished"
-        found = similar.seconds(
-            plan,
-            self._on(plan["hardware"]),
-            base=self._base,
-            samples=self.table["train_samples"],
-            scales=list(self.workspace.params.raw["scales"]),
-            took=duration,
+        found = self._like(plan, self._on(plan["hardware"]))
+        if found is None and self.probes:
+            found = self._like(plan, self.probes)
+            return (found[0], "a probe") if found is not None else (None, "unknown")
+        return found or (None, "unknown")
+
+    def _like(self, plan: Plan, records: list[Record] | list[Probe]) -> tuple[float, str] | None:
+        raw = self.workspace.params.raw
+        counted = {name: entry["train_samples"] for name, entry in raw["datasets"].items() if "train_samples" in entry}
+        return similar.seconds(
+            plan, records, base=self._base, samples=counted, scales=list(raw["scales"]), took=duration
         )
-        if found is not None:
-            return self.table["start_seconds"] + found[0], found[1]
-        return self._from_table(plan)
 
-    def _from_table(self, plan: Plan) -> tuple[float | None, str]:
-        table = self.table["seconds_per_epoch"]
-        hardware = plan["hardware"] if plan["hardware"] in table else plan["profile"]["device"]
-        of_source = table.get(hardware, {}).get(plan["source"], {})
-        by_variant = of_source.get(plan["dataset"], of_source.get(ANY, {}))
-        name = _declared(plan["variant"], by_variant)
-        if name is None:
-            return None, "unknown"
-        label = "estimate" if hardware == plan["hardware"] else f"estimate for {hardware}"
-        label += ", never measured" if hardware in self.table.get("never_measured", []) else ""
-        return self.table["start_seconds"] + self._units(plan) * by_variant[name], label
-
-    def _units(self, plan: Plan) -> float:
-        """What the table's number is of: epochs over the whole training part, a fit, a bench or an image of one."""
-        if plan["kind"] == "bench":
-            return plan["bench"].get("bench_images", 1)
-        if plan["kind"] == "fit":
-            return 1
-        part, whole = plan["data"].get("train_samples"), self.table["train_samples"].get(plan["dataset"])
-        share = part / whole if part and whole else 1
-        return share * (plan["training"]["max_epochs"] + similar.head_epochs(plan))
+    def _of_kind(self, plan: Plan) -> list[Record]:
+        """Every finished record of the plan's kind and hardware."""
+        return [record for record in self._on(plan["hardware"]) if record.plan["kind"] == plan["kind"]]
 
     def _base(self, plan: Plan) -> str | None:
         """The declared variant that a plan's variant is, or is a grid point of."""
@@ -161,7 +125,7 @@ class Estimator:
         return self._seen[key]
 
 
-def duration(record: Record) -> float | None:
+def duration(record: Record | Probe) -> float | None:
     """Seconds that a run took: training and evaluation; where it does not say, from its first to its last second."""
     time = record.result.get("time")
     if time:
@@ -181,20 +145,20 @@ class Totals:
     seconds: float
     unknown: int
     longest: float
-    memory_mb: float
-    disk_mb: float
+    memory_mb: float | None
+    disk_mb: float | None
 
 
 def totals(estimates: list[Estimate]) -> Totals:
-    """Add estimates up; memory is the largest single run's."""
+    """Add up what is known; memory is the largest single run's."""
     known = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
     return Totals(
         runs=len(estimates),
         seconds=sum(known),
         unknown=len(estimates) - len(known),
         longest=max(known, default=0.0),
-        memory_mb=max((estimate.memory_mb for estimate in estimates), default=0.0),
-        disk_mb=sum(estimate.disk_kb for estimate in estimates) / 1024,
+        memory_mb=max((e.memory_mb for e in estimates if e.memory_mb is not None), default=None),
+        disk_mb=sum(disks) / 1024 if (disks := [e.disk_kb for e in estimates if e.disk_kb is not None]) else None,
     )
 
 
@@ -222,6 +186,6 @@ def over_limits(workspace: Workspace, estimator: Estimator) -> list[str]:
 
 
 def _declared(variant: str, table: dict) -> str | None:
-    """The table's entry for a variant; a point of a grid (``a_theta0.5``) falls back on what it varies (``a``)."""
+    """The declared variant of this name; a point of a grid (``a_theta0.5``) is of what it varies (``a``)."""
     fitting = [name for name in table if variant == name or variant.startswith(f"{name}_")]
-    return max(fitting, key=len, default=ANY if ANY in table else None)
+    return max(fitting, key=len, default=None)

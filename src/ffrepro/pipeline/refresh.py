@@ -18,13 +18,19 @@ def refresh(workspace: Workspace) -> list[str]:
 
 def out_of_date(workspace: Workspace) -> list[str]:
     """The generated files that differ from what they should be, are missing, or should not be there."""
-    texts = plan_files(workspace)
-    extra = orphans(workspace)
-    if workspace.is_declared:
-        documents = dvcfiles.generate(workspace)
-        extra += dvcfiles.left_over(workspace.root, documents)
-        texts |= documents
-    return [path for path, text in texts.items() if _read(workspace, path) != text] + extra
+    return _differing(workspace, plan_files(workspace)) + orphans(workspace) + committed_out_of_date(workspace)
+
+
+def committed_out_of_date(workspace: Workspace) -> list[str]:
+    """The same of those that are committed: dvc.yaml, of the scale and hardware that params.yaml declares."""
+    if not workspace.is_declared:
+        return []
+    documents = dvcfiles.generate(workspace)
+    return _differing(workspace, documents) + dvcfiles.left_over(workspace.root, documents)
+
+
+def _differing(workspace: Workspace, texts: dict[str, str]) -> list[str]:
+    return [path for path, text in texts.items() if _read(workspace, path) != text]
 
 
 def _read(workspace: Workspace, path: str) -> str | None:

@@ -25,7 +25,7 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import integer
 from ffrepro.core import early_exit, seeds, updates
 from ffrepro.methods.base import Phase
-from ffrepro.training import machine, parts, timing
+from ffrepro.training import facts, machine, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = {
@@ -54,7 +54,7 @@ def run(plan: dict, place: parts.Place) -> dict:
 
 def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     device, dtype = machine.use(plan["profile"], place.threads)
-    started = parts.now()
+    started = facts.now()
     data = parts.load_data(plan, place.prepared)
     bench = plan["bench"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
@@ -80,7 +80,7 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(parts.about(plan, record, data, place, device, started), result)
+    record.finish(facts.about(plan, record, data, place, device, started), result)
     return result
 
 

@@ -23,7 +23,7 @@ from ffrepro.kinematics import extraction, lognormal, reference
 from ffrepro.kinematics.extraction import Settings
 from ffrepro.kinematics.lognormal import Plan
 from ffrepro.kinematics.reference import RATE, Reference
-from ffrepro.training import machine
+from ffrepro.training import facts
 
 SAMPLES = {"dollar": 500, "mcyt": 50, "mobiletouch": 500, "raton": 100}
 KNOWN = 200
@@ -63,8 +63,8 @@ def run(prepared: Path, source: str, samples: dict[str, int], known: int, settin
         "schema": 1,
         "source": source,
         "settings": planning.described(settings),
-        "machine": machine.describe("cpu", 1),
-        "versions": machine.versions(),
+        "machine": facts.describe("cpu", 1),
+        "versions": facts.versions(),
         "rows": [measure(data, samples[name], settings) for name, data in sets.items()],
         "known": [measure_known(known, settings, filtered=filtered) for filtered in (False, True)],
     }

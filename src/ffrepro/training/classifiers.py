@@ -11,6 +11,7 @@ import numpy as np
 
 from ffrepro.base.settings import integer, number
 
+VERSION = 1  # of their numbers: tests/golden/fits.json
 SETTINGS = {  # by classifier
     "gbt": {
         "trees": integer("boosting iterations", 100, minimum=1),

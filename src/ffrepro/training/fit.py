@@ -13,7 +13,7 @@ import numpy as np
 from ffrepro import data as datasets
 from ffrepro.core import seeds
 from ffrepro.core.detection import auc
-from ffrepro.training import classifiers, machine, memory, parts
+from ffrepro.training import classifiers, facts, machine, memory, parts
 from ffrepro.training.record import Record
 
 _SPLITS = ("val", "test")
@@ -35,7 +35,7 @@ def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
 
 def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
     device, _ = machine.use(plan["profile"], place.threads)
-    started = parts.now()
+    started = facts.now()
     data = parts.load_data(plan, place.prepared)
     table = datasets.view(plan["data"]["name"]).Table(data, plan["data"], parts.split_seed(plan))
     begin = time.perf_counter()
@@ -54,9 +54,9 @@ def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
         "memory": memory.of_process("cpu"),
     }
     arrays = {"test_logit": logit["test"], "test_label": table.label["test"], "test_index": table.index["test"]}
-    facts = parts.about(plan, record, data, place, device, started)
-    facts["data"]["counts"] = table.counts()
-    record.finish(facts, result, arrays)
+    about = facts.about(plan, record, data, place, device, started)
+    about["data"]["counts"] = table.counts()
+    record.finish(about, result, arrays)
     return result
 
 

@@ -15,7 +15,8 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import integer, number
 from ffrepro.core import seeds
 from ffrepro.training import evaluate, machine, memory
-from ffrepro.training.parts import Place, about, load_data, make_method, make_task, now
+from ffrepro.training.facts import about, now
+from ffrepro.training.parts import Place, load_data, make_method, make_task
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer

@@ -1,17 +1,11 @@
-"""What a record says about where it was made: versions and machine. And how a run uses the machine."""
+"""How a run uses the machine: threads, device, precision, determinism."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-import platform
-from functools import cache
-from pathlib import Path
 
-import numpy as np
 import torch
 
-from ffrepro import __version__
 from ffrepro.base.errors import FfreproError
 
 MIXED = "bfloat16_mixed"
@@ -94,33 +88,3 @@ def autocast(profile: dict) -> torch.autocast:
     losses and evaluation in float32.
     """
     return torch.autocast(profile["device"], torch.bfloat16, enabled=profile["precision"] == MIXED)
-
-
-def describe(device: str, threads: int) -> dict:
-    """CPU, cores, threads, device and system."""
-    name = {"cpu": _cpu_name, "cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}[device]()
-    return {
-        "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": threads, "device": name,
-        "platform": f"{platform.system()} {platform.machine()}",
-    }  # fmt: skip
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes."""
-    return {
-        "ffrepro": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-
-
-@cache
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"

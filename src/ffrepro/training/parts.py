@@ -1,8 +1,7 @@
-"""The parts that runs of every kind are put together from: place, data, task, method, and the facts of a record."""
+"""The parts that runs of every kind are put together from: place, data, task and method."""
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import torch
 
 from ffrepro import data as datasets
 from ffrepro import methods
-from ffrepro.base import checkout
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import seeds
 from ffrepro.data import views
 from ffrepro.nets import build
 from ffrepro.training import machine
-from ffrepro.training.record import Record
 
 
 @dataclass(frozen=True)
@@ -84,30 +81,3 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])
-
-
-def about(plan: dict, record: Record, data, place: Place, device: str, started: str) -> dict:
-    """What run.json says of every run: plan, data, code, versions, machine, times."""
-    return {
-        "schema": 1,
-        "run": plan["run"],
-        "plan": plan,
-        "plan_sha256": record.plan_sha256,
-        "data": {
-            "dataset": plan["dataset"],
-            "set": views.prepared_set(plan),
-            "source": plan["source"],
-            "fingerprint": data.manifest["fingerprint"],
-            "provenance": data.manifest["archive"],
-        },
-        "git": checkout.commit(place.root).as_record(),
-        "versions": machine.versions(),
-        "machine": machine.describe(device, place.threads),
-        "started": started,
-        "finished": now(),
-    }
-
-
-def now() -> str:
-    """The time, as records state it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

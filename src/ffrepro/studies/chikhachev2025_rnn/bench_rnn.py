@@ -18,7 +18,7 @@ from ffrepro import methods
 from ffrepro.base.settings import integer
 from ffrepro.core import seeds
 from ffrepro.nets import build, rnn
-from ffrepro.training import machine, memory, parts, timing
+from ffrepro.training import facts, machine, memory, parts, timing
 from ffrepro.training.record import Record
 
 SETTINGS = {
@@ -43,7 +43,7 @@ def run(plan: dict, place: parts.Place) -> dict:
 
 def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     device, dtype = machine.use(plan["profile"], place.threads)
-    started = parts.now()
+    started = facts.now()
     data = parts.load_data(plan, place.prepared)
     batch = _batch(plan, data, device, dtype)
     makers = _makers(plan, batch)
@@ -72,7 +72,7 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(parts.about(plan, record, data, place, device, started), result)
+    record.finish(facts.about(plan, record, data, place, device, started), result)
     return result
 
 

@@ -23,7 +23,7 @@ from ffrepro.base.names import unknown
 from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
 from ffrepro.studies.ortiz2025_advancements import local_steps as steps
-from ffrepro.training import machine, memory, timing
+from ffrepro.training import facts, machine, memory, timing
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 CLASSES = 10  # of the random labels
@@ -174,6 +174,6 @@ def main(args: argparse.Namespace) -> None:
         results.append(measure(name, BATCH.get(name, 1), args.rounds))
         print(describe(results[-1]), flush=True)
     if args.out:
-        made = {"machine": machine.describe("cpu", args.threads), "versions": machine.versions()}
+        made = {"machine": facts.describe("cpu", args.threads), "versions": facts.versions()}
         files.write_json(args.out, made | {"nets": results})
         print(args.out)

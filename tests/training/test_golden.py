@@ -1,0 +1,116 @@
+"""Numbers of a tiny run of each method: while they stay the same, so does the method's version.
+
+A record names the versions of its methods, and reports flag those of another one. After a change of numbers that is
+meant, ``pytest tests/training/test_golden.py --write-golden`` writes the new ones and moves the version, in
+``tests/golden/<method>.json`` and in the method's file.
+"""
+
+import platform
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.method_cases import BP, BP_IMAGES, CWC, FF, FF_IMAGES, PAIRS, UFF, UNSUPERVISED
+from helpers.plans import make_fit_plan, make_image_plan, make_plan
+
+from ffrepro import methods
+from ffrepro.base.files import read_json, read_json_lines, write_json
+from ffrepro.training import classifiers, fit, loop, method_versions
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+ACROSS_MACHINES = 1e-4  # relative: other processors sum in another order
+CNN = {"name": "cnn", "model": "test", "cfse": False, "init": "torch_default"}
+FITS = {
+    "gbt": {"trees": 5, "learning_rate": 0.1, "leaves": 7, "leaf_samples": 5, "l2": 0.0},
+    "logreg": {"inverse_penalty": 1.0, "iterations": 200},
+}
+RUNS = {
+    "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
+    "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
+    "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
+    "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
+    "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
+    "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
+    "scff": lambda: make_image_plan("scff", PAIRS),
+    "uff": lambda: make_image_plan("uff", UFF),
+    "fits": None,
+}
+
+
+def machine():
+    """What decides the last digits: processor, its instructions, torch."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = (re.search(rf"^{key}\s*:\s*(.*)$", text, re.MULTILINE) for key in ("cpu family", "model", "model name"))
+    names = [match[1] for match in found if match] or [platform.processor(), platform.machine()]
+    return " / ".join([*names, torch.backends.cpu.get_cpu_capability(), torch.__version__])
+
+
+def numbers_of(name, place):
+    """Name -> number, of the run of a method, or of all classifiers."""
+    if name == "fits":
+        results = {fitted: fit.run(make_fit_plan({"name": fitted, **hp}), place) for fitted, hp in FITS.items()}
+        return {f"{f} {key}": value for f, result in results.items() for key, value in result["metrics"].items()}
+    plan = RUNS[name]()
+    result = loop.run(plan, place)
+    lines = read_json_lines(place.runs / plan["run"] / "metrics.jsonl")
+    losses = {f"epoch {line['epoch']} {key}": line[key] for line in lines for key in ("train/loss", "val/loss")}
+    about = read_json(place.runs / plan["run"] / "run.json")
+    assert about["methods"] == {name: methods.version(name)}
+    return losses | {key: value for key, value in result["metrics"].items() if not re.search(r"_layer\d+$", key)}
+
+
+def moved(name, version):
+    """Write a version into the method's file."""
+    module = classifiers if name == "fits" else methods.module(name)
+    file = Path(module.__file__)
+    file.write_text(re.sub(r"^VERSION = \d+", f"VERSION = {version}", file.read_text(), count=1, flags=re.MULTILINE))
+
+
+def version_of(name):
+    return classifiers.VERSION if name == "fits" else methods.version(name)
+
+
+def same(numbers, golden):
+    """Whether numbers are the golden ones: every digit on the machine that made these."""
+    wanted = golden["numbers"]
+    if golden["machine"] == machine() or numbers.keys() != wanted.keys():
+        return numbers == wanted
+    losses = [key for key in wanted if key.endswith("loss")]  # an error moves by a whole sample or not at all
+    return all(numbers[key] == pytest.approx(wanted[key], rel=ACROSS_MACHINES, abs=0) for key in losses)
+
+
+def test_every_method_has_a_golden_run():
+    assert sorted(RUNS) == sorted([*methods.names(), "fits"])
+    assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(RUNS)
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_a_versions_numbers_are_the_golden_ones(name, place, request):
+    numbers, path = numbers_of(name, place), GOLDEN / f"{name}.json"
+    if request.config.getoption("--write-golden"):
+        old = read_json(path) if path.is_file() else None
+        if old is None or not same(numbers, old):
+            version = old["version"] + 1 if old else 1
+            write_json(path, {"version": version, "machine": machine(), "numbers": numbers})
+            moved(name, version)
+        return
+    golden = read_json(path)
+    assert golden["version"] == version_of(name)
+    assert same(numbers, golden), f"the numbers of {name} have changed; if they were to: --write-golden\n{numbers}"
+
+
+def test_a_number_that_moves_is_noticed():
+    golden = {"machine": machine(), "numbers": {"loss": 0.5}}
+    assert same({"loss": 0.5}, golden) and not same({"loss": 0.5 + 1e-9}, golden) and not same({}, golden)
+    elsewhere = golden | {"machine": "another"}
+    assert same({"loss": 0.5 + 1e-9}, elsewhere) and not same({"loss": 0.5 + 1e-3}, elsewhere)
+
+
+def test_records_name_the_versions_they_were_made_by():
+    plan = RUNS["ff"]()
+    assert method_versions.changes({"plan": plan}) == {}
+    assert method_versions.changes({"plan": plan, "methods": {"ff": 99}}) == {"ff": (99, methods.version("ff"))}
