@@ -67,7 +67,7 @@ def test_a_chunks_inner_maps_are_gone_before_the_next_chunk_runs(monkeypatch):
 
 def test_epochs_to_learn_in_are_given_for_every_layer():
     with pytest.raises(FfreproError, match="3 layers, and epochs to learn in are given for 2"):
-        build("cwc simultaneous", learns=[[0, 5], [0, 5]])
+        build("cwc simultaneous", layer_epochs=[[0, 5], [0, 5]])
 
 
 @pytest.mark.parametrize(("epoch", "resting"), [(0, []), (1, [0]), (5, [0, 1])])
@@ -191,7 +191,9 @@ def test_a_shared_layer_counts_a_batch_once():
 @pytest.mark.parametrize("loss", ["logistic", "symba", "distance"])
 def test_pairwise_losses_set_the_true_class_against_the_sum_of_the_others(loss):
     batch = make_images(dtype=torch.float64)
-    method = build("cwc simultaneous", dtype=torch.float64, loss=loss, theta=0.3, alpha=2.0, margin=0.7, share=0.4)
+    method = build(
+        "cwc simultaneous", dtype=torch.float64, loss=loss, theta=0.3, alpha=2.0, margin=0.7, mixing_weight=0.4
+    )
     net = copy.deepcopy(method.net).eval()
     with torch.no_grad():
         g = by_hand(net.blocks[0](batch["x"]))

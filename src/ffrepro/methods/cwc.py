@@ -8,7 +8,7 @@ group.
 ``feedback: random`` replaces backpropagation inside a group by a fixed random projection of the last layer's error on
 each layer below (the DLR paper, Sec. II-B c, on Distance-Forward). ``loss`` may also be one of the pairwise losses, on
 the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = G Z^T, g_neg = G (1 - Z^T)).
-``learns`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
+``layer_epochs`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ SETTINGS = {
     "theta": pairs.SETTINGS["theta"],
     "alpha": pairs.SETTINGS["alpha"],
     "margin": pairs.SETTINGS["margin"],
-    "share": pairs.SETTINGS["share"],
+    "mixing_weight": pairs.SETTINGS["mixing_weight"],
     "infer_layers": integer("last layers whose goodness is read", 2, minimum=1),
-    "learns": list_of(
+    "layer_epochs": list_of(
         list_of(integer("", minimum=0), "", shortest=2, longest=2),
         "first and last epoch in which each layer learns; []: all learn in all",
         [],
@@ -70,8 +70,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers;
-            or the closed form is asked for and cannot learn the net.
+        FfreproError: the net has no groups, not one a class, or no head; ``layer_epochs`` is for another number of
+            layers; or the closed form is asked for and cannot learn the net.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
@@ -89,11 +89,11 @@ class Method(LocalClassifier):
                 fix=f"give the net {classes} groups",
             )
         super().__init__(net, hyperparameters, net.head, lr)
-        learns = hyperparameters["learns"]
-        if learns and len(learns) != self.layers:
+        layer_epochs = hyperparameters["layer_epochs"]
+        if layer_epochs and len(layer_epochs) != self.layers:
             raise FfreproError(
-                f"the net has {self.layers} layers, and epochs to learn in are given for {len(learns)}",
-                where="method.learns",
+                f"the net has {self.layers} layers, and epochs to learn in are given for {len(layer_epochs)}",
+                where="method.layer_epochs",
                 fix="give a range for each layer, bottom up, or [] for all epochs",
             )
         self.steps = self.epoch = 0
@@ -113,8 +113,8 @@ class Method(LocalClassifier):
 
     def learning(self) -> list[int]:
         """The layers that learn in this phase and epoch."""
-        layers, learns = super().learning(), self.hp["learns"]
-        return [layer for layer in layers if not learns or learns[layer][0] <= self.epoch < learns[layer][1]]
+        layers, epochs = super().learning(), self.hp["layer_epochs"]
+        return [layer for layer in layers if not epochs or epochs[layer][0] <= self.epoch < epochs[layer][1]]
 
     def step(self, batch: Batch) -> Batch:
         """One update of what learns in this phase.

@@ -31,7 +31,7 @@ SETTINGS = {
     "theta": number("threshold of the goodness; of a sum, per unit", 1.0),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
-    "share": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
+    "mixing_weight": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
     "norm": local.SETTINGS["norm"],
     "norm_epsilon": local.SETTINGS["norm_epsilon"],
     "head": local.SETTINGS["head"],

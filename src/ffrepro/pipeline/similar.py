@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from statistics import mean
 from typing import Any
 
-from ffrepro.base.plans import today
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
 
@@ -71,7 +70,7 @@ def _bench(plan: Plan) -> tuple[dict, list[str]]:
 
 def _work(plan: Plan, other: Plan, samples: Mapping[str, int]) -> float | None:
     """An epoch of a run over one of another run, by samples and time steps; None where that is not known."""
-    mine, theirs = today(plan)["data"], today(other)["data"]
+    mine, theirs = plan["data"], other["data"]
     ratio = 1.0
     if mine.get("train_samples") != theirs.get("train_samples"):
         counts = [data.get("train_samples") or samples.get(plan["dataset"]) for data in (mine, theirs)]
