@@ -235,7 +235,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "net",
         "method",
         "training",
-        "fit",
+        "classifier",
         "bench",
         "variants",
         "seed",

@@ -32,6 +32,15 @@ def test_settings_of_a_bench_are_renamed_in_each_variant():
     assert new["origin"] == {"variants.a.method.mixing_weight": "s"}
 
 
+def test_a_fit_is_a_sklearn_baseline_with_a_classifier():
+    old = {"kind": "fit", "fit": {"name": "gbt", "leaves": 3}, "origin": {"fit.leaves": "paper"}}
+    assert today(old) == {
+        "kind": "sklearn_baseline",
+        "classifier": {"name": "gbt", "leaves": 3},
+        "origin": {"classifier.leaves": "paper"},
+    }
+
+
 def test_translating_twice_changes_nothing_and_the_original_stays():
     old = plan(method={"name": "cwc", "learns": []})
     assert today(today(old)) == today(old)

@@ -84,7 +84,7 @@ def _serve():
     from ffrepro.cli import bench, main, negatives, prepare, train  # noqa: F401
     from ffrepro.data import mnist, standin_images, trajectories_task  # noqa: F401
     from ffrepro.data.negatives import duplicates, planning  # noqa: F401
-    from ffrepro.training import bench_rnn, fit, loop  # noqa: F401
+    from ffrepro.training import bench_rnn, loop, sklearn_baseline  # noqa: F401
 
     torch.set_num_threads(1)
     print(0, flush=True)

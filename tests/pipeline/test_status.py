@@ -17,7 +17,7 @@ train_samples: {{}}
 seconds_per_epoch: {{cpu: {{upstream: {{mcyt: {{bptt: {mcyt}, ff_std: 2.0}}, dollar: {{bptt: 3.0, ff_std: 3.0}}}}}}}}
 start_seconds: 4
 memory_mb: 700
-record_kb: {{train: 120, fit: 40, bench: 8}}
+record_kb: {{train: 120, sklearn_baseline: 40, bench: 8}}
 dataset_mb: {{standin: 2, upstream: 60}}
 """
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core.goodness import goodness
-from ffrepro.training import bench_inference, fit, loop, machine
+from ffrepro.training import bench_inference, loop, machine, sklearn_baseline
 
 PROFILE = {"device": "cpu", "precision": "bfloat16_mixed", "memory_cap_gb": None}
 TINY = {"name": "cnn", "model": "ff_tiny", "cfse": False, "init": "torch_default"}
@@ -85,7 +85,7 @@ def test_a_gradient_by_hand_is_refused(place):
 
 
 def test_fits_and_benches_are_refused(place):
-    for run in (fit.run, bench_inference.run):
+    for run in (sklearn_baseline.run, bench_inference.run):
         plan = make_plan("backprop_rnn", {}) | {"profile": PROFILE}
         with pytest.raises(FfreproError, match="only training runs"):
             run(plan, place)

@@ -37,7 +37,7 @@ MEMORY_MB = estimates.Estimator(PROJECT).table["memory_mb"]
 
 # Experiments whose runs are fitted, not trained: their records have the same names.
 FITTED = sorted(
-    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "fit"}
+    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "sklearn_baseline"}
 )
 IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 

@@ -21,7 +21,7 @@ _PLAN = {
 }  # fmt: skip
 _PLAN_OF_KIND = {
     "train": {"net": {"name": _TEXT}, "method": {"name": _TEXT}, "training": {"max_epochs": _WHOLE}},
-    "fit": {"fit": {"name": _TEXT}},
+    "sklearn_baseline": {"classifier": {"name": _TEXT}},
     "bench": {"bench": {"name": _TEXT}, "variants": _ANY},
 }
 _ABOUT = {
@@ -33,7 +33,7 @@ _ABOUT = {
 _MEASURED = {"metrics": _NUMBERS, "time": _NUMBERS, "memory": {"peak_bytes": (int, float, type(None))}}
 _RESULT_OF_KIND = {
     "train": {"epochs": _WHOLE, "max_epochs": _WHOLE, "best_epoch": _WHOLE, "stopped_by": _TEXT, **_MEASURED},
-    "fit": _MEASURED,
+    "sklearn_baseline": _MEASURED,
     "bench": {"rows": (list,), "config": _ANY},
 }
 _ROW = {"name": _TEXT}

@@ -13,8 +13,8 @@ from typing import Any
 from ffrepro.base import studies
 from ffrepro.base.files import read_json
 
-KINDS: dict[str, str] = {}  # of runs
-PARTS: dict[str, str] = {}  # of plans
+KINDS = {"fit": "sklearn_baseline"}  # of runs
+PARTS = {"fit": "classifier"}  # of plans
 SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # by part of the plan
 SCHEMES: dict[str, dict[str, str]] = {}  # inference schemes, by method
 RENAMED = "renamed.json"

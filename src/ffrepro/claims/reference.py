@@ -94,9 +94,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
 def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     """A run trains until early stopping or its declared last epoch; a bench has its baseline among its rows.
 
-    A fit has no epochs.
+    A scikit-learn baseline has no epochs.
     """
-    if plan["kind"] == "fit":
+    if plan["kind"] == "sklearn_baseline":
         return []
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]

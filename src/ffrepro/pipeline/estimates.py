@@ -34,7 +34,7 @@ _FORM = {
         },
         "start_seconds": _NUMBER,
         "memory_mb": _NUMBER,
-        "record_kb": _NUMBERS | {"required": ["train", "fit", "bench"]},
+        "record_kb": _NUMBERS | {"required": ["train", "sklearn_baseline", "bench"]},
         "dataset_mb": _NUMBERS | {"required": ["standin", "upstream"]},
     },
 }
@@ -128,10 +128,10 @@ class Estimator:
         return self.table["start_seconds"] + self._units(plan) * by_variant[name], label
 
     def _units(self, plan: Plan) -> float:
-        """What the table's number is of: epochs over the whole training part, a fit, a bench or an image of one."""
+        """What the table's number is of: epochs over the whole training part, a baseline, a bench or its image."""
         if plan["kind"] == "bench":
             return plan["bench"].get("bench_images", 1)
-        if plan["kind"] == "fit":
+        if plan["kind"] == "sklearn_baseline":
             return 1
         part, whole = plan["data"].get("train_samples"), self.table["train_samples"].get(plan["dataset"])
         share = part / whole if part and whole else 1

@@ -2,7 +2,7 @@
 
 A run is like another one if both train the same net in the same way on the same data set and hardware. Its time is
 theirs for an epoch, times its own epochs; where they saw another number of training samples, or of time steps in a
-sample, an epoch counts in proportion. Fits and benches have no epochs: theirs is taken as it is.
+sample, an epoch counts in proportion. Baselines and benches have no epochs: their time is taken as it is.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _alike(plan: Plan, record: Record, base: Callable[[Plan], str | None], sampl
         return plan["experiment"] == other["experiment"] and _bench(plan) == _bench(other)
     if base(plan) is None or base(plan) != base(other):
         return False
-    if plan["kind"] == "fit":
+    if plan["kind"] == "sklearn_baseline":
         return True
     if not {"epochs", "max_epochs"} <= set(record.result):
         return False
