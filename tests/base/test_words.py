@@ -32,6 +32,19 @@ def test_settings_of_a_bench_are_renamed_in_each_variant():
     assert new["origin"] == {"variants.a.method.mixing_weight": "s"}
 
 
+def test_multi_pass_inference_of_channel_groups_is_goodness():
+    old = plan(protocol={"inference": "multi_pass"})
+    assert today(old)["protocol"] == {"inference": "goodness"}
+    assert words.translate_names(old, {"test/error_multi_pass": 0.1, "test/error": 0.1, "epoch": 3}) == {
+        "test/error_goodness": 0.1,
+        "test/error": 0.1,
+        "epoch": 3,
+    }
+    other = plan(method={"name": "ff"}, protocol={"inference": "multi_pass"})
+    assert today(other)["protocol"] == {"inference": "multi_pass"}
+    assert words.translate_names(other, {"test/error_multi_pass": 0.1}) == {"test/error_multi_pass": 0.1}
+
+
 def test_a_fit_is_a_sklearn_baseline_with_a_classifier():
     old = {"kind": "fit", "fit": {"name": "gbt", "leaves": 3}, "origin": {"fit.leaves": "paper"}}
     assert today(old) == {

@@ -209,7 +209,7 @@ def test_pairwise_losses_set_the_true_class_against_the_sum_of_the_others(loss):
     torch.testing.assert_close(method.observe(batch)["loss"][:, 0], expected, rtol=1e-10, atol=0)
 
 
-def test_multi_pass_is_the_goodness_of_the_last_two_layers():
+def test_goodness_is_that_of_the_last_two_layers():
     batch = make_images(dtype=torch.float64)
     method = build("cwc simultaneous", dtype=torch.float64)
     method.step(batch)
@@ -219,6 +219,6 @@ def test_multi_pass_is_the_goodness_of_the_last_two_layers():
             h = block(h)
             goods.append(by_hand(h))
     seen = method.observe(batch)
-    torch.testing.assert_close(seen["scores_multi_pass"], goods[1] + goods[2], rtol=1e-10, atol=0)
+    torch.testing.assert_close(seen["scores_goodness"], goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_all"], goods[0] + goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_last1"], goods[2], rtol=1e-10, atol=0)

@@ -18,7 +18,7 @@ AUTOGRAD = [name for name, (_, settings) in CASES.items() if settings.get("gradi
 
 
 def image_plan(method, settings, **changes):
-    inference = "multi_pass" if method == "cwc" else "one_pass"
+    inference = "goodness" if method == "cwc" else "one_pass"
     return make_image_plan(method, settings, net=TINY, inference=inference) | changes
 
 

@@ -16,7 +16,7 @@ from ffrepro.base.files import read_json
 KINDS = {"fit": "sklearn_baseline"}  # of runs
 PARTS = {"fit": "classifier"}  # of plans
 SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # by part of the plan
-SCHEMES: dict[str, dict[str, str]] = {}  # inference schemes, by method
+SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"
 
 

@@ -34,8 +34,8 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
         raise FfreproError(
             f"inference {inference!r} cannot be measured yet: there is {', '.join(errors)}",
             where="protocol.inference",
-            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass, or "
-            "`head` to concurrent",
+            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass "
+            "(of cwc: goodness), or `head` to concurrent",
         )
     error = errors[name]
     out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}

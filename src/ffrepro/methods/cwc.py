@@ -267,16 +267,16 @@ class Method(LocalClassifier):
         """Per-sample results without learning.
 
         Returns:
-            ``layer_scores`` (B, L, classes): goodness. ``scores_multi_pass``: summed over the last ``infer_layers``
-            layers (Sec. III, item 4; for grouped nets one forward pass is enough); ``scores_last1``, ``scores_last3``,
-            ``scores_all``: over other layers. ``scores_one_pass``: the head's logits, once it counts. ``loss``
-            (B, L), and the head's as a last column once it counts.
+            ``layer_scores`` (B, L, classes): goodness. ``scores_goodness``: summed over the last ``infer_layers``
+            layers (Sec. III, item 4: the paper's multi-pass, though grouped nets take one forward pass);
+            ``scores_last1``, ``scores_last3``, ``scores_all``: over other layers. ``scores_one_pass``: the head's
+            logits, once it counts. ``loss`` (B, L), and the head's as a last column once it counts.
         """
         label_B = batch["label"]
         activities, goods = self._forward(batch, goodness_of=self.layers)
         g_BLJ = torch.stack(goods, 1)
         loss = [self._loss(g_BJ, label_B) for g_BJ in goods]
-        out = {"layer_scores": g_BLJ, "scores_multi_pass": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
+        out = {"layer_scores": g_BLJ, "scores_goodness": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
         out |= {f"scores_last{last}": g_BLJ[:, -last:].sum(1) for last in LAST} | {"scores_all": g_BLJ.sum(1)}
         if self.head_counts:
             out["scores_one_pass"] = self._one_pass(activities)
@@ -288,7 +288,7 @@ class Method(LocalClassifier):
         """(B, classes) under one inference scheme, computing what that scheme needs."""
         if inference == "one_pass":
             return self._one_pass(self._forward(inputs, goodness_of=0)[0])
-        schemes = {"multi_pass": self.hp["infer_layers"], "all": self.layers} | {f"last{last}": last for last in LAST}
+        schemes = {"goodness": self.hp["infer_layers"], "all": self.layers} | {f"last{last}": last for last in LAST}
         return torch.stack(self._forward(inputs, goodness_of=schemes[inference])[1], 1).sum(1)
 
     def _forward(self, inputs: Batch, goodness_of: int) -> tuple[list[Tensor], list[Tensor]]:

@@ -41,6 +41,9 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             for part in ("bench", "schedule"):
                 if part in entry:
                     problems += _one((*here, part), part, entry[part], _suffixes(vocabulary, f"{part}."))
+            if isinstance(entry.get("inference"), dict):
+                methods = {name: 0 for name in entry["inference"] if name != "default"}
+                problems += _each((*here, "inference"), "method", methods, _suffixes(vocabulary, "method."))
             problems += _kind_problems(here, entry, study["variants"])
             problems += _scale_problems(raw, here, entry)
             if "view" in entry:

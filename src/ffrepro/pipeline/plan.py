@@ -87,6 +87,12 @@ def method_of(variant: dict) -> str:
     return variant.get("method") or variant["classifier"]
 
 
+def inference_of(entry: dict, method: str) -> str:
+    """The inference scheme of an experiment's runs, which may depend on the method."""
+    inference = entry["inference"]
+    return inference if isinstance(inference, str) else inference.get(method, inference["default"])
+
+
 def view_of(raw: dict, case: Case) -> str:
     """How a case sees its data set: as its experiment says, else as the data set's family does."""
     return case.entry.get("view", raw["datasets"][case.dataset]["family"])
@@ -184,7 +190,11 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
         plans.append(
             _head(raw, case, scale, hardware, case.variant_name, seed)
             | {
-                "protocol": {"treatment": case.treatment, "task": entry["task"], "inference": entry["inference"]},
+                "protocol": {
+                    "treatment": case.treatment,
+                    "task": entry["task"],
+                    "inference": inference_of(entry, variant["method"]),
+                },
                 **_data(raw, case, scale),
                 "data": {"name": view_of(raw, case)} | resolved.values["data"],
                 "net": {"name": variant["net"]} | resolved.values["net"],
