@@ -54,6 +54,19 @@ def test_a_fit_is_a_sklearn_baseline_with_a_classifier():
     }
 
 
+def test_a_renamed_variant_is_read_under_its_new_name_and_found_under_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/renamed.json").write_text('{"variants": {"zero": "p_one"}}')
+    monkeypatch.setattr(words.studies, "FOLDER", tmp_path)
+    words._variants.cache_clear()
+    old = plan(variant="zero", run="lite/cpu/some_mnist_corrected/zero/seed0")
+    new = plan(variant="p_one", run="lite/cpu/some_mnist_corrected/p_one/seed0")
+    assert today(old) == new
+    assert words.older_runs(new) == [old["run"]]
+    assert today(old | {"paper": "other"})["run"] == old["run"]  # another paper's variant
+    words._variants.cache_clear()
+
+
 def test_translating_twice_changes_nothing_and_the_original_stays():
     old = plan(method={"name": "cwc", "learns": []})
     assert today(today(old)) == today(old)
