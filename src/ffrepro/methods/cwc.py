@@ -108,7 +108,7 @@ class Method(LocalClassifier):
                 self._feedback.append(projection.to(example["x"]))
 
     def begin_epoch(self, epoch: int) -> None:
-        """Layers whose range of epochs is over, or not yet here, rest."""
+        """Set the epoch that decides which layers learn (``layer_epochs``)."""
         self.epoch = epoch
 
     def learning(self) -> list[int]:
@@ -165,11 +165,11 @@ class Method(LocalClassifier):
         return inputs[-self.head.layers :], layer_losses
 
     def _top(self, learning: list[int]) -> int:
-        """The highest layer that has to run: nobody needs those above a phase's last one but the head."""
+        """The highest layer that has to be computed: those above the last learning one are needed by the head alone."""
         return self.layers - 1 if self.head_learns or not learning else max(learning)
 
     def _layer(self, block: ConvBlock) -> conv_layer.Layer:
-        """A block's tensors as the closed form takes them.
+        """A block's tensors for the closed form.
 
         Raises:
             FfreproError: the closed form cannot learn this block, or not with these settings.
@@ -185,7 +185,7 @@ class Method(LocalClassifier):
 
     @torch.no_grad()
     def _learn_closed_form(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
-        """As ``_learn``, for layers that learn one by one: the same numbers without autograd.
+        """``_learn`` in closed form, for layers that learn one by one: equal numbers without autograd.
 
         Where all layers learn, their maps and workspace keep to ``conv_block.PEAK``: no other map is held meanwhile.
         """
@@ -264,7 +264,7 @@ class Method(LocalClassifier):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
             ``layer_scores`` (B, L, classes): goodness. ``scores_goodness``: summed over the last ``infer_layers``
@@ -319,10 +319,10 @@ class Method(LocalClassifier):
         return self.images(inputs), [layer(block) for _, block in self.modes([])]
 
     def state_dict(self) -> dict:
-        """Also the number of steps, on which the groups may depend, and the random feedback."""
+        """State of the base class, the number of steps (layer groups may depend on it) and the random feedback."""
         return super().state_dict() | {"steps": self.steps, "feedback": self._feedback}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.steps, self._feedback = state["steps"], state["feedback"]

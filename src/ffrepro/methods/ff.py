@@ -130,7 +130,7 @@ class Method(PairLearner):
         return self.with_head(out, loss_head)
 
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
-        """Samples: images with labels in them."""
+        """Embed labels into images."""
         if self.hp["label"] == "overlay":
             put = labels.overlay(x, label_B, self.classes, self.hp["label_scale"])
         elif self.table is not None:
@@ -140,7 +140,7 @@ class Method(PairLearner):
         return self._sample(put)
 
     def put_neutral(self, x: Tensor) -> Tensor:
-        """Samples with no label in favour."""
+        """Images with a neutral label, in favour of no class."""
         if self.hp["label"] == "overlay":
             put = labels.overlay_neutral(x, self.classes, self.hp["label_scale"])
         elif self.table is not None:
@@ -162,7 +162,7 @@ class Method(PairLearner):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
             ``layer_scores`` (B, L, classes): goodness under each label. ``scores_multi_pass``: summed over all layers;
