@@ -1,4 +1,4 @@
-"""Committed evidence (``reports/reference``): what a record must show before anybody may rest a verdict on it.
+"""Checks of committed evidence (``reports/reference``): the conditions for a record to count for a verdict.
 
 A committed record is complete and unchanged (its index has a hash for every file), of real data with a full
 fingerprint, ended as its plan declares, and stands beside backpropagation on the same data, seed and machine.
