@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 HEAD = "head"  # the phase of a head that learns behind all layers
-SCHEDULES = ("greedy", "simultaneous", "overlapping", "chunked", "alternating")
 
 
 def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
