@@ -1,4 +1,4 @@
-"""Base classes of local image classifiers: one optimizer for each layer, phases, a softmax head on detached activities.
+"""Base classes of local image classifiers: an optimizer for each layer, phases, a softmax head on detached activities.
 
 One-pass inference (the DLR paper, Sec. II-A) reads the class off a softmax layer on the blocks' activities. It is
 learnt beside the blocks (``head: concurrent``), or afterwards on the frozen ones, in a phase of its own whose time
