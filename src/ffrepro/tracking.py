@@ -21,14 +21,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ffrepro.base import files
+from ffrepro.base import files, words
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import locked
 from ffrepro.base.records import RECORD
 from ffrepro.claims import load
 from ffrepro.pipeline.dvcfiles import group_of
 from ffrepro.pipeline.plan import Plan
-from ffrepro.pipeline.status import Record, flatten
+from ffrepro.pipeline.status import Record, flatten, record_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,7 +77,7 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     Raises:
         FfreproError: the store cannot be reached or refuses.
     """
-    records = [(plan["kind"], Record(root / "runs" / plan["run"])) for plan in plans]
+    records = [(plan["kind"], record_of(root, plan)) for plan in plans]
     # The plan that a record was made from: it may be older than the one in plan/.
     finished = [(record.plan, record) for kind, record in records if record.complete(kind)]
     # Two processes that create a database or an experiment at once crash each other: one writes, the other waits
@@ -89,7 +89,7 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
         except (OSError, FfreproError):
             raise
         except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
-            fix = next((cure for words, cure in _CURES.items() if words in str(error)), _REBUILD)
+            fix = next((cure for symptom, cure in _CURES.items() if symptom in str(error)), _REBUILD)
             raise FfreproError(f"MLflow failed: {type(error).__name__}: {error}", where=uri, fix=fix) from error
 
 
@@ -235,7 +235,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "net",
         "method",
         "training",
-        "fit",
+        "classifier",
         "bench",
         "variants",
         "seed",
@@ -250,10 +250,11 @@ def _metrics(record: Record, result: dict, start: int, end: int) -> Iterator[tup
     for entry in files.read_json_lines(epochs) if epochs.is_file() else []:
         last = entry["epoch"]
         time += 1000 * entry.get("seconds", 0.0)
-        for key, value in entry.items():
+        for key, value in words.translate_names(record.plan, entry).items():
             if key != "epoch" and _is_number(value):
                 yield key, value, round(time), last
-    final = result.get("metrics", {}) | flatten({part: result[part] for part in ("time", "memory") if part in result})
+    final = words.translate_names(record.plan, result.get("metrics", {}))
+    final |= flatten({part: result[part] for part in ("time", "memory") if part in result})
     final |= {f"{row['name']}/{key}": value for row in result.get("rows", []) for key, value in row.items()}
     for key, value in final.items():
         if _is_number(value):

@@ -12,7 +12,7 @@ def test_figures_only_of_what_has_run(nets):
     drawn = nets.figures()
     assert set(drawn) == {f"{kind}_light_cifar10" for kind in ("learning", "layers", "schemes", "confusion")}
     rows = drawn["schemes_light_cifar10"].tables[0].rows
-    assert rows[0] == ["FF_tiny", "multi_pass", "26.00 ± 1.00", "24.1"]
+    assert rows[0] == ["FF_tiny", "goodness", "26.00 ± 1.00", "24.1"]
     assert rows[-2:] == [
         ["FF_tiny", "one_pass", "25.00 ± 1.00", "24.4"],
         ["FF_tiny", "backpropagation", "20.00 ± 0.00", "–"],

@@ -190,12 +190,17 @@ def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
     def plan(variant, negatives, kind="train"):
         made = world.train_plan("matched", "dollar", "matched", f"{variant}_negatives{negatives}", 0, "lite")
         made["data"] = {"name": "matched", "negatives": negatives, "control": "none"}
-        if kind == "fit":
+        if kind == "sklearn_baseline":
             made = {key: value for key, value in made.items() if key not in ("net", "method", "training")}
-            made |= {"kind": "fit", "protocol": {"treatment": "matched"}, "fit": {"name": variant}}
+            made |= {"kind": "sklearn_baseline", "protocol": {"treatment": "matched"}, "classifier": {"name": variant}}
         return made
 
-    chosen = [plan("bptt", "released"), plan("ff_std", "released"), plan("ff_std", "close"), plan("gbt", "far", "fit")]
+    chosen = [
+        plan("bptt", "released"),
+        plan("ff_std", "released"),
+        plan("ff_std", "close"),
+        plan("gbt", "far", "sklearn_baseline"),
+    ]
     world.commit_records(chosen, epochs=40)
     ((run, reasons),) = reference.problems(world.root).items()
     assert run == chosen[2]["run"] and reasons[0].startswith("no backpropagation run of the same data")

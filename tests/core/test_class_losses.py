@@ -54,7 +54,7 @@ def test_distance_by_hand():
 
 def test_the_loss_of_pairs_is_the_one_that_is_named():
     positive, negative = pairs()
-    numbers = {"alpha": 4.0, "margin": 3.0, "share": 0.25}
+    numbers = {"alpha": 4.0, "margin": 3.0, "mixing_weight": 0.25}
     assert torch.equal(
         losses.pair(positive, negative, 1.0, {"loss": "symba", **numbers}), losses.symba(positive, negative, 4.0)
     )

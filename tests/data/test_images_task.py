@@ -63,7 +63,7 @@ def test_a_subset_leaves_validation_and_test_alone():
     assert set(some["train"]) < set(more["train"]) < set(full["train"])
     assert some["val"].tolist() == full["val"].tolist()
     assert np.bincount(image_set().label[some["train"]]).tolist() == [2] * 10
-    with pytest.raises(FfreproError, match="81 training images asked for, there are 80"):
+    with pytest.raises(FfreproError, match=r"81 .* 80\b"):
         split_indices(image_set(), 0.2, 81, seed=0)
     with pytest.raises(FfreproError, match="no training image left"):
         split_indices(image_set(), 0.99, None, seed=0)

@@ -158,7 +158,7 @@ def test_a_name_of_no_sample_is_a_bad_sample(archive, tmp_path):
 
 def test_above_one_percent_nothing_is_written(archive, tmp_path):
     bad = {f"_001g{number:02d}": b"" for number in range(1, 5)}  # 4 of 300
-    with pytest.raises(FfreproError, match="4 of 300 samples of mcyt cannot be used") as error:
+    with pytest.raises(FfreproError, match="4 of 300") as error:
         prepare(mcyt.SPEC, archive(mcyt_members(**bad)), tmp_path / "out" / "mcyt.npz")
     assert f"{H}/001g01.csv: empty file" in error.value.what
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from helpers import movements
 from helpers.method_cases import BP, FF
-from helpers.plans import make_fit_plan, make_plan
+from helpers.plans import make_baseline_plan, make_plan
 
 from ffrepro.base.files import write_json
 from ffrepro.claims import load
@@ -23,7 +23,7 @@ SET = "data/prepared/standin/dollar.npz"
 _OF_ITS_TIME = {"seconds", "time", "memory", "started", "finished", "fetched", "threads", "versions", "git"}
 PLANS = {
     "train": make_plan("ff_rnn", FF, max_epochs=3, batch_size=12),
-    "fit": make_fit_plan({"name": "logreg", "inverse_penalty": 1.0, "iterations": 50}),
+    "sklearn_baseline": make_baseline_plan({"name": "logreg", "inverse_penalty": 1.0, "iterations": 50}),
     "bench": make_plan("ff_rnn", FF, max_epochs=1)
     | {
         "kind": "bench",

@@ -85,7 +85,7 @@ def _serve():
     from ffrepro.data import mnist, standin_images, trajectories_task  # noqa: F401
     from ffrepro.data.negatives import duplicates, planning  # noqa: F401
     from ffrepro.studies.chikhachev2025_rnn import bench_rnn  # noqa: F401
-    from ffrepro.training import fit, loop  # noqa: F401
+    from ffrepro.training import loop, sklearn_baseline  # noqa: F401
 
     torch.set_num_threads(1)
     print(0, flush=True)

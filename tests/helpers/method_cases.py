@@ -24,9 +24,9 @@ BP = {
 
 LOCAL_IMAGES = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
-    "loss": "logistic", "theta": 1.0, "alpha": 4.0, "margin": 1.0, "share": 0.5,
+    "loss": "logistic", "theta": 1.0, "alpha": 4.0, "margin": 1.0, "mixing_weight": 0.5,
 }  # fmt: skip
-CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "learns": []}
+CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": []}
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
     "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
@@ -64,7 +64,7 @@ CASES = {
     "cwc overlapping": ("cwc", {**CWC, "update": "overlapping"}),
     "cwc chunked": ("cwc", {**CWC, "update": "chunked"}),
     "cwc greedy": ("cwc", {**CWC, "update": "greedy"}),
-    "cwc interleaved": ("cwc", {**CWC, "update": "alternating", "learns": [[0, 1], [0, 2], [0, 9]]}),
+    "cwc interleaved": ("cwc", {**CWC, "update": "alternating", "layer_epochs": [[0, 1], [0, 2], [0, 9]]}),
     "cwc cfse": ("cwc", {**CWC, "update": "alternating"}),
     "cwc logistic": ("cwc", {**CWC, "loss": "logistic"}),
     "cwc symba": ("cwc", {**CWC, "loss": "symba"}),

@@ -52,7 +52,7 @@ class Nets:
             "dataset": dataset,
             "data": {"name": "images", "train_samples": part},
             "net": {"name": "cnn", "model": "ff_tiny"},
-            "method": {"name": "backprop" if bp else "cwc"},
+            "method": {"name": "backprop" if bp else "cwc" if "_cwc" in variant else "ff"},
             "training": {"max_epochs": epochs, "milestones": list(milestones), "gamma": 0.2},
             "tags": {"tables": []},
         }

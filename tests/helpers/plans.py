@@ -46,14 +46,14 @@ def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
     }  # fmt: skip
 
 
-def make_fit_plan(settings, *, seed=0, **data):
-    """A plan of kind fit on the matched stand-in $1 set."""
+def make_baseline_plan(settings, *, seed=0, **data):
+    """A plan of kind sklearn_baseline on the matched stand-in $1 set."""
     run = f"smoke/cpu/test_dollar_matched/{settings['name']}/seed{seed}"
     plan = make_plan("backprop_rnn", {}, seed=seed)
     head = {key: value for key, value in plan.items() if key not in ("net", "method", "training")}
     return head | {
-        "run": run, "kind": "fit", "experiment": "test_dollar_matched", "variant": settings["name"],
-        "protocol": {"treatment": "matched"}, "data": {**MATCHED, **data}, "fit": settings,
+        "run": run, "kind": "sklearn_baseline", "experiment": "test_dollar_matched", "variant": settings["name"],
+        "protocol": {"treatment": "matched"}, "data": {**MATCHED, **data}, "classifier": settings,
     }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ CODE = {
     + "from ffrepro.base.errors import FfreproError\n\n"
     + 'SETTINGS = {"max_epochs": integer("epochs", minimum=1), "lr": number("rate", above=0)}\nEPSILON = 1e-5\n',
     "training/classifiers.py": DECLARE + 'SETTINGS = {"logreg": {"inverse_penalty": number("inverse", above=0)}}\n',
-    "training/fit.py": "from ffrepro.training import loop\n",
+    "training/sklearn_baseline.py": "from ffrepro.training import loop\n",
     "training/memory.py": "",
     "training/bench_rnn.py": DECLARE
     + 'from ffrepro.training import loop\n\nSETTINGS = {"bench_rounds": integer("rounds", minimum=3)}\n',

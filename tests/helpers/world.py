@@ -139,7 +139,7 @@ class World:
         if plan["kind"] == "bench":
             write(place / "result.json", dump_json(self._bench_result(plan, ratio or {})))
             return place
-        if plan["kind"] == "fit":
+        if plan["kind"] == "sklearn_baseline":
             metrics = {"test/accuracy": accuracy, "test/auc": auc}
             time, memory = {"train_s": 1.0, "evaluate_s": 0.0}, {"peak_bytes": 300_000_000, "how": "resident set"}
             result = {"schema": 1, "run": plan["run"], "metrics": metrics, "time": time, "memory": memory}

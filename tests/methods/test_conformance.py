@@ -38,7 +38,7 @@ def test_loss_falls_and_the_task_is_learnt(case, batch):
     assert after["loss"].mean() < 0.7 * before
     if is_image_case(case):
         for name, scores in after.items():
-            if name in ("scores_one_pass", "scores_multi_pass"):
+            if name in ("scores_one_pass", "scores_multi_pass", "scores_goodness"):
                 assert (scores.argmax(1) == batch["label"]).double().mean() >= 0.75, name  # of ten
     else:
         order = after["logit"].argsort()

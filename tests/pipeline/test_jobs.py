@@ -65,7 +65,7 @@ def test_threads_come_from_the_hardware_profile(project):
             "  cpu: {device: cpu, precision: float32, threads: 3,",
         )
     )
-    runs = [job for job in jobs(project).values() if job.kind in ("train", "fit")]
+    runs = [job for job in jobs(project).values() if job.kind in ("train", "sklearn_baseline")]
     assert runs and all(
         job.command == f"ffrepro {job.kind} plan/{job.name.partition('/')[2]}.json --threads 3" for job in runs
     )

@@ -12,7 +12,7 @@ from ffrepro.pipeline.workspace import open_workspace
 
 EXPERIMENT = """\
   hard:
-    kind: fit
+    kind: sklearn_baseline
     view: matched
     datasets: [dollar, mcyt]
     treatments: [matched]
@@ -25,7 +25,7 @@ EXPERIMENT = """\
 """
 VARIANT = """\
   logreg:
-    fit: logreg
+    classifier: logreg
     label: LR
     set:
       inverse_penalty: {value: 1.0, source: "chosen"}
@@ -37,14 +37,14 @@ RUN = "smoke/cpu/hard_mcyt_matched/logreg_negativesclose/seed0"
 
 @pytest.fixture
 def matched(project, edit):
-    """The small project with an experiment of kind fit on matched samples."""
+    """The small project with an experiment of kind sklearn_baseline on matched samples."""
     edit("  bench:\n", EXPERIMENT)
     edit("groups:\n", VARIANT)
     return project
 
 
 def runs(project, scale):
-    return {plan["run"]: plan for plan in open_workspace(project, scale).plans if plan["kind"] == "fit"}
+    return {plan["run"]: plan for plan in open_workspace(project, scale).plans if plan["kind"] == "sklearn_baseline"}
 
 
 def test_a_scale_runs_the_part_it_names_and_all_of_what_it_does_not(matched):
@@ -58,7 +58,7 @@ def test_other_experiments_and_their_plans_stay_as_they_are(project, edit):
     before = open_workspace(project).plans
     edit("  bench:\n", EXPERIMENT)
     edit("groups:\n", VARIANT)
-    after = [plan for plan in open_workspace(project).plans if plan["kind"] != "fit"]
+    after = [plan for plan in open_workspace(project).plans if plan["kind"] != "sklearn_baseline"]
     assert after == before
 
 
@@ -68,7 +68,7 @@ def test_the_plan_of_a_fit(matched):
     assert plan == {
         "schema": 2,
         "run": RUN,
-        "kind": "fit",
+        "kind": "sklearn_baseline",
         "paper": "paper_a",
         "experiment": "hard_mcyt_matched",
         "variant": "logreg_negativesclose",
@@ -80,18 +80,18 @@ def test_the_plan_of_a_fit(matched):
         "dataset": "mcyt",
         "source": "standin",
         "data": {"name": "matched", "length": 100, "negatives": "close"},
-        "fit": {"name": "logreg", "inverse_penalty": 1.0},
+        "classifier": {"name": "logreg", "inverse_penalty": 1.0},
         "origin": {
             "data.length": "paper, Sec. 3.2",
             "data.negatives": "grid of experiment hard",
-            "fit.inverse_penalty": "chosen",
+            "classifier.inverse_penalty": "chosen",
         },
         "tags": {"tables": []},
     }
     assert CodeDigest(matched / "src").roots(plan) == [
         "ffrepro.data.matched_task",
         "ffrepro.data.mcyt",
-        "ffrepro.training.fit",
+        "ffrepro.training.sklearn_baseline",
     ]
 
 
@@ -119,13 +119,13 @@ def test_jobs_of_negatives_and_of_the_runs_that_read_them(matched):
     assert job.command == "ffrepro negatives mcyt --level close --source standin"
     assert job.inputs[:4] == (*data, *plans) and job.outputs == made
     assert "src/ffrepro/data/negatives/duplicates.py" in job.inputs
-    assert jobs[f"fit/{RUN}"] == Job(
-        f"fit/{RUN}",
-        f"ffrepro fit plan/{RUN}.json",
+    assert jobs[f"sklearn_baseline/{RUN}"] == Job(
+        f"sklearn_baseline/{RUN}",
+        f"ffrepro baseline plan/{RUN}.json",
         (f"plan/{RUN}.json", *made),
         tuple(f"runs/{RUN}/{name}" for name in ("run.json", "result.json", "arrays.npz")),
     )
-    assert jobs[f"fit/{RUN.replace('close', 'released')}"].inputs[1:] == data
+    assert jobs[f"sklearn_baseline/{RUN.replace('close', 'released')}"].inputs[1:] == data
     assert plans[1] in jobs["report/smoke"].inputs
     stages = [stage_name(job) for job in jobs.values()]
     assert "plans-mcyt" in stages and "negatives-mcyt_close" in stages
@@ -134,7 +134,7 @@ def test_jobs_of_negatives_and_of_the_runs_that_read_them(matched):
 
 def test_without_such_runs_nothing_is_extracted(project):
     jobs = open_workspace(project).jobs
-    assert not [job.name for job in jobs if job.kind in ("plans", "negatives", "fit")]
+    assert not [job.name for job in jobs if job.kind in ("plans", "negatives", "sklearn_baseline")]
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_without_such_runs_nothing_is_extracted(project):
         ("smoke: {datasets", "smoke: {dataset", "hard.scales.smoke.dataset", "unknown key 'dataset'", "'datasets'"),
         ("seeds: 10", "seeds: 0", "scales.lite.seeds", "at least 1; found 0", ""),
         ("variants: [logreg]", "variants: [bptt]", "hard.variants[0]", "variant 'bptt' is trained", "other kind"),
-        ("fit: logreg", "fit: logrek", "variants.logreg.fit", "unknown fit 'logrek'", "'logreg'"),
-        ("fit: logreg\n", "fit: logreg\n    net: rnn\n", "variants.logreg", "its net, or a fit", ""),
+        ("classifier: logreg", "classifier: logrek", "logreg.classifier", "unknown classifier 'logrek'", "'logreg'"),
+        ("classifier: logreg", "net: rnn\n    classifier: logreg", "variants.logreg", "or a classifier", ""),
         ("method: ff_rnn\n    net: rnn", "method: ff_rnn", "variants.ff_std", "a learning method with its net", ""),
     ],
 )  # fmt: skip

@@ -60,8 +60,8 @@ VOCABULARY = params.load_vocabulary(ROOT).groups
 def imported(group):
     """The declarations of a group, from the module itself."""
     part, _, name = group.partition(".")
-    if part in ("schedule", "fit"):
-        return {"schedule": schedules, "fit": classifiers}[part].SETTINGS[name]
+    if part in ("schedule", "classifier"):
+        return {"schedule": schedules, "classifier": classifiers}[part].SETTINGS[name]
     if part == "bench":
         return benches.find(name).SETTINGS
     module = {

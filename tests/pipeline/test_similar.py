@@ -104,7 +104,12 @@ def test_fits_and_benches_are_taken_as_they_are(finish, lite):
     fit = {key: value for key, value in plans["rnn_mcyt_corrected/bptt/seed0"].items()}
     for key in ("net", "method", "training"):
         del fit[key]
-    fit |= {"kind": "fit", "run": "lite/cpu/control/bptt/seed0", "experiment": "control", "fit": {"name": "logreg"}}
+    fit |= {
+        "kind": "sklearn_baseline",
+        "run": "lite/cpu/control/bptt/seed0",
+        "experiment": "control",
+        "classifier": {"name": "logreg"},
+    }
     finish(elsewhere(fit, scale="paper"))
     last = Estimator(estimator.workspace).of_run(fit)
     assert (last.seconds, last.source) == (60.0, "from scale paper")

@@ -34,7 +34,7 @@ def quick(monkeypatch):
     for name in {found.build for found in ARCHIVES.values() if hasattr(standin_images, found.build)}:
         monkeypatch.setattr(standin_images, name, cache(getattr(standin_images, name)))
     project = SimpleNamespace(scale="smoke", hardware=["cpu"])
-    monkeypatch.setattr(report_command, "all_plans", lambda *_: (project, [PLANS["train"], PLANS["fit"]]))
+    monkeypatch.setattr(report_command, "all_plans", lambda *_: (project, [PLANS["train"], PLANS["sklearn_baseline"]]))
 
 
 def once(function):
@@ -63,7 +63,7 @@ def run(*argv):
 
 
 def trained(folder):
-    for kind in ("train", "fit"):
+    for kind in ("train", "sklearn_baseline"):
         assert run(kind, f"{kind}.json")(folder) == 0
 
 
@@ -76,7 +76,7 @@ def packed(folder):
 def export(folder):
     archive.pack(
         folder / "records.tar.gz",
-        {PLANS[kind]["run"]: folder / "runs" / PLANS[kind]["run"] for kind in ("train", "fit")},
+        {PLANS[kind]["run"]: folder / "runs" / PLANS[kind]["run"] for kind in ("train", "sklearn_baseline")},
     )
     return 0
 
@@ -102,8 +102,8 @@ def begun_elsewhere(folder):
 
 COMMANDS = {
     "train": (nothing, run("train", "train.json", "--keep-weights")),
-    "fit": (nothing, run("fit", "fit.json")),
-    "fit again": (trained, run("fit", "--force", "fit.json")),
+    "baseline": (nothing, run("baseline", "sklearn_baseline.json")),
+    "baseline again": (trained, run("baseline", "--force", "sklearn_baseline.json")),
     "bench": (nothing, run("bench", "--plan", "bench.json")),
     "kinematics plan": (nothing, run("kinematics", "plan", "dollar", *SOURCE)),
     "negatives": (nothing, run("negatives", "dollar", "--level", "close", *SOURCE)),

@@ -334,7 +334,7 @@ def _archive(content, manifest):
     return gzip.compress(buffer.getvalue(), 1)
 
 
-@pytest.mark.parametrize("command", [("train",), ("fit",), ("evaluate",), ("bench", "--plan")], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", [("train",), ("baseline",), ("evaluate",), ("bench", "--plan")], ids=lambda c: c[0])
 def test_commands_with_hostile_plan_files(project, tally, command):
     path = project / "plan" / f"{RUN}.json"
     for what, data in mutations.damaged(path.read_bytes(), 10, 0):

@@ -11,7 +11,7 @@ from ffrepro.base.files import write_json
 SOURCE = ("--source", "standin")
 KILLS = {  # of each command in the shorter campaign
     ("train", "train.json", "--keep-weights"): 5,
-    ("fit", "fit.json"): 2,
+    ("baseline", "sklearn_baseline.json"): 2,
     ("kinematics", "plan", "dollar", *SOURCE): 2,
     ("negatives", "dollar", "--level", "close", *SOURCE): 2,
     ("fetch", "mnist", *SOURCE): 1,
@@ -29,7 +29,7 @@ report.all_plans = lambda *_: (SimpleNamespace(scale="smoke", hardware=["cpu"]),
 
 @pytest.mark.parametrize("command", KILLS, ids=lambda command: " ".join(command[:2]))
 def test_a_killed_command_goes_on(ram, forks, command, record_property):
-    world = make_project(ram / "world", samples=36 if command[0] in ("train", "fit") else 8)
+    world = make_project(ram / "world", samples=36 if command[0] in ("train", "baseline") else 8)
     write_json(world / "train.json", PLANS["train"] | {"training": {**PLANS["train"]["training"], "max_epochs": 8}})
     begin = time.monotonic()
     straight = forks.start(*command, cwd=copy(world, ram / "straight"), setup=SETUP)

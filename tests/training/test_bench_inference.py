@@ -97,7 +97,7 @@ def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch)
     [
         ("mlp_ff", {"one-pass": "one_pass", "one-pass, last 1": "one_pass_last_1", "one-pass, all": "one_pass_all",
                     "multi-pass": "multi_pass", "multi-pass, from second": "from_second"}),
-        ("tiny_cwc", {"one-pass": "one_pass", "multi-pass": "multi_pass", "multi-pass, last 1": "last1",
+        ("tiny_cwc", {"one-pass": "one_pass", "multi-pass": "goodness", "multi-pass, last 1": "last1",
                       "multi-pass, last 3": "last3", "multi-pass, all": "all"}),
     ],
 )  # fmt: skip

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.method_cases import BP, BP_IMAGES, CWC, FF, FF_IMAGES, PAIRS, UFF, UNSUPERVISED
-from helpers.plans import make_fit_plan, make_image_plan, make_plan
+from helpers.plans import make_baseline_plan, make_image_plan, make_plan
 
 from ffrepro import methods
 from ffrepro.base.files import read_json, read_json_lines, write_json
-from ffrepro.training import classifiers, fit, loop, method_versions
+from ffrepro.training import classifiers, loop, method_versions, sklearn_baseline
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ACROSS_MACHINES = 1e-4  # relative: other processors sum in another order
@@ -52,7 +52,10 @@ def machine():
 def numbers_of(name, place):
     """Name -> number, of the run of a method, or of all classifiers."""
     if name == "fits":
-        results = {fitted: fit.run(make_fit_plan({"name": fitted, **hp}), place) for fitted, hp in FITS.items()}
+        results = {
+            fitted: sklearn_baseline.run(make_baseline_plan({"name": fitted, **hp}), place)
+            for fitted, hp in FITS.items()
+        }
         return {f"{f} {key}": value for f, result in results.items() for key, value in result["metrics"].items()}
     plan = RUNS[name]()
     result = loop.run(plan, place)

@@ -14,7 +14,7 @@ from ffrepro.training.trainer import Trainer
 
 CNN = {"name": "cnn", "model": "test", "cfse": False, "init": "torch_default"}
 KEPT = {
-    "cwc": (CWC, CNN, "multi_pass"),
+    "cwc": (CWC, CNN, "goodness"),
     "ff": (FF_IMAGES, None, "multi_pass"),
     "backprop": (BP_IMAGES, CNN, "one_pass"),
 }

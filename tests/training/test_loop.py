@@ -227,8 +227,10 @@ def test_plan_and_data_must_have_one_source(place, prepared, tmp_path):
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong/upstream").symlink_to(prepared / "standin")
     wrong = Place(tmp_path, tmp_path / "runs", tmp_path / "wrong")
-    with pytest.raises(FfreproError, match="asks for upstream data, these are standin"):
+    with pytest.raises(FfreproError) as error:
         loop.run({**plan, "source": "upstream"}, wrong)
+    assert error.value.where == tmp_path / "wrong/upstream/dollar.npz"
+    assert "--source upstream" in error.value.fix
 
 
 def test_absent_device_is_refused(place):

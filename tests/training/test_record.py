@@ -12,18 +12,18 @@ import pytest
 import torch
 from helpers.faults import FULL, KILL, Disk, Killed
 from helpers.method_cases import FF
-from helpers.plans import make_fit_plan, make_plan
+from helpers.plans import make_baseline_plan, make_plan
 
 from ffrepro.base import records
 from ffrepro.base.errors import FfreproError, explain_os_error
 from ffrepro.base.files import read_json, write_json
-from ffrepro.training import fit, loop
+from ffrepro.training import loop, sklearn_baseline
 from ffrepro.training.record import Record
 
 EPOCHS = 2
 PLANS = {
     "train": make_plan("ff_rnn", FF, max_epochs=EPOCHS),
-    "fit": make_fit_plan({"name": "logreg"}),
+    "sklearn_baseline": make_baseline_plan({"name": "logreg"}),
     "bench": make_plan("ff_rnn", FF) | {"kind": "bench"},
 }
 
@@ -75,8 +75,8 @@ def undisturbed(tmp_path, plan, **options):
         ("train", "nothing"),
         ("train", "its record"),
         ("train", "an older record"),
-        ("fit", "nothing"),
-        ("fit", "its record"),
+        ("sklearn_baseline", "nothing"),
+        ("sklearn_baseline", "its record"),
         ("bench", "an older record"),
     ],
 )
@@ -309,7 +309,7 @@ def test_the_lock_of_a_killed_trainer_is_free(place, prepared, tmp_path, forks):
 
 
 def test_a_fit_is_done_by_one_process_at_a_time(place, monkeypatch):
-    plan = make_fit_plan({"name": "logreg", "inverse_penalty": 1.0, "iterations": 50})
+    plan = make_baseline_plan({"name": "logreg", "inverse_penalty": 1.0, "iterations": 50})
     folder = place.runs / plan["run"]
     whole = Record.finish
     monkeypatch.setattr(
@@ -317,7 +317,7 @@ def test_a_fit_is_done_by_one_process_at_a_time(place, monkeypatch):
         "finish",
         lambda self, *args: (records.lock(folder).exists() or pytest.fail("no lock"), whole(self, *args)),
     )
-    fit.run(plan, place)
+    sklearn_baseline.run(plan, place)
     assert Record(folder, plan).finished() is not None and not records.lock(folder).exists()
 
 

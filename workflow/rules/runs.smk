@@ -25,9 +25,9 @@ rule train:
         "ffrepro train plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
-rule fit:
+rule sklearn_baseline:
     input:
-        inputs_of("fit/{run}"),
+        inputs_of("sklearn_baseline/{run}"),
     output:
         "runs/{run}/run.json",
         "runs/{run}/result.json",
@@ -42,7 +42,7 @@ rule fit:
     params:
         threads=threads_option,
     shell:
-        "ffrepro fit plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
+        "ffrepro baseline plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
 rule bench:

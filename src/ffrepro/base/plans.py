@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ffrepro.base import words
 from ffrepro.base.files import sha256_json
 
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
@@ -32,10 +33,14 @@ def methods_of(plan: dict[str, Any]) -> list[str]:
 
 
 def today(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan in today's words. Schema 1 knew one view of the data and one schedule, and named neither."""
-    if plan.get("schema") != 1:
-        return plan
-    plan = plan | {"schema": 2, "data": {"name": "trajectories"} | plan["data"]}
-    if "training" in plan:
-        plan["training"] = {"schedule": "plateau"} | plan["training"]
+    """Migrate a plan to schema 2 and current words (``base.words``).
+
+    Schema 1 had one view of the data and one schedule, and named neither.
+    """
+    plan = words.translate(plan)
+    if plan.get("schema") == 1:
+        plan["schema"] = 2
+        for part, name in (("data", {"name": "trajectories"}), ("training", {"schedule": "plateau"})):
+            if isinstance(plan.get(part), dict):
+                plan[part] = name | plan[part]
     return plan

@@ -9,8 +9,13 @@ from typing import Any
 METRICS, LAST, WEIGHTS = "metrics.jsonl", "result.json", "weights.pt"  # LAST is written last
 RECORD = {  # by kind of run
     "train": ("run.json", METRICS, LAST, "arrays.npz"),
-    "fit": ("run.json", LAST, "arrays.npz"),
+    "sklearn_baseline": ("run.json", LAST, "arrays.npz"),
     "bench": ("run.json", LAST),
+}
+COMMANDS = {  # that make it from the run's plan file
+    "train": "ffrepro train",
+    "sklearn_baseline": "ffrepro baseline",
+    "bench": "ffrepro bench --plan",
 }
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
 

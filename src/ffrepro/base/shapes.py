@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ffrepro.base.errors import DataFileError
+from ffrepro.base.plans import today
 
 _FIX = "restore the record, or run it again (ffrepro train --force and the like)"
 _WHOLE = (int,)
@@ -20,7 +21,7 @@ _PLAN = {
 }  # fmt: skip
 _PLAN_OF_KIND = {
     "train": {"net": {"name": _TEXT}, "method": {"name": _TEXT}, "training": {"max_epochs": _WHOLE}},
-    "fit": {"fit": {"name": _TEXT}},
+    "sklearn_baseline": {"classifier": {"name": _TEXT}},
     "bench": {"bench": {"name": _TEXT}, "variants": _ANY},
 }
 _ABOUT = {
@@ -32,7 +33,7 @@ _ABOUT = {
 _MEASURED = {"metrics": _NUMBERS, "time": _NUMBERS, "memory": {"peak_bytes": (int, float, type(None))}}
 _RESULT_OF_KIND = {
     "train": {"epochs": _WHOLE, "max_epochs": _WHOLE, "best_epoch": _WHOLE, "stopped_by": _TEXT, **_MEASURED},
-    "fit": _MEASURED,
+    "sklearn_baseline": _MEASURED,
     "bench": {"rows": (list,), "config": _ANY},
 }
 _ROW = {"name": _TEXT}
@@ -49,8 +50,8 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
         DataFileError: the first entry that is missing or of another type.
     """
     run, end = f"{where}/run.json", f"{where}/result.json"
-    plan = about.get("plan")
-    if not isinstance(plan, dict) or not isinstance(plan.get("kind"), str) or plan["kind"] not in _PLAN_OF_KIND:
+    plan = today(about["plan"]) if isinstance(about.get("plan"), dict) else {}
+    if not isinstance(plan.get("kind"), str) or plan["kind"] not in _PLAN_OF_KIND:
         raise DataFileError("no plan of a known kind", where=run, fix=_FIX)
     _check(about, _ABOUT, run, complete)
     _check(about, {"methods": {...: _WHOLE}}, run, False)

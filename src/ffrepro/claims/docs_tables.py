@@ -106,7 +106,7 @@ def _run_fields(name: str, runs: Evidence | None) -> dict[str, Any]:
     plan = runs.records[0].plan
     dataset, treatment = plan["dataset"], plan["protocol"]["treatment"]
     family = plan["experiment"].removesuffix(f"_{dataset}_{treatment}")
-    method = plan.get("method", plan.get("fit", plan.get("bench")))["name"]
+    method = plan.get("method", plan.get("classifier", plan.get("bench")))["name"]
     return fields | dict(zip(_OF_PLAN, (family, dataset, treatment, method), strict=True))
 
 

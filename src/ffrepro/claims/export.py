@@ -11,7 +11,7 @@ from ffrepro.claims.table_files import write_csv
 from ffrepro.core.statistics import summarize
 
 _RATIOS = {"time_ratio": "ratio_to_bp", "memory_ratio": "peak_ratio_to_bp"}  # a bench of inference has no memory
-_SETTINGS = ("data", "net", "method", "training", "fit", "bench")
+_SETTINGS = ("data", "net", "method", "training", "classifier", "bench")
 _VERDICTS = ("claim", "where", "row", "metric", "published", "units", "treatment", "verdict", "reason", "scale", "n",
              "evidence", "derived", "runs")  # fmt: skip
 
@@ -82,7 +82,9 @@ def _result_lines(record: Record) -> list[dict[str, Any]]:
     settings = {f"{group}.{name}": value for group in _SETTINGS for name, value in plan.get(group, {}).items()}
     if plan["kind"] == "bench":
         return [head | settings | {f"bench/{name}": value for name, value in row.items()} for row in result["rows"]]
-    outcome = {key: result[key] for key in ("epochs", "best_epoch", "stopped_by") if key in result}  # a fit has none
+    outcome = {
+        key: result[key] for key in ("epochs", "best_epoch", "stopped_by") if key in result
+    }  # none of a baseline
     numbers = {f"time/{key}": value for key, value in result["time"].items()}
     numbers["memory/peak_bytes"] = result["memory"]["peak_bytes"]
     return [head | outcome | result["metrics"] | numbers | settings]

@@ -1,4 +1,4 @@
-"""What records made before they named their phases and layers are taken to say instead."""
+"""Phases and layers of records that do not name them, derived from plan and metrics."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ffrepro.base import records
+from ffrepro.base import records, words
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json, read_json_lines
 from ffrepro.base.plans import today
@@ -34,7 +34,7 @@ _SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "t
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run."""
+    """One finished run, in current words whatever its files say."""
 
     folder: Path
     about: dict[str, Any]
@@ -102,7 +102,7 @@ class Record:
         path = self.folder / "metrics.jsonl"
         lines = read_json_lines(path)
         check_lines(lines, path)
-        return lines
+        return [words.translate_names(self.plan, line) for line in lines]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its per-sample arrays, none where the run left none.
@@ -113,7 +113,8 @@ class Record:
         path = self.folder / "arrays.npz"
         if not path.is_file():
             return {}
-        return npz.load(path, fix="remove the run's folder and run it again, or import its record again")
+        found = npz.load(path, fix="remove the run's folder and run it again, or import its record again")
+        return words.translate_names(self.plan, found)
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,10 @@ class Store:
 
     def _local(self) -> Iterator[Record]:
         for run, plan in self.plans.items():
-            folder = self.root / "runs" / run
-            if (folder / "result.json").is_file():
+            names = [run, *words.older_runs(plan)]
+            folders = (self.root / "runs" / name for name in names)
+            folder = next((folder for folder in folders if (folder / "result.json").is_file()), None)
+            if folder is not None:
                 record = self._read(run, folder, committed=False)
                 if record is not None and self._is_whole(record) and self._fits(record, plan):
                     yield record
@@ -247,7 +250,10 @@ class Store:
                 if lines < result["epochs"]:
                     self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
                     return None
-            return Record(folder, about, result, committed)
+            plan = today(about["plan"])
+            if "metrics" in result:
+                result["metrics"] = words.translate_names(plan, result["metrics"])
+            return Record(folder, about | {"plan": plan}, result, committed)
         except DataFileError as error:
             self.left_out.append((run, f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"))
         except (OSError, KeyError) as error:

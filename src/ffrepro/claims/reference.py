@@ -1,4 +1,4 @@
-"""Committed evidence (``reports/reference``): what a record must show before anybody may rest a verdict on it.
+"""Checks of committed evidence (``reports/reference``): the conditions for a record to count for a verdict.
 
 A committed record is complete and unchanged (its index has a hash for every file), of real data with a full
 fingerprint, ended as its plan declares, and stands beside backpropagation on the same data, seed and machine.
@@ -13,7 +13,7 @@ from typing import Any
 
 from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.files import read_json, read_json_lines, sha256_file
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import substance, today
 from ffrepro.base.records import RECORD
 from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import older_records
@@ -53,9 +53,10 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         try:
             about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
             check_record(about, result, run)
-            found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, about["plan"], result)]
-            views.prepared_set(about["plan"])  # the twin must read the same one
-            plans[run] = about["plan"]
+            plan = today(about["plan"])
+            found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, plan, result)]
+            views.prepared_set(plan)  # the twin must read the same one
+            plans[run] = plan
         except FfreproError as error:
             found[run] = [f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -80,7 +81,7 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
         reasons.append("the record calls itself by another name")
     if about["plan_sha256"] != substance(plan):
         reasons.append("its plan was changed after the run")
-    missing = set(RECORD[plan["kind"]]) - names
+    missing = set(RECORD[today(plan)["kind"]]) - names
     if missing:
         reasons.append(f"{', '.join(sorted(missing))} is missing")
     if data["source"] != "upstream" or plan["source"] != "upstream":
@@ -93,9 +94,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
 def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     """A run trains until early stopping or its declared last epoch; a bench has its baseline among its rows.
 
-    A fit has no epochs.
+    A scikit-learn baseline has no epochs.
     """
-    if plan["kind"] == "fit":
+    if plan["kind"] == "sklearn_baseline":
         return []
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]
@@ -126,7 +127,9 @@ def _recorded_problems(plan: dict, result: dict) -> list[str]:
     """What a record says of its phases and layers, held to its plan and to itself."""
     phases, method = result["phases"], plan["method"]
     reasons = []
-    declared = {plan["training"]["max_epochs"]} | {method[name] for name in method if name.endswith("epochs")}
+    declared = {plan["training"]["max_epochs"]} | {
+        limit for name, limit in method.items() if name.endswith("epochs") and isinstance(limit, int)
+    }
     for phase in phases:
         if phase["max_epochs"] not in declared:
             reasons.append(

@@ -1,4 +1,4 @@
-"""The report and its tables: from plan files and records to the files under ``reports/<scale>/``."""
+"""Build the report and its tables: plan files and records in, files under ``reports/<scale>/`` out."""
 
 from __future__ import annotations
 

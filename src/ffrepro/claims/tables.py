@@ -1,4 +1,4 @@
-"""A paper's table beside ours: every cell compared under every treatment, with tests, notes and deviations."""
+"""Compare a paper's table with ours: every cell under every treatment, with tests, notes and deviations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a published number to the files behind our verdict, in five hops at most."""
+"""Trace a published number to the files behind our verdict, in at most five steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdicts there are, and the rule that gives one to a measured number.
+"""The list of verdicts, and the rules that assign one to a measured number.
 
 The rule, for a claim with margin m and a published value v, and n runs with mean x (alpha .05, one claim at a time;
 tables show beside it which differences survive Holm's correction):

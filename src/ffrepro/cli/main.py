@@ -33,7 +33,7 @@ COMMANDS = {
     "negatives": ("negatives", "make Sigma-Lognormal negatives from a data set's human samples"),
     "kinematics": ("kinematics", "show the strokes behind one movement, of a data set or of your own"),
     "train": ("train", "train and evaluate the run of a plan file; goes on from where it was stopped"),
-    "fit": ("fit", "fit and test the baseline classifier of a plan file"),
+    "baseline": ("baseline", "fit and test the baseline classifier of a plan file"),
     "evaluate": ("evaluate", "evaluate a finished run again"),
     "bench": ("bench", "time and memory of a step beside backpropagation; quality of the stroke plans"),
     "report": ("report", "tables, figures, verdicts and the report from run records"),

@@ -43,6 +43,8 @@ def read_plan(path: Path, kind: str) -> dict:
     """
     from ffrepro.base import files
     from ffrepro.base.errors import DataFileError, FfreproError
+    from ffrepro.base.plans import today
+    from ffrepro.base.records import COMMANDS
 
     try:
         plan = files.read_json(path)
@@ -52,10 +54,9 @@ def read_plan(path: Path, kind: str) -> dict:
         raise FfreproError(
             f"not a plan file: {error.what}", where=error.where, fix="make it again: ffrepro plan --write"
         ) from None
-    found = plan.get("kind")
+    found = today(plan).get("kind")
     if found != kind:
-        commands = {"train": "ffrepro train", "fit": "ffrepro fit", "bench": "ffrepro bench --plan"}
-        other = commands.get(str(found), "ffrepro plan --write")
+        other = COMMANDS.get(str(found), "ffrepro plan --write")
         raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")
     from ffrepro.training.plan_check import check
 

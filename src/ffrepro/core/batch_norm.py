@@ -1,4 +1,4 @@
-"""BatchNorm on a layer's input as the closed forms see it: an affine map by the batch's moments, within the weights.
+"""BatchNorm on a layer's input for the closed forms: an affine map by the batch's moments, folded into the weights.
 
 The moments hold no weights, so that a layer's local gradient needs nothing but their values.
 """
@@ -30,7 +30,7 @@ class Moments(NamedTuple):
 
 
 def norm_of(bn: nn.BatchNorm1d | nn.BatchNorm2d | None) -> Norm | None:
-    """A module's tensors as they are, not copies."""
+    """A module's tensors, not copied."""
     if bn is None:
         return None
     return Norm(bn.weight.detach(), bn.bias.detach(), bn.running_mean, bn.running_var, bn.eps, bn.momentum)
@@ -43,12 +43,12 @@ def affine(norm: Norm, moments: Moments) -> tuple[Tensor, Tensor]:
 
 
 def update_running(norm: Norm, moments: Moments) -> None:
-    """As PyTorch's modules do: the running variance is the unbiased one."""
+    """Update the running statistics as PyTorch's modules do: the running variance is the unbiased one."""
     unbiased = moments.var * (moments.count / (moments.count - 1))
     norm.running_mean.lerp_(moments.mean, norm.momentum)
     norm.running_var.lerp_(unbiased, norm.momentum)
 
 
 def std(norm: Norm, moments: Moments) -> Tensor:
-    """(I,): what BatchNorm divides by."""
+    """Standard deviation that BatchNorm divides by, (I,)."""
     return (moments.var + norm.epsilon).sqrt()

@@ -1,4 +1,4 @@
-"""Workspace kept from step to step: fresh memory costs more (page faults) than what is done in it."""
+"""Reusable workspace: allocating afresh in each step costs more (page faults) than the computation."""
 
 from __future__ import annotations
 

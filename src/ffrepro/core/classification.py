@@ -1,4 +1,4 @@
-"""Metrics of classifiers, from what a method says of every sample of a split: sums over samples."""
+"""Metrics of classifiers from the per-sample results of a split, summed over samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ffrepro.core import early_exit
 
 
 def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
-    """Metrics of a classifier that may have several ways to read off a class.
+    """Metrics of a classifier that may have several inference schemes.
 
     Args:
         arrays: ``label`` (S,), ``loss`` (S, L), ``scores_<scheme>`` (S, C) for each scheme, maybe ``layer_scores``
@@ -34,8 +34,8 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
         raise FfreproError(
             f"inference {inference!r} cannot be measured yet: there is {', '.join(errors)}",
             where="protocol.inference",
-            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass, or "
-            "`head` to concurrent",
+            fix="a head that learns afterwards has no say before: set the experiment's `inference` to multi_pass "
+            "(of cwc: goodness), or `head` to concurrent",
         )
     error = errors[name]
     out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
@@ -48,7 +48,7 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
 
 
 def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> dict[str, float]:
-    """What inference that stops at the first layer that is sure enough would cost and give (``core.early_exit``).
+    """Error and mean number of layers of early-exit inference (``core.early_exit``) on val and test.
 
     The threshold is the one that uses fewest layers on the validation part without an error above that of all layers
     there; the test part has no say in it.
@@ -72,7 +72,7 @@ def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) 
 
 
 def kept(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a record keeps: classes in the smallest unsigned type instead of scores, and ``goodness_by_class``."""
+    """Arrays to keep: predicted classes in the smallest unsigned type instead of scores, and ``goodness_by_class``."""
     out = {name: arrays[name] for name in ("label", "index")}
     for name, value in arrays.items():
         if name.startswith("scores_") or name == "layer_scores":

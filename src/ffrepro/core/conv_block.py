@@ -130,7 +130,7 @@ def chunks(
 
 
 def chunk_of(layer: Layer, x_shape: tuple[int, ...], itemsize: int, most: int = CHUNK_BYTES) -> int:
-    """As many samples as ``most`` bytes of workspace are enough for, one in any case, in chunks of about one size."""
+    """Samples in a chunk: as many as fit into ``most`` bytes of workspace, at least one, chunks of about equal size."""
     batch, fit = x_shape[0], max(most // sample_bytes(layer, x_shape, itemsize), 1)
     return -(-batch // -(-batch // fit))
 
@@ -155,7 +155,7 @@ def sample_bytes(layer: Layer, x_shape: tuple[int, ...], itemsize: int) -> int:
 
 
 def _moments(sum_PC: Tensor, square_PC: Tensor, count: int) -> Moments:
-    """From sums and sums of squares of parts of a map; the difference of two large numbers is taken in float64."""
+    """Moments from sums and sums of squares of parts of a map; their difference is taken in float64."""
     mean_C, square_C = (part.sum(0, dtype=exact(part)) / count for part in (sum_PC, square_PC))
     var_C = (square_C - mean_C.square()).clamp_min_(0)
     return Moments(mean_C.to(sum_PC.dtype), var_C.to(sum_PC.dtype), count)
@@ -170,7 +170,7 @@ def _affine(layer: Layer, moments: Moments | None) -> tuple[Tensor, Tensor]:
 
 
 def _fold(layer: Layer, scale_I: Tensor, shift_I: Tensor) -> Tensor:
-    """The weight of the map as it lies in memory (O + 1, K, K, I + 1): BatchNorm and bias within it."""
+    """The map's weight in its memory layout (O + 1, K, K, I + 1), with BatchNorm and bias folded in."""
     outputs, inputs, kernel, _ = layer.weight.shape
     weight_OKKI = layer.weight.permute(0, 2, 3, 1)
     folded = weight_OKKI.new_zeros(outputs + 1, kernel, kernel, inputs + 1)
@@ -223,7 +223,7 @@ def _unfold(
     layer: Layer, moments: Moments, scale_I: Tensor, shift_I: Tensor,
     grad_OIKK: Tensor, scratch_OKKI: Tensor, grads: Gradients,
 ) -> None:  # fmt: skip
-    """From the gradient of the folded weight to those of its parts."""
+    """Split the gradient of the folded weight into those of weight, bias and BatchNorm."""
     inputs, norm = layer.weight.shape[1], layer.norm
     raw_OKKI = grad_OIKK.permute(0, 2, 3, 1)
     per_input, per_one = raw_OKKI[..., :-1], raw_OKKI[..., -1]

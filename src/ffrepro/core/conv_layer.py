@@ -1,4 +1,4 @@
-"""What a convolutional block of the closed form is made of, and where its gradients go."""
+"""Tensors of a convolutional block for the closed form, and the places of its gradients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ffrepro.core.batch_norm import Norm, norm_of
 
 
 class Layer(NamedTuple):
-    """What a block is made of. ``weight`` (O, I, K, K), best in channels_last memory; ``bias`` (O,) or None; ``norm``
+    """A block's tensors. ``weight`` (O, I, K, K), best in channels_last memory; ``bias`` (O,) or None; ``norm``
     of the input or None. The kernel is larger than twice the padding."""
 
     weight: Tensor
@@ -22,7 +22,7 @@ class Layer(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Places for a layer's gradients; None for what it does not have."""
+    """Gradient buffers of a layer; None for parameters that it does not have."""
 
     weight: Tensor
     gamma: Tensor | None = None
@@ -31,13 +31,13 @@ class Gradients(NamedTuple):
 
 
 def layer_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None, pool: bool) -> Layer:
-    """The tensors of modules as they are, not copies; a square kernel."""
+    """The tensors of modules, not copied; a square kernel."""
     bias = None if conv.bias is None else conv.bias.detach()
     return Layer(conv.weight.detach(), norm_of(bn), bias, conv.padding[0], pool)
 
 
 def gradients_of(conv: nn.Conv2d, bn: nn.BatchNorm2d | None) -> Gradients:
-    """The modules' gradients, made where there are none yet."""
+    """The modules' gradient buffers, allocated where there are none yet."""
     modules = [conv] if bn is None else [conv, bn]
     for parameter in (p for module in modules for p in module.parameters()):
         if parameter.grad is None:

@@ -1,4 +1,4 @@
-"""How well scores tell two classes apart. No scipy: the training core must not wait for it to load."""
+"""Metrics of two-class detectors. Without scipy, which loads slowly: the training core imports this module."""
 
 from __future__ import annotations
 

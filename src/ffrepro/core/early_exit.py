@@ -1,4 +1,4 @@
-"""Inference that stops at the first layer that is sure enough (LightFF, Aminifar et al. 2024; the DLR paper, II-B d).
+"""Early exit at the first layer above a confidence (LightFF, Aminifar et al. 2024; the DLR paper, II-B d).
 
 Scores of the layers are added up from the bottom; after each layer a sample's confidence is the log odds of its best
 class under a softmax of the sums so far, and the sample leaves where that reaches a threshold. LightFF likewise
@@ -19,7 +19,7 @@ CANDIDATES = 101  # thresholds that are tried
 
 
 def confidence(total_BC: Tensor) -> Tensor:
-    """log(p / (1 - p)) of the best class's share p of a softmax, (B,)."""
+    """Logit log(p / (1 - p)) of the largest softmax probability p, (B,)."""
     top = total_BC.topk(2, dim=-1)
     best_B1 = top.values[..., :1]
     others = total_BC.scatter(-1, top.indices[..., :1], -torch.inf)
@@ -27,7 +27,7 @@ def confidence(total_BC: Tensor) -> Tensor:
 
 
 def leave(scores_BLC: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """What each sample is taken for, and after how many layers.
+    """Predicted class of each sample, and the number of layers used.
 
     Args:
         scores_BLC: scores of each layer alone, bottom up.
@@ -70,7 +70,7 @@ def choose_threshold(scores_BLC: Tensor, label_B: Tensor, tolerance: float) -> f
 def run(
     x: Tensor, layers: Sequence[Callable[[Tensor], tuple[Tensor, Tensor]]], threshold: float
 ) -> tuple[Tensor, Tensor]:
-    """As ``leave``, layer by layer: a sample that has left costs nothing any more.
+    """Early-exit inference layer by layer; samples that have exited are not computed further. Results as ``leave``.
 
     Args:
         x: the first layer's input (B, ...).

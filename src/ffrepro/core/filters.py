@@ -1,4 +1,4 @@
-"""What an image classifier's first layer has learnt to look for, small enough to stay in every record."""
+"""First-layer filters of an image classifier, small enough to be kept in every record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BYTES = 60_000  # of a record's filters at most, as float16; random digits hardl
 
 
 def of_first_layer(net: nn.Module, inputs: tuple[int, int, int], groups: int | None) -> dict[str, np.ndarray]:
-    """Weights of the net's first convolution or linear map, each unit's as a small image.
+    """Weights of the net's first convolution or linear map, one small image for each unit.
 
     Of a layer too large for ``BYTES``, units at equal distances from the first to the last stand for the others: as
     many from every class's group.
@@ -41,7 +41,7 @@ def of_first_layer(net: nn.Module, inputs: tuple[int, int, int], groups: int | N
 
 
 def _units(total: int, limit: int, groups: int) -> np.ndarray:
-    """Indices of at most ``limit`` units of ``total``, evenly spread; where it can be, equally many of each group."""
+    """Indices of at most ``limit`` of ``total`` units, evenly spaced; equally many of each group where possible."""
     count = min(total, limit)
     if count > groups:
         count -= count % groups

@@ -15,12 +15,12 @@ def goodness(h: Tensor, kind: str) -> Tensor:
 
 
 def wide(h: Tensor) -> torch.dtype:
-    """Type in which squares of ``h`` are summed: three digits of bfloat16 are too few for a loss."""
+    """Data type for sums of squares of ``h``: float32 for bfloat16, whose three digits are too few for a loss."""
     return torch.promote_types(h.dtype, torch.float32)
 
 
 def exact(h: Tensor) -> torch.dtype:
-    """Type in which sums that must be exact are taken: float64, where ``h``'s device has it (mps has not)."""
+    """Data type for sums that must be exact: float64 where ``h``'s device has it (mps does not)."""
     return torch.float32 if h.device.type == "mps" else torch.float64
 
 
@@ -30,7 +30,7 @@ def slope(kind: str, units: int) -> float:
 
 
 def time_mean(g_TB: Tensor, mask_TB: Tensor | None) -> Tensor:
-    """Mean over the steps that count (T, B) -> (B,) (the RNN paper, Sec. 3.6.2, G_i); 0 for a sample without any."""
+    """Mean over the unmasked steps (T, B) -> (B,) (the RNN paper, Sec. 3.6.2, G_i); 0 for a sample without any."""
     if mask_TB is None:
         return g_TB.mean(0)
     return (g_TB * mask_TB).sum(0) / mask_TB.sum(0).clamp_min(1)

@@ -24,7 +24,7 @@ SAMPLES, UNITS = 128, 1000
 
 
 class Map(NamedTuple):
-    """What ``forward`` applies, weight (O, I) and bias (O,); and of a BatchNorm within it what ``unfold`` needs."""
+    """Weight (O, I) and bias (O,) for ``forward``, and what ``unfold`` needs of a BatchNorm folded into them."""
 
     weight: Tensor
     bias: Tensor
@@ -51,7 +51,7 @@ def fold(linear: nn.Linear, bn: nn.BatchNorm1d | None, x_NI: Tensor) -> Map:
 
 
 def unfold(layer: Map, linear: nn.Linear, grads: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """From ``gradient``'s result for a folded map to that of its parts: the weight's in place.
+    """Split ``gradient``'s result for a folded map into that of its parts; the weight's in place.
 
     Returns:
         (d gamma, d beta), both (I,).

@@ -64,12 +64,12 @@ def pair(g_positive: Tensor, g_negative: Tensor, theta: float, settings: Mapping
 
     Args:
         theta: threshold, in the units of the goodness.
-        settings: beside ``loss`` the numbers of each: ``alpha`` (symba), ``margin`` and ``share`` (distance).
+        settings: beside ``loss`` the numbers of each: ``alpha`` (symba), ``margin`` and ``mixing_weight`` (distance).
     """
     if settings["loss"] == "symba":
         return symba(g_positive, g_negative, settings["alpha"])
     if settings["loss"] == "distance":
-        return distance(g_positive, g_negative, theta, settings["margin"], settings["share"])
+        return distance(g_positive, g_negative, theta, settings["margin"], settings["mixing_weight"])
     return pair_logistic(g_positive, g_negative, theta)
 
 
@@ -83,12 +83,12 @@ def symba(g_positive: Tensor, g_negative: Tensor, alpha: float) -> Tensor:
     return F.softplus(-alpha * (g_positive - g_negative))
 
 
-def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, share: float) -> Tensor:
+def distance(g_positive: Tensor, g_negative: Tensor, theta: float, margin: float, mixing_weight: float) -> Tensor:
     """Absolute and relative goodness distance mixed, elementwise over pairs.
 
-    ``share * (softplus(theta - g+) + softplus(g- - theta)) + (1 - share) * softplus(margin - (g+ - g-))``: our
+    ``w * (softplus(theta - g+) + softplus(g- - theta)) + (1 - w) * softplus(margin - (g+ - g-))``, w the weight: our
     reading of "a mixture between absolute and relative distances" (the DLR paper, Sec. II-B b, on Distance-Forward),
     which states no formula: the absolute part is the FF loss, the relative part a soft margin between the two.
     """
     absolute = pair_logistic(g_positive, g_negative, theta)
-    return share * absolute + (1 - share) * F.softplus(margin - (g_positive - g_negative))
+    return mixing_weight * absolute + (1 - mixing_weight) * F.softplus(margin - (g_positive - g_negative))

@@ -1,4 +1,4 @@
-"""What happens to a layer's activities before the next layer sees them: length removed, or standardised.
+"""Normalisation of a layer's activities before the next layer: by their length, or standardised.
 
 Each function has an ``out``-of-place form (autograd-friendly, plain) and the closed-form learners call the same
 code with ``in_place=True``, which overwrites its argument.

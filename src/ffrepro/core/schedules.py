@@ -42,7 +42,7 @@ class Plateau:
         self.best, self.flat = math.inf, 0
 
     def update(self, value: float) -> float:
-        """Count an epoch that ended with ``value``; the learning rate of the next one."""
+        """Count an epoch that ended with ``value``; return the learning rate of the next one."""
         if value < self.best * (1 - self.threshold):
             self.best, self.flat = value, 0
         else:
@@ -67,11 +67,11 @@ class Plateau:
         return self.update(values["loss"])
 
     def state_dict(self) -> dict:
-        """What changes from epoch to epoch."""
+        """State that changes from epoch to epoch."""
         return {"lr": self.lr, "best": self.best, "flat": self.flat}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         self.lr, self.best, self.flat = state["lr"], state["best"], state["flat"]
 
 
@@ -87,7 +87,7 @@ class ByEpoch:
 
     @property
     def lr(self) -> float:
-        """The next epoch's."""
+        """Learning rate of the next epoch."""
         s = self.settings
         if s["schedule"] == "multistep":
             return s["lr"] * s["gamma"] ** bisect_right(s["milestones"], self.finished)
@@ -97,20 +97,20 @@ class ByEpoch:
         return s["lr"] * 0.5 * (1 + math.cos(math.pi * (self.finished - warm) / max(self.epochs - warm, 1)))
 
     def update(self, value: float) -> float:
-        """Count an epoch, however it ended; the learning rate of the next one."""
+        """Count an epoch; return the learning rate of the next one."""
         self.finished += 1
         return self.lr
 
     def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> float:
-        """Count an epoch, whatever came of it."""
+        """Count an epoch; its metrics do not matter."""
         return self.update(math.nan)
 
     def state_dict(self) -> dict:
-        """What changes from epoch to epoch."""
+        """State that changes from epoch to epoch."""
         return {"finished": self.finished}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         self.finished = state["finished"]
 
 
@@ -142,9 +142,9 @@ class EarlyStop:
         return self.flat >= self.epochs
 
     def state_dict(self) -> dict:
-        """What changes from epoch to epoch."""
+        """State that changes from epoch to epoch."""
         return {"best": self.best, "flat": self.flat, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         self.best, self.flat, self.best_epoch = state["best"], state["flat"], state["best_epoch"]

@@ -8,7 +8,7 @@ import torch
 
 
 def derive(*parts: object) -> int:
-    """A 63-bit seed from what it is for; equal parts give equal seeds on every machine."""
+    """Derive a 63-bit seed from its parts; equal parts give equal seeds on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 HEAD = "head"  # the phase of a head that learns behind all layers
-SCHEDULES = ("greedy", "simultaneous", "overlapping", "chunked", "alternating")
 
 
 def groups(schedule: str, layers: int, size: int, step: int) -> list[list[int]]:
-    """Groups of consecutive layers, bottom up; each learns from a loss at its last layer, and none from above it.
+    """Groups of consecutive layers, bottom up; each learns from a loss at its last layer, without gradient from above.
 
     Args:
         schedule: ``simultaneous`` (every layer on its own; ``greedy`` is the same with one layer at a time, which is

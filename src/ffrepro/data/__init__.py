@@ -19,7 +19,7 @@ __path__ = search_path("data", __path__)
 
 
 def names() -> list[str]:
-    """The data sets there are, sorted. Reads sources instead of importing them: a listing must stay cheap."""
+    """Sorted names of the available data sets. Reads sources instead of importing them, which keeps a listing cheap."""
     files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
     return sorted(file.stem for file in files if re.search(r"^SPEC\b", file.read_text(encoding="utf-8"), re.MULTILINE))
 

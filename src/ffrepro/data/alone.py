@@ -1,4 +1,4 @@
-"""One process at a time makes a file; the others wait, and then find it."""
+"""Make a file in one process at a time; others wait for it and then use it."""
 
 from __future__ import annotations
 

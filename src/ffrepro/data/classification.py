@@ -1,4 +1,4 @@
-"""What tasks that tell classes apart share: labels, errors by inference scheme, early exit."""
+"""Base class of classification tasks: labels, errors by inference scheme, early exit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Classification(Task):
     final_splits: tuple[str, ...] = ("train", "val", "test")
 
     def targets(self, batch: Batch) -> Batch:
-        """The true class, and which sample it is."""
+        """Labels and sample indices of a batch."""
         return {"label": batch["label"], "index": batch["index"]}
 
     def metrics(self, arrays: Arrays) -> dict[str, float]:
@@ -31,7 +31,7 @@ class Classification(Task):
         return classification.kept(arrays)
 
     def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
-        """What early exit would give and cost."""
+        """Error and mean number of layers of early-exit inference."""
         both = {"val", "test"} <= set(seen)
         return classification.early_exit_metrics(seen["val"], seen["test"]) if both else {}, {}
 

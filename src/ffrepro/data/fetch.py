@@ -1,4 +1,4 @@
-"""Getting an archive: cache, then mirror, then upstream; or the stand-in, made here.
+"""Get an archive from the cache, a mirror or upstream, in this order; or make its stand-in.
 
 Beside every archive stands ``<file>.json``, which says where it came from and how it differs from upstream. Nothing
 is substituted without that record, and an archive that fails its checksum never gets its final name.

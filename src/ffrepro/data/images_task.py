@@ -1,4 +1,4 @@
-"""An image data set as the training loop sees it: splits, normalised batches, augmentation.
+"""Task of an image data set: splits, normalised batches, augmentation.
 
 The whole set lives on the device as bytes; a batch is an index, and becomes floats when it is taken. Keeping floats
 instead takes four times the memory (CIFAR-10: 737 MB) and saves half a millisecond a batch of 128 colour images on

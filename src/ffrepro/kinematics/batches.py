@@ -56,7 +56,7 @@ class Movement:
 
     @property
     def cuts(self) -> int:
-        """How many cuts into windows it has."""
+        """Number of ways to cut it into windows."""
         return windows.cuts(self.samples, STEP)
 
     def with_strokes(self, theta: np.ndarray) -> Movement:

@@ -1,4 +1,4 @@
-"""From reference signals to plans.
+"""Extract stroke plans from reference signals.
 
 1. Strokes at the speed's peaks (``initial``).
 2. Rounds of least squares over all parameters (``batches``, ``levenberg``), each followed by new strokes where the
@@ -38,7 +38,7 @@ _SHARED = 1 << 20  # strokes times places between which errors are shared out at
 
 @dataclass(frozen=True)
 class Settings:
-    """How hard to try. The defaults are the ones that docs/KINEMATICS.md measures.
+    """Settings of the search; docs/KINEMATICS.md measures the defaults.
 
     Attributes:
         target_db: SNRv that a plan is grown to and thinned out to; the last refinement gains about 2 dB.
@@ -122,7 +122,7 @@ class _Work:
         self.refine([m for m in movements if m.cuts > 1], 1, steps)
 
     def polish(self, movements: list[Movement]) -> None:
-        """Refine for good; long movements as often as their windows still gain from one another."""
+        """Refine to convergence; long movements until their windows no longer gain from each other."""
         for number in range(self.settings.final_passes):
             before = [m.unexplained for m in movements]
             self.refine(movements, number, self.settings.final_steps)
@@ -132,7 +132,7 @@ class _Work:
             ]  # fmt: skip
 
     def grow(self, movements: list[Movement]) -> None:
-        """Add strokes until every movement is at the target, or the rounds are over."""
+        """Add strokes until every movement meets the target or the rounds are used up."""
         for number in range(self.settings.rounds):
             left = self.refine(movements, number, self.settings.round_steps)
             movements = [m for m in movements if self.short(m)]
@@ -148,7 +148,7 @@ class _Work:
                 movement.theta = np.concatenate(grown[id(movement)], 1)
 
     def prune(self, movements: list[Movement]) -> None:
-        """Take out strokes where the target allows it."""
+        """Remove strokes as long as the target is still met."""
         movements = [m for m in movements if not self.short(m)]
         for _ in range(self.settings.prunings):
             trials = []

@@ -1,4 +1,4 @@
-"""Where strokes may be: one at every peak of the speed, and more where a plan leaves speed unexplained.
+"""Initial strokes: one at every peak of the speed, and more where a plan leaves residual velocity.
 
 Parameters are those of ``ffrepro.kinematics.parameters``, (6, K), times in s from the signal's first sample.
 """

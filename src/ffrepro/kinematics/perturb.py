@@ -1,4 +1,4 @@
-"""Plans of movements that could have been meant by the same plan: every parameter of every stroke a little different.
+"""Perturb a plan: random variation of every parameter of every stroke.
 
 The admissible ranges and the three levels are those of Bhattacharya, Plamondon, Dutta Chowdhury, Goyal & Parui 2017
 ("A sigma-lognormal model-based approach to generating large synthetic online handwriting sample databases"), which

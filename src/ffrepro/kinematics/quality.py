@@ -1,4 +1,4 @@
-"""How well a plan gives its movement back: signal-to-noise ratios of velocity and trajectory."""
+"""Reconstruction quality of a plan: signal-to-noise ratios of velocity and trajectory."""
 
 from __future__ import annotations
 

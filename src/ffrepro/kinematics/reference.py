@@ -1,4 +1,4 @@
-"""From a recording to the signal that a plan is fitted to and judged by.
+"""Reference signal of a recording: what a plan is fitted to and evaluated on.
 
 A recording has irregular stamps and whole pixels; its raw speed is mostly noise (on $1, the raw velocity and its own
 filtered version agree to 14.5 dB only). Every figure in this project is therefore stated on the **reference signal**:

@@ -1,4 +1,4 @@
-"""Cutting a long movement into problems of bounded size.
+"""Cut a long movement into windows of bounded size.
 
 The cost of a least-squares step grows with the cube of the strokes in it, and strokes a second apart have nothing to
 do with each other. A long movement is therefore solved window by window: each window owns the strokes that peak in

@@ -16,12 +16,12 @@ _SHARED = {"base", "images", "local", "pairs", "unlabelled"}
 
 
 def names() -> list[str]:
-    """The methods there are: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
+    """Names of the available methods: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
 def module(name: str) -> ModuleType:
-    """The module of a method; an unknown name is an error that says which there are."""
+    """Import the module of a method; an unknown name is an error that lists the available ones."""
     if name not in names():
         raise unknown("method", name, names())
     return importlib.import_module(f"{__name__}.{name}")

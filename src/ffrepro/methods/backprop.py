@@ -1,4 +1,4 @@
-"""Backpropagation on the same blocks and the same head: the twin that every local image classifier is measured against.
+"""Backpropagation on the same blocks and head: the baseline of every local image classifier.
 
 ``checkpoint`` and ``micro_batches`` are what one would use to save memory without leaving backpropagation. The former
 changes no number; the latter has BatchNorm see the statistics of each micro-batch.
@@ -29,7 +29,7 @@ SETTINGS = {
 
 
 class Method(BaseMethod):
-    """Cross-entropy at the end of the whole net.
+    """End-to-end training by cross-entropy at the output.
 
     A net without a head (``nets.mlp``, the original nets of ``nets.cnn``) gets a linear map on its last activities.
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
@@ -70,7 +70,7 @@ class Method(BaseMethod):
 
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
-        """(B, classes) logits; there is one way to infer."""
+        """(B, classes) logits, whatever the inference scheme."""
         self.net.eval()
         return self._logits(images.take(inputs, self.conv))
 
@@ -88,5 +88,5 @@ class Method(BaseMethod):
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
-    """Of a checkpointed block's forward pass and of its repetition."""
+    """Contexts of a checkpointed block's forward pass and of its recomputation."""
     return nullcontext(), seen_again(block)

@@ -68,7 +68,7 @@ class Method(BaseMethod):
         return {"logit": logit_B, "loss": loss_B.unsqueeze(1)}
 
     def scores(self, inputs: Batch, inference: str) -> Tensor:
-        """(B,) logits; there is one way to infer."""
+        """(B,) logits, whatever the inference scheme."""
         return self.observe(inputs)["logit"]
 
     def _logit(self, batch: Batch) -> Tensor:

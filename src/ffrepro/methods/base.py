@@ -1,4 +1,4 @@
-"""What the methods share: phases, optimizers, and their place in a checkpoint."""
+"""Base class of the methods: phases, optimizers and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Batch = dict[str, Tensor]  # tensors by name, as the data family delivers them
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training that the loop runs to its end before the next one: all layers at once, one greedy
-    layer, a head on frozen features.
+    """A stage of training, run to its end before the next one: all layers at once, one greedy layer, or a head on
+    frozen features.
 
     Attributes:
         epochs: at most; None: as many as the run's settings say.
@@ -28,7 +28,7 @@ class Phase:
 
 
 class BaseMethod:
-    """A net, one optimizer per part of it that is updated on its own, and the checkpoint of both."""
+    """A net with one optimizer for each separately updated part, and the checkpoint of both."""
 
     recurrent = False  # whether it trains a ``nets.rnn.Rnn`` on sequences; else a net of blocks on samples
     class_groups: int | None = None  # into how many groups of units, one a class, it divides each layer; None: none
@@ -61,7 +61,7 @@ class BaseMethod:
             self.optimizers[index] = torch.optim.Adam(group["params"], lr=lr, weight_decay=decay, **form)
 
     def phases(self) -> list[Phase]:
-        """Everything at once."""
+        """A single phase that trains the whole net."""
         return [Phase()]
 
     def begin_phase(self, phase: Phase) -> None:
@@ -91,11 +91,11 @@ class BaseMethod:
         self.set_lr(self.schedules[0].end_epoch(train, val))
 
     def rates(self) -> dict[str, float]:
-        """What an epoch's line of metrics says of learning rates: ``lr``, and maybe ``lr_<part>``."""
+        """Learning rates for an epoch's line of metrics: ``lr``, and ``lr_<part>`` with several schedules."""
         return {"lr": self.schedules[0].lr}
 
     def set_lr(self, lr: float) -> None:
-        """Learning rate of every optimizer from the next step on."""
+        """Set the learning rate of every optimizer."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -105,23 +105,23 @@ class BaseMethod:
         return {**self.net.state_dict(), **{f"extra.{k}": v for k, v in self.extra.state_dict().items()}}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Put back what ``weights`` returned."""
+        """Load what ``weights`` returned."""
         self.net.load_state_dict({k: v for k, v in weights.items() if not k.startswith("extra.")})
         self.extra.load_state_dict({k[6:]: v for k, v in weights.items() if k.startswith("extra.")})
 
     def state_dict(self) -> dict:
-        """Weights and optimizers: with the loop's own state, everything a resume needs."""
+        """State of weights and optimizers; with the trainer's own state, all that a resume needs."""
         return {"weights": self.weights(), "optimizers": [o.state_dict() for o in self.optimizers]}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         self.load_weights(state["weights"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
 
 
 def classes_of(net: nn.Module) -> int:
-    """How many classes a net was built for.
+    """Number of classes that a net was built for.
 
     Raises:
         FfreproError: for none.

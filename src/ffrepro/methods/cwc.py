@@ -8,7 +8,7 @@ group.
 ``feedback: random`` replaces backpropagation inside a group by a fixed random projection of the last layer's error on
 each layer below (the DLR paper, Sec. II-B c, on Distance-Forward). ``loss`` may also be one of the pairwise losses, on
 the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = G Z^T, g_neg = G (1 - Z^T)).
-``learns`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
+``layer_epochs`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ SETTINGS = {
     "theta": pairs.SETTINGS["theta"],
     "alpha": pairs.SETTINGS["alpha"],
     "margin": pairs.SETTINGS["margin"],
-    "share": pairs.SETTINGS["share"],
+    "mixing_weight": pairs.SETTINGS["mixing_weight"],
     "infer_layers": integer("last layers whose goodness is read", 2, minimum=1),
-    "learns": list_of(
+    "layer_epochs": list_of(
         list_of(integer("", minimum=0), "", shortest=2, longest=2),
         "first and last epoch in which each layer learns; []: all learn in all",
         [],
@@ -71,8 +71,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups, not one a class, or no head; ``learns`` is for another number of layers;
-            or the closed form is asked for and cannot learn the net.
+        FfreproError: the net has no groups, not one a class, or no head; ``layer_epochs`` is for another number of
+            layers; or the closed form is asked for and cannot learn the net.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
@@ -90,11 +90,11 @@ class Method(LocalClassifier):
                 fix=f"give the net {classes} groups",
             )
         super().__init__(net, hyperparameters, net.head, lr)
-        learns = hyperparameters["learns"]
-        if learns and len(learns) != self.layers:
+        layer_epochs = hyperparameters["layer_epochs"]
+        if layer_epochs and len(layer_epochs) != self.layers:
             raise FfreproError(
-                f"the net has {self.layers} layers, and epochs to learn in are given for {len(learns)}",
-                where="method.learns",
+                f"the net has {self.layers} layers, and epochs to learn in are given for {len(layer_epochs)}",
+                where="method.layer_epochs",
                 fix="give a range for each layer, bottom up, or [] for all epochs",
             )
         self.steps = self.epoch = 0
@@ -109,13 +109,13 @@ class Method(LocalClassifier):
                 self._feedback.append(projection.to(example["x"]))
 
     def begin_epoch(self, epoch: int) -> None:
-        """Layers whose range of epochs is over, or not yet here, rest."""
+        """Set the epoch that decides which layers learn (``layer_epochs``)."""
         self.epoch = epoch
 
     def learning(self) -> list[int]:
         """The layers that learn in this phase and epoch."""
-        layers, learns = super().learning(), self.hp["learns"]
-        return [layer for layer in layers if not learns or learns[layer][0] <= self.epoch < learns[layer][1]]
+        layers, epochs = super().learning(), self.hp["layer_epochs"]
+        return [layer for layer in layers if not epochs or epochs[layer][0] <= self.epoch < epochs[layer][1]]
 
     def step(self, batch: Batch) -> Batch:
         """One update of what learns in this phase.
@@ -166,11 +166,11 @@ class Method(LocalClassifier):
         return inputs[-self.head.layers :], layer_losses
 
     def _top(self, learning: list[int]) -> int:
-        """The highest layer that has to run: nobody needs those above a phase's last one but the head."""
+        """The highest layer that has to be computed: those above the last learning one are needed by the head alone."""
         return self.layers - 1 if self.head_learns or not learning else max(learning)
 
     def _layer(self, block: ConvBlock) -> conv_layer.Layer:
-        """A block's tensors as the closed form takes them.
+        """A block's tensors for the closed form.
 
         Raises:
             FfreproError: the closed form cannot learn this block, or not with these settings.
@@ -186,7 +186,7 @@ class Method(LocalClassifier):
 
     @torch.no_grad()
     def _learn_closed_form(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
-        """As ``_learn``, for layers that learn one by one: the same numbers without autograd.
+        """``_learn`` in closed form, for layers that learn one by one: equal numbers without autograd.
 
         Where all layers learn, their maps and workspace keep to ``conv_block.PEAK``: no other map is held meanwhile.
         """
@@ -265,19 +265,19 @@ class Method(LocalClassifier):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
-            ``layer_scores`` (B, L, classes): goodness. ``scores_multi_pass``: summed over the last ``infer_layers``
-            layers (Sec. III, item 4; for grouped nets one forward pass is enough); ``scores_last1``, ``scores_last3``,
-            ``scores_all``: over other layers. ``scores_one_pass``: the head's logits, once it counts. ``loss``
-            (B, L), and the head's as a last column once it counts.
+            ``layer_scores`` (B, L, classes): goodness. ``scores_goodness``: summed over the last ``infer_layers``
+            layers (Sec. III, item 4: the paper's multi-pass, though grouped nets take one forward pass);
+            ``scores_last1``, ``scores_last3``, ``scores_all``: over other layers. ``scores_one_pass``: the head's
+            logits, once it counts. ``loss`` (B, L), and the head's as a last column once it counts.
         """
         label_B = batch["label"]
         activities, goods = self._forward(batch, goodness_of=self.layers)
         g_BLJ = torch.stack(goods, 1)
         loss = [self._loss(g_BJ, label_B) for g_BJ in goods]
-        out = {"layer_scores": g_BLJ, "scores_multi_pass": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
+        out = {"layer_scores": g_BLJ, "scores_goodness": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
         out |= {f"scores_last{last}": g_BLJ[:, -last:].sum(1) for last in LAST} | {"scores_all": g_BLJ.sum(1)}
         if self.head_counts:
             out["scores_one_pass"] = self._one_pass(activities)
@@ -289,7 +289,7 @@ class Method(LocalClassifier):
         """(B, classes) under one inference scheme, computing what that scheme needs."""
         if inference == "one_pass":
             return self._one_pass(self._forward(inputs, goodness_of=0)[0])
-        schemes = {"multi_pass": self.hp["infer_layers"], "all": self.layers} | {f"last{last}": last for last in LAST}
+        schemes = {"goodness": self.hp["infer_layers"], "all": self.layers} | {f"last{last}": last for last in LAST}
         return torch.stack(self._forward(inputs, goodness_of=schemes[inference])[1], 1).sum(1)
 
     def _forward(self, inputs: Batch, goodness_of: int) -> tuple[list[Tensor], list[Tensor]]:
@@ -320,10 +320,10 @@ class Method(LocalClassifier):
         return self.images(inputs), [layer(block) for _, block in self.modes([])]
 
     def state_dict(self) -> dict:
-        """Also the number of steps, on which the groups may depend, and the random feedback."""
+        """State of the base class, the number of steps (layer groups may depend on it) and the random feedback."""
         return super().state_dict() | {"steps": self.steps, "feedback": self._feedback}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.steps, self._feedback = state["steps"], state["feedback"]

@@ -51,7 +51,7 @@ SETTINGS = {
     "normalise_samples": flag("whether all samples are brought to one length", False),
     "optimizer": choice("of the blocks", "adam", "sgd", default="adam"),
     "momentum": number("of sgd", 0.9, minimum=0, below=1),
-    **{name: pairs.SETTINGS[name] for name in ("goodness", "loss", "theta", "alpha", "margin", "share")},
+    **{name: pairs.SETTINGS[name] for name in ("goodness", "loss", "theta", "alpha", "margin", "mixing_weight")},
     "norm": pairs.SETTINGS["norm"],
     "norm_epsilon": pairs.SETTINGS["norm_epsilon"],
     "head": pairs.SETTINGS["head"],
@@ -160,7 +160,7 @@ class Method(PairLearner):
         return self.with_head(out, loss_head)
 
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
-        """Samples: images with labels in them."""
+        """Embed labels into images."""
         if self.hp["label"] == "overlay":
             put = labels.overlay(x, label_B, self.classes, self.hp["label_scale"])
         elif self.table is not None:
@@ -170,7 +170,7 @@ class Method(PairLearner):
         return self._sample(put)
 
     def put_neutral(self, x: Tensor) -> Tensor:
-        """Samples with no label in favour."""
+        """Images with a neutral label, in favour of no class."""
         if self.hp["label"] == "overlay":
             put = labels.overlay_neutral(x, self.classes, self.hp["label_scale"])
         elif self.table is not None:
@@ -192,7 +192,7 @@ class Method(PairLearner):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
             ``layer_scores`` (B, L, classes): goodness under each label. ``scores_multi_pass``: summed over all layers;

@@ -78,7 +78,7 @@ class Method(BaseMethod):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
             ``goodness`` (B, L): time mean. ``layer_logit`` (B, L): goodness - theta. ``logit`` (B,): their mean over

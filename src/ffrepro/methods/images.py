@@ -1,4 +1,4 @@
-"""How image batches go into nets with convolutions: channels last, in which convolutions are fastest."""
+"""Memory format of image batches and nets: channels last, in which convolutions are fastest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def has_convolutions(net: nn.Module) -> bool:
 
 
 def lay_out(net: nn.Module) -> bool:
-    """Put the weights of a net with convolutions into channels-last memory.
+    """Convert the weights of a net with convolutions to channels-last memory.
 
     Returns:
         whether it has any, as ``take`` wants to know.

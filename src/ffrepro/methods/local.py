@@ -1,4 +1,4 @@
-"""What the local image classifiers share: an optimizer a layer, phases, and a softmax head that sends nothing back.
+"""Base classes of local image classifiers: an optimizer for each layer, phases, a softmax head on detached activities.
 
 One-pass inference (the DLR paper, Sec. II-A) reads the class off a softmax layer on the blocks' activities. It is
 learnt beside the blocks (``head: concurrent``), or afterwards on the frozen ones, in a phase of its own whose time
@@ -37,7 +37,7 @@ SETTINGS = {
 
 
 class LocalClassifier(BaseMethod):
-    """Blocks with an optimizer each, and a head.
+    """Blocks with an optimizer each, and a softmax head on detached activities.
 
     Args:
         head: a module that maps the blocks' activities (a list, bottom up) to logits (B, classes).
@@ -68,22 +68,22 @@ class LocalClassifier(BaseMethod):
         self.add_optimizer(head.parameters(), lr, hyperparameters["weight_decay"])
 
     def phases(self) -> list[Phase]:
-        """All layers at once or, ``greedy``, one after the other; then the head, if it comes after."""
+        """All layers at once or, ``greedy``, one after the other; then the head, unless it learns concurrently."""
         names = updates.phases(self.hp["update"], self.layers, self.hp["head"])
         return [Phase(name, epochs=self.hp["head_epochs"]) if name == HEAD else Phase(name) for name in names]
 
     def begin_phase(self, phase: Phase) -> None:
-        """From here on only this phase's layers learn."""
+        """Select the layers that learn in this phase."""
         self.phase = phase.name
 
     @property
     def head_learns(self) -> bool:
-        """In this phase."""
+        """Whether the head learns in this phase."""
         return self.phase == HEAD or self.hp["head"] == "concurrent"
 
     @property
     def head_counts(self) -> bool:
-        """Whether the head's predictions mean anything yet."""
+        """Whether the head has begun to learn, so that its predictions count."""
         return self.phase in (HEAD, None) or self.hp["head"] == "concurrent"
 
     def learning(self) -> list[int]:
@@ -95,11 +95,11 @@ class LocalClassifier(BaseMethod):
         return list(range(self.layers))
 
     def images(self, batch: Batch) -> Tensor:
-        """The batch's input in the memory format that the blocks are fastest with."""
+        """The batch's images in the memory format of the blocks."""
         return images.take(batch, self.conv)
 
     def learn_head(self, activities: list[Tensor], label_B: Tensor) -> Tensor:
-        """One update of the head on activities without a graph; the mean cross-entropy of what counts in it."""
+        """Update the head on detached activities; return the mean cross-entropy of its main readout."""
         self.head.train()
         optimizer = self.optimizers[-1]
         optimizer.zero_grad()
@@ -118,7 +118,7 @@ class LocalClassifier(BaseMethod):
         return out
 
     def readings(self, activities: list[Tensor]) -> list[Tensor]:
-        """(B, classes) logits of everything that is learnt in the head, the one that counts first."""
+        """(B, classes) logits of each readout, the main one first."""
         return [self.head(activities)]
 
     def modes(self, training: list[int]) -> Iterator[tuple[int, nn.Module]]:
@@ -147,7 +147,7 @@ class Readout(nn.Linear):
 
 
 class Readouts(nn.Module):
-    """Softmax layers on the activities of different blocks, learnt side by side: none of them sees another.
+    """Softmax layers on the activities of different blocks, trained in parallel and independent of each other.
 
     Args:
         shapes: of the blocks' activities.
@@ -172,12 +172,12 @@ class Readouts(nn.Module):
         )
 
     def forward(self, activities: list[Tensor], name: str | None = None) -> Tensor:
-        """(B, classes) logits of the one that counts, or of another one."""
+        """(B, classes) logits of the main readout, or of a named one."""
         return self.layers[str(self.first[name or self.counts])](activities)
 
 
 class NormalisedClassifier(LocalClassifier):
-    """Blocks that pass on their activities without their length, readouts on these, and a generator for samples.
+    """Blocks with normalised activities between them, readouts on these, and a random generator for samples.
 
     Args:
         readouts: see ``Readouts``.
@@ -203,11 +203,11 @@ class NormalisedClassifier(LocalClassifier):
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
     def readings(self, activities: list[Tensor]) -> list[Tensor]:
-        """Of every readout."""
+        """(B, classes) logits of each readout."""
         return [readout(activities) for readout in self.head.layers.values()]
 
     def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:
-        """One update of every learning block, bottom up, each on what the block below passes on.
+        """Update every learning block, bottom up, on the normalised output of the block below.
 
         Args:
             x: the first block's input.
@@ -233,7 +233,7 @@ class NormalisedClassifier(LocalClassifier):
         return out
 
     def normalise(self, h: Tensor) -> Tensor:
-        """Only the direction of a layer's activities goes on."""
+        """Normalise a layer's activities, so that only their direction is passed on."""
         flat, epsilon = h.flatten(1), self.hp["norm_epsilon"]
         if self.hp["norm"] == "rms":
             return normalisation.rms(flat, epsilon, "outside_root").view(h.shape)
@@ -249,10 +249,10 @@ class NormalisedClassifier(LocalClassifier):
         return out
 
     def state_dict(self) -> dict:
-        """Also the generator of samples."""
+        """State of the base class and the sample generator."""
         return super().state_dict() | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.generator.set_state(state["generator"])

@@ -1,4 +1,4 @@
-"""Local learning from positive samples and their negatives: what FF with labels, without labels and SCFF share.
+"""Local learning from positive samples and their negatives: the common part of supervised FF, unsupervised FF and SCFF.
 
 Positive and negative samples go through a layer in one batch, the positive ones first, pair by pair. A layer raises
 the goodness of the former above that of the latter, and sees the layer below only through activities whose length was
@@ -31,7 +31,7 @@ SETTINGS = {
     "theta": number("threshold of the goodness; of a sum, per unit", 0.1),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
-    "share": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
+    "mixing_weight": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
     "norm": local.SETTINGS["norm"],
     "norm_epsilon": local.SETTINGS["norm_epsilon"],
     "head": local.SETTINGS["head"],
@@ -124,7 +124,7 @@ class PairLearner(NormalisedClassifier):
         return losses.pair(positive_B, negative_B, self._theta(units), self.hp)
 
     def _scale(self, units: int) -> int:
-        """Of a layer's goodness, as a multiple of the mean of squares."""
+        """Factor from the mean of squares to a layer's goodness."""
         return units if self.hp["goodness"] == "sum" else 1
 
     def _theta(self, units: int) -> float:

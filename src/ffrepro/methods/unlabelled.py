@@ -1,4 +1,4 @@
-"""What the methods that learn without labels share: only a linear readout sees the labels.
+"""Base classes of unsupervised methods; labels are used by a linear readout alone.
 
 The readout is a softmax layer on the blocks' normalised activities (Hinton 2022, Sec. 3.2; the DLR paper, Sec. II-A,
 for its place), learnt beside the blocks or after them (``head``). Where it is learnt after them, its scores are those
@@ -17,7 +17,7 @@ from ffrepro.methods.pairs import PairLearner
 
 
 class Unlabelled(NormalisedClassifier):
-    """Blocks that learn from images alone. A method says how: ``learn`` and ``block_losses``."""
+    """Blocks that learn without labels; subclasses define ``learn`` and ``block_losses``."""
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """One update of the learning blocks; ``loss`` and ``loss_layer<l>``."""
@@ -28,7 +28,7 @@ class Unlabelled(NormalisedClassifier):
         raise NotImplementedError
 
     def as_seen(self, x: Tensor) -> Tensor:
-        """Images in the form that the blocks learn to have a high opinion of."""
+        """Images in the form of positive samples, for which the blocks learn a high goodness."""
         return x
 
     def step(self, batch: Batch) -> Batch:
@@ -45,7 +45,7 @@ class Unlabelled(NormalisedClassifier):
 
     @torch.no_grad()
     def observe(self, batch: Batch) -> Batch:
-        """Per-sample results without learning.
+        """Evaluate a batch sample by sample, without learning.
 
         Returns:
             ``scores_one_pass`` (B, classes): the readout's logits. ``loss`` (B, L), and the readout's once it counts.
@@ -59,12 +59,12 @@ class Unlabelled(NormalisedClassifier):
 
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
-        """(B, classes) logits of the readout; there is one way to infer."""
+        """(B, classes) logits of the readout, whatever the inference scheme."""
         return self.head(self.activities(self.as_seen(self.images(inputs))))
 
 
 class UnlabelledPairs(Unlabelled, PairLearner):
-    """Blocks that learn from pairs made of images alone. A method says which: ``pairs``."""
+    """Blocks that learn from unlabelled pairs; subclasses define ``pairs``."""
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Positive samples, and a negative one for each."""

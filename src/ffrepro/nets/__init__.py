@@ -25,19 +25,19 @@ _BY_SIZES = ("CNN", "MLP", "RNN", "blocks")
 
 
 def names() -> list[str]:
-    """The nets there are: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
+    """Names of the available nets: the files of this folder, and of extensions (``ffrepro.base.extensions``)."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
 def module(name: str) -> ModuleType:
-    """The module of a net; an unknown name is an error that says which there are."""
+    """Import the module of a net; an unknown name is an error that lists the available ones."""
     if name not in names():
         raise unknown("net", name, names())
     return importlib.import_module(f"{__name__}.{name}")
 
 
 def build(settings: dict[str, Any], inputs: Any, classes: int | None, generator: torch.Generator) -> nn.Module:
-    """The net of a plan file's ``net`` section.
+    """Build the net of a plan file's ``net`` section.
 
     Args:
         inputs: what the task's batches hold: a number of features, the (C, H, W) of images.

@@ -1,4 +1,4 @@
-"""The convolutional nets of the DLR paper (Sec. III, Tables I to IV), one a name.
+"""The convolutional nets of the DLR paper (Sec. III, Tables I to IV), by name.
 
 Table III gives channels and kernels. What it leaves open is solved from its parameter counts, which these nets have
 exactly: BatchNorm with scale and shift on every convolution's input, no bias, padding 1, and a head of BatchNorm and
@@ -153,13 +153,13 @@ class Cnn(nn.Module):
 
 
 def build(settings: dict, inputs: tuple[int, int, int], classes: int, generator: torch.Generator) -> Cnn:
-    """The net of a plan file's ``net`` section."""
+    """Build the net of a plan file's ``net`` section."""
     own = {name: settings[name] for name in ("model", "cfse", "init")}
     return Cnn(inputs, classes=classes, generator=generator, **own)
 
 
 def parameter_counts(net: Cnn) -> dict[str, int]:
-    """How many parameters: of the ``blocks``, of the ``head``, both (``trained``), and as Table III counts.
+    """Number of parameters of the ``blocks``, of the ``head``, of both (``trained``), and as Table III counts.
 
     ``published`` = ``trained`` + ``unused_embedding`` for a grouped net; the other nets' counts are not published and
     hold no embedding.

@@ -1,4 +1,4 @@
-"""The blocks that nets are lists of, and how their weights start.
+"""Building blocks of nets, and the initialisation of their weights.
 
 A block is one layer in the order of the DLR paper: BatchNorm on the input (or none), a linear map or convolution,
 ReLU, max pooling (or none). ``forward`` is the plain autograd path; local methods may run the parts themselves.
@@ -148,7 +148,7 @@ def initialise(net: nn.Module, init: str, generator: torch.Generator) -> None:
 
 @contextmanager
 def seen_again(block: nn.Module) -> Iterator[None]:
-    """Inside, a batch that the block sees again does not count twice in BatchNorm's running statistics."""
+    """Context in which a repeated batch is not counted again in BatchNorm's running statistics."""
     norms = [m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

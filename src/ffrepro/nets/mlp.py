@@ -21,7 +21,7 @@ SETTINGS = {
 
 
 class Mlp(nn.Module):
-    """``blocks`` of one linear map and ReLU each; no readout: a method brings its own.
+    """``blocks`` of one linear map and ReLU each, without a readout: methods add their own.
 
     Args:
         inputs: numbers in, or the (C, H, W) of images, which are flattened.
@@ -63,7 +63,7 @@ class Mlp(nn.Module):
 
 
 def build(settings: dict, inputs: int | tuple[int, ...], classes: int | None, generator: torch.Generator) -> Mlp:
-    """The net of a plan file's ``net`` section; its only part that depends on the classes is ``groups``."""
+    """Build the net of a plan file's ``net`` section; of it only ``groups`` depends on the classes."""
     return Mlp(
         inputs,
         settings["layers"],

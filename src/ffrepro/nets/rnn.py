@@ -50,7 +50,7 @@ class Rnn(nn.Module):
 
 
 def build(settings: dict, inputs: int, classes: int | None, generator: torch.Generator) -> Rnn:
-    """The net of a plan file's ``net`` section; it has no part that depends on the classes."""
+    """Build the net of a plan file's ``net`` section; nothing in it depends on the classes."""
     return Rnn(inputs, settings["hidden"], settings["layers"], settings["init"], generator)
 
 

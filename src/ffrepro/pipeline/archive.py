@@ -18,7 +18,7 @@ from ffrepro.data import unpack as unpacking
 
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
-FINAL = RECORD["train"]  # a fit and a bench leave some of these
+FINAL = RECORD["train"]  # a baseline and a bench leave some of these
 CHECKPOINT = "state.pt"
 PARTIAL = re.compile(r"\.partial-[0-9a-f]+/(state\.pt|metrics\.jsonl)")
 Packed = dict[str, dict[str, bytes]]  # run -> file name -> content

@@ -26,10 +26,10 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         problems += _each((*at, "limit_hours"), "scale", study["limit_hours"], raw["scales"])
         for name, variant in study["variants"].items():
             here = (*at, "variants", name)
-            if set(variant) - {"label"} not in ({"method", "net"}, {"fit"}):
-                what = "a variant is a learning method with its net, or a fit"
-                problems.append(Problem(here, what, "give it `method` and `net`, or `fit` alone"))
-            for part in ("method", "net", "fit"):
+            if set(variant) - {"label"} not in ({"method", "net"}, {"classifier"}):
+                what = "a variant is a learning method with its net, or a classifier"
+                problems.append(Problem(here, what, "give it `method` and `net`, or `classifier` alone"))
+            for part in ("method", "net", "classifier"):
                 if part in variant:
                     problems += _one((*here, part), part, variant[part], _suffixes(vocabulary, f"{part}."))
         for name, entry in study["experiments"].items():
@@ -41,6 +41,9 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             for part in ("bench", "schedule"):
                 if part in entry:
                     problems += _one((*here, part), part, entry[part], _suffixes(vocabulary, f"{part}."))
+            if isinstance(entry.get("inference"), dict):
+                methods = {name: 0 for name in entry["inference"] if name != "default"}
+                problems += _each((*here, "inference"), "method", methods, _suffixes(vocabulary, "method."))
             problems += _kind_problems(here, entry, study["variants"])
             problems += _scale_problems(raw, here, entry)
             if "view" in entry:
@@ -90,13 +93,10 @@ def _suffixes(vocabulary: Vocabulary, prefix: str) -> list[str]:
 def _kind_problems(here: KeyPath, entry: dict, variants: dict) -> Iterator[Problem]:
     """Variants that an experiment of this kind cannot run."""
     for index, name in enumerate(entry["variants"]):
-        if name in variants and ("fit" in variants[name]) != (entry["kind"] == "fit"):
-            what = (
-                f"variant {name!r} is {'a fit' if 'fit' in variants[name] else 'trained'}, this experiment's kind is "
-            )
-            yield Problem(
-                (*here, "variants", index), what + entry["kind"], "name it in an experiment of the other kind"
-            )
+        if name in variants and ("classifier" in variants[name]) != (entry["kind"] == "sklearn_baseline"):
+            found = "a classifier" if "classifier" in variants[name] else "trained"
+            what = f"variant {name!r} is {found}, this experiment's kind is {entry['kind']}"
+            yield Problem((*here, "variants", index), what, "name it in an experiment of the other kind")
 
 
 def _scale_problems(raw: dict, here: KeyPath, entry: dict) -> Iterator[Problem]:
@@ -154,7 +154,9 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
             if not variants:
                 yield Problem(layer.path, "no variant that this block is for has this method", "name one that has")
                 continue
-            used = {f"{p}.{variant[p]}" for variant in variants for p in ("net", "method", "fit") if p in variant}
+            used = {
+                f"{p}.{variant[p]}" for variant in variants for p in ("net", "method", "classifier") if p in variant
+            }
             names = layer.when.get("dataset", list(raw["datasets"]))
             views = {raw["datasets"][name]["family"] for name in names}
             views |= set(_suffixes(vocabulary, "data.")) - {entry["family"] for entry in raw["datasets"].values()}

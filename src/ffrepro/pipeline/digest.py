@@ -61,7 +61,7 @@ class CodeDigest:
             own = f"{PACKAGE}.studies.{plan['paper']}.{name}"
             start = own if self._file(own) else f"{PACKAGE}.training.{name}"
         else:
-            start = f"{PACKAGE}.training.{'fit' if plan['kind'] == 'fit' else 'loop'}"
+            start = f"{PACKAGE}.training.{'sklearn_baseline' if plan['kind'] == 'sklearn_baseline' else 'loop'}"
         names = {start, f"{PACKAGE}.data.{plan['data']['name']}_task"}
         if plan["kind"] == "bench":
             names.add(_MEASURES)

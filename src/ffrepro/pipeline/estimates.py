@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from statistics import mean
 
+from ffrepro.base import words
 from ffrepro.pipeline import hardware, probes, similar
 from ffrepro.pipeline.jobs import archives_of, prepared, raw_files
 from ffrepro.pipeline.plan import Plan
@@ -33,7 +34,7 @@ class Estimator:
     """Estimates for the runs of a workspace."""
 
     workspace: Workspace
-    _seen: dict[tuple[str, ...], list[Record]] = field(default_factory=dict)
+    _seen: dict[str, list[Record]] = field(default_factory=dict)
     _of_hardware: dict[str, list[Record]] = field(default_factory=dict)
 
     @cached_property
@@ -117,9 +118,10 @@ class Estimator:
 
     def _siblings(self, plan: Plan) -> list[Record]:
         """Finished records of the same experiment and variant, at this scale and hardware, of any seed."""
-        key = (plan["scale"], plan["hardware"], plan["experiment"], plan["variant"])
+        key = plan["run"].rpartition("/")[0]
         if key not in self._seen:
-            places = [self.workspace.root.joinpath(place, *key) for place in _PLACES]
+            names = [run.rpartition("/")[0] for run in (plan["run"], *words.older_runs(plan))]
+            places = [self.workspace.root / place / name for place in _PLACES for name in names]
             folders = [folder for place in places for folder in sorted(place.glob("seed*"))]
             self._seen[key] = [record for record in map(Record, folders) if record.complete(plan["kind"])]
         return self._seen[key]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffrepro.base.records import LAST, RECORD
+from ffrepro.base.records import COMMANDS, LAST, RECORD
 from ffrepro.data import views
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.pipeline.digest import CodeDigest
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """fetch, prepare, plans, negatives, train, fit, bench, table, report or track."""
+        """fetch, prepare, plans, negatives, train, sklearn_baseline, bench, table, report or track."""
         return self.name.partition("/")[0]
 
 
@@ -81,7 +81,7 @@ def job_list(
 def run_job(plan: Plan, threads: int) -> Job:
     """The job of one run. A bench takes one thread whatever its profile says: its rows are compared with each other."""
     run, kind = plan["run"], plan["kind"]
-    command = f"ffrepro bench --plan {file_of(run)}" if kind == "bench" else f"ffrepro {kind} {file_of(run)}"
+    command = f"{COMMANDS[kind]} {file_of(run)}"
     if kind != "bench" and threads > 1:
         command += f" --threads {threads}"
     inputs = (file_of(run), *prepared(views.prepared_set(plan), plan["source"]))

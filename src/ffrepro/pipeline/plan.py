@@ -29,7 +29,7 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """train, fit or bench."""
+        """train, sklearn_baseline or bench."""
         return self.entry["kind"]
 
     @property
@@ -83,8 +83,14 @@ def seeds_of(raw: dict, case: Case, scale: str) -> int:
 
 
 def method_of(variant: dict) -> str:
-    """The learning method of a variant; of one that is fitted at once, the classifier."""
-    return variant.get("method") or variant["fit"]
+    """The learning method of a variant; of a baseline, the classifier."""
+    return variant.get("method") or variant["classifier"]
+
+
+def inference_of(entry: dict, method: str) -> str:
+    """The inference scheme of an experiment's runs, which may depend on the method."""
+    inference = entry["inference"]
+    return inference if isinstance(inference, str) else inference.get(method, inference["default"])
 
 
 def view_of(raw: dict, case: Case) -> str:
@@ -96,8 +102,8 @@ def groups(raw: dict, vocabulary: Vocabulary, case: Case) -> dict[str, list[str]
     """The vocabulary groups behind each part of a case's plan: ``{"net": ["net.rnn"], ...}``."""
     variant = raw["papers"][case.paper]["variants"][case.variant]
     view = view_of(raw, case)
-    if case.kind == "fit":
-        return {"data": [f"data.{view}"], "fit": [f"fit.{variant['fit']}"]}
+    if case.kind == "sklearn_baseline":
+        return {"data": [f"data.{view}"], "classifier": [f"classifier.{variant['classifier']}"]}
     used = {"data": [f"data.{view}"], "net": [f"net.{variant['net']}"], "method": [f"method.{variant['method']}"]}
     if case.kind == "bench":
         return used | {"bench": [f"bench.{case.entry['bench']}"]}
@@ -162,7 +168,7 @@ def expand(
             if group_cases[0].kind == "bench":
                 plans.append(_bench_plan(raw, vocabulary, group_cases, scale, profile))
                 continue
-            expanded = _fit_plans if group_cases[0].kind == "fit" else _train_plans
+            expanded = _baseline_plans if group_cases[0].kind == "sklearn_baseline" else _train_plans
             for case in group_cases:
                 plans += expanded(raw, vocabulary, case, scale, profile)
     for plan in plans:
@@ -184,7 +190,11 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
         plans.append(
             _head(raw, case, scale, hardware, case.variant_name, seed)
             | {
-                "protocol": {"treatment": case.treatment, "task": entry["task"], "inference": entry["inference"]},
+                "protocol": {
+                    "treatment": case.treatment,
+                    "task": entry["task"],
+                    "inference": inference_of(entry, variant["method"]),
+                },
                 **_data(raw, case, scale),
                 "data": {"name": view_of(raw, case)} | resolved.values["data"],
                 "net": {"name": variant["net"]} | resolved.values["net"],
@@ -197,16 +207,16 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
     return plans
 
 
-def _fit_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
+def _baseline_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
     resolved = resolve(raw, vocabulary, case, scale)
-    name = raw["papers"][case.paper]["variants"][case.variant]["fit"]
+    name = raw["papers"][case.paper]["variants"][case.variant]["classifier"]
     return [
         _head(raw, case, scale, hardware, case.variant_name, seed)
         | {
             "protocol": {"treatment": case.treatment},
             **_data(raw, case, scale),
             "data": {"name": view_of(raw, case)} | resolved.values["data"],
-            "fit": {"name": name} | resolved.values["fit"],
+            "classifier": {"name": name} | resolved.values["classifier"],
             "origin": resolved.origin,
             "tags": {"tables": case.entry["tables"]},
         }

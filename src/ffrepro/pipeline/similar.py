@@ -2,7 +2,7 @@
 
 A run is like another one if both train the same net in the same way on the same data set and hardware. Its time is
 theirs for an epoch, times its own epochs; where they saw another number of training samples, or of time steps in a
-sample, an epoch counts in proportion. Fits and benches have no epochs: theirs is taken as it is.
+sample, an epoch counts in proportion. Baselines and benches have no epochs: their time is taken as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from statistics import mean
 from typing import Any
 
-from ffrepro.base.plans import today
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
 
@@ -57,7 +56,7 @@ def _alike(plan: Plan, record: Record, base: Callable[[Plan], str | None], sampl
         return plan["experiment"] == other["experiment"] and _bench(plan) == _bench(other)
     if base(plan) is None or base(plan) != base(other):
         return False
-    if plan["kind"] == "fit":
+    if plan["kind"] == "sklearn_baseline":
         return True
     if not {"epochs", "max_epochs"} <= set(record.result):
         return False
@@ -71,7 +70,7 @@ def _bench(plan: Plan) -> tuple[dict, list[str]]:
 
 def _work(plan: Plan, other: Plan, samples: Mapping[str, int]) -> float | None:
     """An epoch of a run over one of another run, by samples and time steps; None where that is not known."""
-    mine, theirs = today(plan)["data"], today(other)["data"]
+    mine, theirs = plan["data"], other["data"]
     ratio = 1.0
     if mine.get("train_samples") != theirs.get("train_samples"):
         counts = [data.get("train_samples") or samples.get(plan["dataset"]) for data in (mine, theirs)]

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ffrepro.base import records
+from ffrepro.base import records, words
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import substance, today
 from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
@@ -36,14 +36,14 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
     - failed: its last log ends in an error and nothing has moved since.
     """
     root = workspace.root
-    record = Record(root / "runs" / plan["run"])
+    record = record_of(root, plan)
     if record.complete(plan["kind"]):
-        if substance(record.plan) == substance(plan):
+        if substance(record.run["plan"]) == substance(plan):
             return Status("done")
         return Status("stale", ", ".join(differences(record.plan, plan)))
     if plan["hardware"] in workspace.absent:
         return Status(NOT_HERE)
-    partial = records.partial(record.folder, substance(plan))
+    partial = records.partial(root / "runs" / plan["run"], substance(plan))
     log = root / "logs" / f"{plan['run']}.log"
     error = _error_in(log)
     if error and not (_newest(partial) > log.stat().st_mtime):
@@ -75,11 +75,11 @@ class Record:
         """run.json."""
         return _json(self.folder / "run.json")
 
-    @property
+    @cached_property
     def plan(self) -> Plan | None:
-        """The plan that the record was made from."""
+        """The plan that the record was made from, in current words; hashes are of ``run["plan"]``."""
         plan = (self.run or {}).get("plan")
-        return plan if isinstance(plan, dict) else None
+        return today(plan) if isinstance(plan, dict) else None
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
@@ -90,6 +90,12 @@ class Record:
     def size(self) -> int:
         """Bytes of its files."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+
+
+def record_of(root: Path, plan: Plan) -> Record:
+    """The folder of a planned run: the one of its name, unless only one of an older name holds a finished record."""
+    found = [Record(root / "runs" / run) for run in (plan["run"], *words.older_runs(plan))]
+    return next((record for record in found if record.complete(plan["kind"])), found[0])
 
 
 def differences(old: Plan, new: Plan) -> list[str]:

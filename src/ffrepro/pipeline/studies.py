@@ -10,7 +10,7 @@ from ffrepro.pipeline.settings import Layer, as_list
 
 FOLDER = "src/ffrepro/studies"
 _SCOPES = {"methods": "method", "datasets": "dataset", "treatments": "treatment"}
-_OF_A_VARIANT = ("method", "net", "fit")
+_OF_A_VARIANT = ("method", "net", "classifier")
 
 
 def file_of(paper: str) -> str:
@@ -26,7 +26,7 @@ def assemble(study: dict, at: KeyPath) -> tuple[dict, list[Problem]]:
         at: the path of the study, for problems.
 
     Returns:
-        ``title, limit_hours, tables, treatments`` as they are; ``variants`` with method and net, or fit;
+        ``title, limit_hours, tables, treatments`` as they are; ``variants`` with method and net, or classifier;
         ``experiments`` with all their keys; ``settings``: a list of layers, later ones win. And the problems: an
         ``extends`` or an experiment that does not exist, a circle.
     """

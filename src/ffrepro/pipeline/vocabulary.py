@@ -1,8 +1,8 @@
 """The vocabulary of settings, read from the code that declares it: group -> name -> declaration.
 
 Groups: ``training``; ``schedule.<schedule>``; ``evaluation.<view>`` and ``data.<view>``; ``net.<net>``;
-``method.<method>``; ``fit.<classifier>``; ``bench.<bench>``. Modules are parsed, not imported: Snakemake reads the
-vocabulary whenever it parses the Snakefile, and importing a method loads torch.
+``method.<method>``; ``classifier.<classifier>``; ``bench.<bench>``. Modules are parsed, not imported: Snakemake reads
+the vocabulary whenever it parses the Snakefile, and importing a method loads torch.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read(source: Path) -> Groups:
             if reader.defines(f"{package}.{name}", entry):  # the others are shared code
                 groups[f"{kind}.{name}"] = reader.value(f"{package}.{name}", NAME) or {}
     for name, declared in (reader.value("training.classifiers", NAME) or {}).items():
-        groups[f"fit.{name}"] = declared
+        groups[f"classifier.{name}"] = declared
     studies = sorted(path.name for path in (source / PACKAGE / "studies").glob("*/"))
     for folder in ("training", *(f"studies.{study}" for study in studies)):
         for bench in reader.modules(folder, "bench_*.py"):

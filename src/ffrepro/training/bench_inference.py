@@ -37,7 +37,8 @@ SETTINGS = {
 LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"
-MAIN = {"one_pass": ONE_PASS, "multi_pass": "multi-pass"}  # schemes by the names of ``methods.base.Method.observe``
+# Schemes by the names of ``methods.base.Method.observe``; the paper's word for the sum of goodness is multi-pass.
+MAIN = {"one_pass": ONE_PASS, "multi_pass": "multi-pass", "goodness": "multi-pass"}
 
 
 def run(plan: dict, place: parts.Place) -> dict:
@@ -140,7 +141,7 @@ def _schemes(observed: dict) -> dict[str, str]:
         main = "one_pass" if name.startswith("one_pass_") else "multi_pass"
         layers = re.sub(r"_|(?<=[a-z])(?=\d)", " ", name.removeprefix("one_pass_"))
         others[f"{MAIN[main]}, {layers}"] = name
-    return {scheme: name for name, scheme in MAIN.items()} | others
+    return {scheme: name for name, scheme in MAIN.items() if name in found} | others
 
 
 def _halving(scores_BLC: torch.Tensor) -> float:

@@ -26,7 +26,7 @@ def observe(method, task: Task, split: str) -> Arrays:
 
 
 def watched(task: Task, metrics: dict[str, float]) -> float:
-    """The metric that the task goes by, as a number that is better the lower it is.
+    """The task's watched metric, negated where higher is better: lower is always better.
 
     Raises:
         FfreproError: the task does not measure what it watches, or gives it no direction.

@@ -25,7 +25,7 @@ def use(profile: dict, threads: int, *, mixed: bool = False) -> tuple[str, torch
         raise FfreproError(
             f"only training runs can be of precision {MIXED}",
             where="the run's hardware profile",
-            fix="choose a profile of precision float32 for fits and benches",
+            fix="choose a profile of precision float32 for baselines and benches",
         )
     torch.set_num_threads(threads)
     keep_freed_memory()

@@ -20,7 +20,7 @@ _WORD = re.compile(r"[a-z0-9_]+")
 _FIX = "make the plan files again: ffrepro plan --write"
 _TEXTS = ("run", "kind", "paper", "experiment", "variant", "scale", "hardware", "dataset", "source", "code")
 _SHARED = ("schema", *_TEXTS, "seed", "profile", "protocol", "data", "origin", "tags")
-_PARTS = {"train": ("net", "method", "training"), "fit": ("fit",), "bench": ("bench", "variants")}
+_PARTS = {"train": ("net", "method", "training"), "sklearn_baseline": ("classifier",), "bench": ("bench", "variants")}
 _PROFILE = {
     "device": choice("where tensors live", "cpu", "cuda", "mps"),
     "precision": choice("of training", "float32", "bfloat16_mixed"),
@@ -65,8 +65,9 @@ def check(plan: Any, where: object) -> dict:
     _part("data", plan["data"], _view(plan["data"], where).SETTINGS, where)
     if kind == "train":
         _check_training(plan, where)
-    elif kind == "fit":
-        _part("fit", plan["fit"], _named(classifiers.SETTINGS, "fit", plan["fit"], where), where)
+    elif kind == "sklearn_baseline":
+        declared = _named(classifiers.SETTINGS, "classifier", plan["classifier"], where)
+        _part("classifier", plan["classifier"], declared, where)
     else:
         _check_bench(plan, where)
     return plan

@@ -1,4 +1,4 @@
-"""The one trainer: phases, epochs, validation, early stop and best weights of a method on a task.
+"""Trainer of a method on a task: phases, epochs, validation, early stopping and best weights.
 
 It needs no plan and no record: ``training.loop`` gives it those of a run, and a caller of the library none.
 """
@@ -69,7 +69,7 @@ class Trainer:
         return sum(map(self.epochs_of, range(len(self.phases))))
 
     def train(self, on_epoch: Callable[[dict], None] = lambda line: None) -> dict:
-        """All phases to their ends; ``best_weights`` are then those to use.
+        """Run all phases to their ends; ``best_weights`` then holds the selected weights.
 
         Args:
             on_epoch: called after each epoch with its line of metrics (docs/ARCHITECTURE.md, metrics.jsonl).
@@ -103,7 +103,7 @@ class Trainer:
             self._begin_phase()
 
     def run_epoch(self, phase: str) -> dict:
-        """One epoch, its validation, and what follows from them; the epoch's line of metrics."""
+        """Run one epoch with validation, schedules and early stopping; return its line of metrics."""
         rates = self.method.rates()
         self.method.begin_epoch(self.phase_epoch)
         begin = time.perf_counter()
@@ -138,7 +138,7 @@ class Trainer:
         return evaluate.observe(self.method, self.task, split)
 
     def judged(self, split: str, metrics: dict[str, float]) -> dict[str, float]:
-        """Of a split's metrics the loss and the watched one, which have to be finite."""
+        """The loss and the watched metric of a split, which have to be finite."""
         return {f"{split}/{name}": metrics[name] for name in ("loss", self.task.watch[0]) if name in metrics}
 
     def refuse_nan(self, values: dict[str, float]) -> None:
@@ -146,7 +146,7 @@ class Trainer:
         evaluate.refuse_nan(values, where=self.name, epoch=self.epoch, lr=self.method.rates()["lr"])
 
     def state_dict(self) -> dict:
-        """Everything that a resume needs."""
+        """State that a resume needs."""
         return {
             "method": self.method.state_dict(),
             "best_weights": self.best_weights,
@@ -159,7 +159,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from ``state_dict``."""
+        """Restore a state from ``state_dict``."""
         self.epoch, self.ended = state["epoch"], list(state["ended"])
         self._begin_phase()
         self.method.load_state_dict(state["method"])  # the optimizers' learning rates among it

@@ -28,7 +28,11 @@ def plan(world, family, dataset, variant, seed, scale="lite", negatives="release
     if variant.startswith(CLASSIFIERS):
         for key in ("net", "method", "training"):
             del made[key]
-        made |= {"kind": "fit", "protocol": {"treatment": "matched"}, "fit": {"name": variant.partition("_")[0]}}
+        made |= {
+            "kind": "sklearn_baseline",
+            "protocol": {"treatment": "matched"},
+            "classifier": {"name": variant.partition("_")[0]},
+        }
     world.plans.append(made)
     return made
 

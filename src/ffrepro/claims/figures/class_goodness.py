@@ -1,4 +1,4 @@
-"""Whose goodness answers to which class: a picture for each experiment and data set, a row of panels for each net.
+"""Goodness of each class by true class: a picture for each experiment and data set, a row of panels for each net.
 
 A panel is a layer. Its rows are true classes, its columns the classes that the goodness speaks for: groups of channels,
 or labels put into the image (``core.classification.goodness_by_class``). Each row is divided by its mean, since layers,

@@ -18,7 +18,11 @@ from ffrepro.claims.records import Evidence, Record
 from ffrepro.core import statistics as st
 
 _PERCENT = 100
-_SHOWN = {"multi_pass": (PALETTE[0], "-"), "one_pass": (PALETTE[1], ":")}  # in learning curves: the paper's schemes
+_SHOWN = {  # in learning curves: the paper's schemes
+    "multi_pass": (PALETTE[0], "-"),
+    "goodness": (PALETTE[0], "-"),
+    "one_pass": (PALETTE[1], ":"),
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def _error_curves(scene: Scene, spec: dict, group: Group) -> Drawn:
     rows = []
     for ax, (variant, evidence) in zip(axes[0], group.found.items(), strict=True):
         ax.set(title=plain(scene.label(variant)), xlabel="epoch")
-        for scheme, (colour, style) in _SHOWN.items():
+        found = schemes(evidence.records[0])
+        for scheme, (colour, style) in ((name, look) for name, look in _SHOWN.items() if name in found):
             label = scheme.replace("_", "-")
             _errors(ax, evidence, f"error_{scheme}", colour, style, label)
             rows.append([scene.label(variant), label, *_final(evidence, f"error_{scheme}")])
@@ -160,7 +165,8 @@ def _error_by_scheme(scene: Scene, spec: dict, group: Group) -> Drawn:
     figure.legend(loc="outside right upper")
     text = (
         "Bars: mean ± std over runs; diamonds: the paper. last1, last3 and all: goodness of the last, the last three "
-        "and all layers; from_second: of all but the first; multi_pass: as in the paper."
+        "and all layers; from_second: of all but the first; multi_pass, or goodness of channel groups: as in the "
+        "paper."
     )
     table = Table(["Net", "Inference", "Test error", "Paper"], rows, frozenset({2, 3}))
     return group.drawn(scene, spec, figure, text, [table])

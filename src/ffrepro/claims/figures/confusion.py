@@ -13,7 +13,7 @@ from ffrepro.claims.records import Evidence
 
 
 def draw(scene: Scene, spec: dict) -> list[Drawn]:
-    """Predictions under the spec's ``inference``, all runs together."""
+    """Predictions under the first of the spec's ``inference`` schemes that a net has, all runs together."""
     return [_draw(scene, spec, group) for group in groups(scene)]
 
 
@@ -34,17 +34,18 @@ def worst(counts_JJ: np.ndarray) -> tuple[int, int] | None:
 def _draw(scene: Scene, spec: dict, group: Group) -> Drawn:
     figure, axes = canvas(3.3 * len(group.found) + 0.6, 3.4, 1, len(group.found))
     rows: list[list[str]] = []
+    shown = " or ".join(spec["inference"])
     for ax, (variant, evidence) in zip(axes[0], group.found.items(), strict=True):
         ax.set_title(plain(scene.label(variant)))
-        counts = _counts(evidence, spec["inference"])
+        counts = next((c for scheme in spec["inference"] if (c := _counts(evidence, scheme)) is not None), None)
         if counts is None:
-            say(ax, f"no predictions of {spec['inference']}")
+            say(ax, f"no predictions of {shown}")
             continue
         names = spec.get("classes", {}).get(group.dataset) or [str(c) for c in range(len(counts))]
         _panel(ax, counts, names)
         rows += _rows(scene.label(variant), counts, names)
     text = (
-        f"Share of each true class (row, in percent) that was taken for each class (column), {spec['inference']} "
+        f"Share of each true class (row, in percent) that was taken for each class (column), {shown} "
         "inference, all runs together."
     )
     table = Table(["Net", "Class", "Images", "Error", "Most often taken for"], rows, frozenset({2, 3}))

@@ -1,4 +1,4 @@
-"""What all figures share: the scene they draw, a canvas, colours, and PNG bytes that depend on nothing else."""
+"""Common parts of figures: the scene, a canvas, colours, and reproducible PNG bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs without epochs: a classifier fitted at once on a view's table of features, and its record.
+"""Fit a scikit-learn classifier on a view's table of features and leave its record: a run without epochs.
 
 The same samples, labels and splits as the nets of the same seed see. The validation part takes no part in the fit:
 nothing is selected.
@@ -23,28 +23,28 @@ def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
     """Fit, test, and leave the record.
 
     Args:
-        plan: content of a plan file of kind ``fit``.
+        plan: content of a plan file of kind ``sklearn_baseline``.
         force: run again even if a finished record of this plan is there.
 
     Returns:
         The content of result.json.
     """
     record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _fit(plan, place, record), again=force)
+    return record.once(lambda: _run(plan, place, record), again=force)
 
 
-def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
+def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     device, _ = machine.use(plan["profile"], place.threads)
     started = facts.now()
     data = parts.load_data(plan, place.prepared)
     table = datasets.view(plan["data"]["name"]).Table(data, plan["data"], parts.split_seed(plan))
     begin = time.perf_counter()
-    seed = seeds.derive("fit", plan["dataset"], plan["seed"]) % 2**32  # what scikit-learn takes
-    others = {name: table.features[name] for name in _SPLITS}
-    logit = classifiers.logits(plan["fit"], table.features["train"], table.label["train"], others, seed, place.threads)
-    metrics = {
-        f"{name}/{key}": value for name in _SPLITS for key, value in measure(logit[name], table.label[name]).items()
-    }
+    # Below 2^32 for scikit-learn; the label "fit" is part of what committed records were made with.
+    seed = seeds.derive("fit", plan["dataset"], plan["seed"]) % 2**32
+    x, label = table.features, table.label
+    others = {name: x[name] for name in _SPLITS}
+    logit = classifiers.logits(plan["classifier"], x["train"], label["train"], others, seed, place.threads)
+    metrics = {f"{name}/{key}": value for name in _SPLITS for key, value in measure(logit[name], label[name]).items()}
     result = {
         "schema": 1,
         "run": plan["run"],
@@ -53,7 +53,7 @@ def _fit(plan: dict, place: parts.Place, record: Record) -> dict:
         "time": {"train_s": time.perf_counter() - begin, "evaluate_s": 0.0},
         "memory": memory.of_process("cpu"),
     }
-    arrays = {"test_logit": logit["test"], "test_label": table.label["test"], "test_index": table.index["test"]}
+    arrays = {"test_logit": logit["test"], "test_label": label["test"], "test_index": table.index["test"]}
     about = facts.about(plan, record, data, place, device, started)
     about["data"]["counts"] = table.counts()
     record.finish(about, result, arrays)

@@ -1,4 +1,4 @@
-"""``ffrepro fit``: one baseline classifier, from its plan file."""
+"""``ffrepro baseline``: one baseline classifier, from its plan file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from ffrepro.cli.train import add_folders
 
     parser = subparsers.add_parser(
-        "fit",
+        "baseline",
         help="fit one baseline classifier of the plan",
         description="Fit a classifier on kinematic features, test it, and leave its record under runs/. A finished run "
         "is not repeated.",
-        epilog="example:\n  ffrepro fit plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json",
+        epilog="example:\n  ffrepro baseline plan/SCALE/HARDWARE/EXPERIMENT/VARIANT/seed0.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("plan", type=Path, help="plan file (`ffrepro plan --write` makes them)")
@@ -31,10 +31,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit and print one line."""
     from ffrepro.cli.train import figures, read_plan
-    from ffrepro.training import fit, parts
+    from ffrepro.training import parts, sklearn_baseline
 
-    plan = read_plan(args.plan, "fit")
+    plan = read_plan(args.plan, "sklearn_baseline")
     place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
-    result = fit.run(plan, place, force=args.force)
+    result = sklearn_baseline.run(plan, place, force=args.force)
     print(f"{plan['run']}: {figures(result)}, {result['time']['train_s']:.1f} s")
     return 0

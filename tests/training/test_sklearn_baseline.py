@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 from helpers.method_cases import BP
-from helpers.plans import MATCHED, make_fit_plan, make_plan
+from helpers.plans import MATCHED, make_baseline_plan, make_plan
 from sklearn.metrics import log_loss, roc_auc_score
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli import main
 from ffrepro.data import prepared, trajectory_set
-from ffrepro.training import classifiers, fit, loop, parts
+from ffrepro.training import classifiers, loop, parts, sklearn_baseline
 
 GBT = {"name": "gbt", "trees": 20, "learning_rate": 0.1, "leaves": 31, "leaf_samples": 5, "l2": 0.0}
 LOGREG = {"name": "logreg", "inverse_penalty": 1.0, "iterations": 1000}
@@ -20,8 +20,8 @@ LOGREG = {"name": "logreg", "inverse_penalty": 1.0, "iterations": 1000}
 
 @pytest.mark.parametrize("settings", [GBT, LOGREG], ids=lambda s: s["name"])
 def test_the_record_of_a_fit(place, settings):
-    plan = make_fit_plan(settings)
-    result = fit.run(plan, place)
+    plan = make_baseline_plan(settings)
+    result = sklearn_baseline.run(plan, place)
     at = place.runs / plan["run"]
     assert sorted(path.name for path in at.iterdir()) == ["arrays.npz", "result.json", "run.json"]
     run = json.loads((at / "run.json").read_text())
@@ -41,20 +41,20 @@ def test_the_record_of_a_fit(place, settings):
 
 
 def test_a_finished_fit_is_not_repeated_and_a_forced_one_gives_the_same_numbers(place):
-    plan = make_fit_plan(GBT)
-    first = fit.run(plan, place)
+    plan = make_baseline_plan(GBT)
+    first = sklearn_baseline.run(plan, place)
     stamp = (place.runs / plan["run"] / "result.json").stat().st_mtime_ns
-    assert fit.run(plan, place) == first
+    assert sklearn_baseline.run(plan, place) == first
     assert (place.runs / plan["run"] / "result.json").stat().st_mtime_ns == stamp
-    assert fit.run(plan, place, force=True)["metrics"] == first["metrics"]
+    assert sklearn_baseline.run(plan, place, force=True)["metrics"] == first["metrics"]
 
 
 def test_a_fit_and_a_net_of_one_seed_are_tested_on_the_same_samples(place):
     net = make_plan("backprop_rnn", BP, data=MATCHED, max_epochs=1)
     net["data"] = MATCHED
-    table = make_fit_plan(LOGREG)
+    table = make_baseline_plan(LOGREG)
     loop.run(net, place)
-    fit.run(table, place)
+    sklearn_baseline.run(table, place)
     arrays = [np.load(place.runs / plan["run"] / "arrays.npz") for plan in (net, table)]
     for name in ("test_index", "test_label"):
         np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
@@ -86,9 +86,10 @@ def test_logistic_regression_is_the_penalised_maximum_of_the_likelihood():
 
 
 def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
-    plan = make_fit_plan(LOGREG, negatives="close")
-    with pytest.raises(FfreproError, match="no negatives of dollar at level close") as caught:
-        fit.run(plan, place)
+    plan = make_baseline_plan(LOGREG, negatives="close")
+    with pytest.raises(FfreproError) as caught:
+        sklearn_baseline.run(plan, place)
+    assert caught.value.where == place.prepared / "standin/dollar_close.npz"
     assert "ffrepro negatives dollar --level close --source standin" in caught.value.fix
     made = tmp_path / "prepared"
     shutil.copytree(place.prepared, made)
@@ -96,7 +97,7 @@ def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
     data.x[data.offsets[128] :] *= 2.0  # other negatives
     data.manifest["fingerprint"] = prepared.fingerprint(trajectory_set.arrays_of(data))
     trajectory_set.save(data, made / "standin/dollar_close.npz")
-    fit.run(plan, parts.Place(tmp_path, tmp_path / "runs", made))
+    sklearn_baseline.run(plan, parts.Place(tmp_path, tmp_path / "runs", made))
     facts = json.loads((tmp_path / "runs" / plan["run"] / "run.json").read_text())["data"]
     assert (facts["dataset"], facts["set"]) == ("dollar", "dollar_close")
     assert facts["fingerprint"] == data.manifest["fingerprint"]
@@ -104,11 +105,11 @@ def test_negatives_made_here_are_read_from_a_set_of_their_own(place, tmp_path):
 
 def test_the_command_prints_a_line_and_refuses_plans_of_other_kinds(place, tmp_path, capsys):
     paths = {}
-    for name, plan in {"fit": make_fit_plan(LOGREG), "train": make_plan("backprop_rnn", BP)}.items():
+    for name, plan in {"sklearn_baseline": make_baseline_plan(LOGREG), "train": make_plan("backprop_rnn", BP)}.items():
         paths[name] = tmp_path / f"{name}.json"
         paths[name].write_text(json.dumps(plan))
     options = ["--runs", str(place.runs), "--prepared", str(place.prepared)]
-    assert main.main(["fit", str(paths["fit"]), *options]) == 0
+    assert main.main(["baseline", str(paths["sklearn_baseline"]), *options]) == 0
     assert capsys.readouterr().out.startswith("smoke/cpu/test_dollar_matched/logreg/seed0: test accuracy 0.")
-    assert main.main(["fit", str(paths["train"]), *options]) == 1
+    assert main.main(["baseline", str(paths["train"]), *options]) == 1
     assert "use `ffrepro train`" in capsys.readouterr().err
