@@ -30,7 +30,7 @@ class Nets:
         plan = {"kind": "train", "seed": seed, "hardware": "cpu", "experiment": "light_cifar10_as_published"}
         about = {"plan": plan, "data": {"source": "upstream"}}
         result = {"epochs": 60, "max_epochs": 60, "stopped_by": "max_epochs"}
-        self.runs.setdefault(variant, []).append(Record(folder, about, result, False, False))
+        self.runs.setdefault(variant, []).append(Record(folder, about, result, False))
 
     def at_scale(self, experiment, variant, scale):
         """As of ``claims.records.Store``."""

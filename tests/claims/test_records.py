@@ -101,7 +101,7 @@ def test_only_another_version_of_the_method_is_marked_not_other_code(world, monk
 def test_versions_of_a_bench_and_of_a_fit():
     bench = {"kind": "bench", "variants": {name: {"method": {"name": name}} for name in ("uff", "ff")}}
     assert method_versions.of_plan(bench) == {"ff": methods.version("ff"), "uff": methods.version("uff")}
-    assert method_versions.of_plan({"kind": "sklearn_baseline", "sklearn_baseline": {"name": "gbt"}}) == {
+    assert method_versions.of_plan({"kind": "sklearn_baseline", "classifier": {"name": "gbt"}}) == {
         "gbt": classifiers.VERSION
     }
     assert methods.version("gone") == 1

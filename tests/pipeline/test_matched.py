@@ -90,7 +90,6 @@ def test_the_plan_of_a_fit(matched):
     }
     assert CodeDigest(matched / "src").roots(plan) == [
         "ffrepro.data.matched_task",
-        "ffrepro.data.mcyt",
         "ffrepro.training.sklearn_baseline",
     ]
 

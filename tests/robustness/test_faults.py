@@ -63,8 +63,8 @@ def run(*argv):
 
 
 def trained(folder):
-    for kind in ("train", "sklearn_baseline"):
-        assert run(kind, f"{kind}.json")(folder) == 0
+    for command, kind in (("train", "train"), ("baseline", "sklearn_baseline")):
+        assert run(command, f"{kind}.json")(folder) == 0
 
 
 def packed(folder):

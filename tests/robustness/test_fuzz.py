@@ -26,7 +26,7 @@ from ffrepro.cli.main import main
 from ffrepro.data import trajectory_set
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.data.fetch import fetch
-from ffrepro.pipeline import archive, hardware
+from ffrepro.pipeline import archive, hardware, probes
 from ffrepro.pipeline.workspace import open_workspace
 
 TIMES = 20 if os.environ.get("FFREPRO_CAMPAIGN") == "long" else 1
@@ -94,6 +94,7 @@ def project(made, tmp_path, monkeypatch):
     for name in ("metrics.jsonl", "arrays.npz"):
         shutil.copy(real / name, tmp_path / "runs" / RUN)
     files.write_json(tmp_path / "plan" / f"{RUN}.json", plan)
+    probes.add(tmp_path, "Test CPU", probes.Probe(plan, result))
     return tmp_path
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ffrepro.base import studies
+from ffrepro.base.settings import Declaration
 from ffrepro.pipeline import params
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,8 @@ def vocabulary():
             waiting += entry.values()
         elif isinstance(entry, list):
             waiting += entry
+        elif isinstance(entry, Declaration):
+            waiting += [*entry.options, *([entry.item] if entry.item else [])]
         elif isinstance(entry, str):
             words.add(entry)
     return words

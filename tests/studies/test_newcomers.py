@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from ffrepro import methods
 from ffrepro.base import extensions
 from ffrepro.cli.main import main
 from ffrepro.pipeline import params
@@ -104,6 +105,7 @@ def test_a_new_method_is_one_file_and_one_entry(copy, prepared, monkeypatch):
     (copy / "mine/methods").mkdir(parents=True)
     (copy / "mine/methods/ff_mine.py").write_text(CODE)
     monkeypatch.setenv(extensions.VARIABLE, "")
+    monkeypatch.setattr(methods, "__path__", list(methods.__path__))  # as before, for the tests that follow
     extensions.add(copy / "mine")
     new = add(copy, FIRST, METHOD)
     assert new["smoke"] and all(plan["method"] == {"name": "ff_mine", "theta": 3.0} for plan in new["smoke"].values())

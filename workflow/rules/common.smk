@@ -36,7 +36,11 @@ PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
 
 # Experiments whose runs are fitted, not trained: their records have the same names.
 FITTED = sorted(
-    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "sklearn_baseline"}
+    {
+        plan["experiment"]
+        for plan in PLANS.values()
+        if plan["kind"] == "sklearn_baseline"
+    }
 )
 IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 

@@ -18,7 +18,7 @@ BEFORE = 1  # of records made before they said it
 def of_plan(plan: dict[str, Any]) -> dict[str, int]:
     """Name -> today's version of every method (of a fit: of its classifier) that a plan names."""
     if plan["kind"] == "sklearn_baseline":
-        return {plan["sklearn_baseline"]["name"]: classifiers.VERSION}
+        return {plan["classifier"]["name"]: classifiers.VERSION}
     return {name: methods.version(name) for name in methods_of(plan)}
 
 
