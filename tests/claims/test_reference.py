@@ -33,7 +33,7 @@ def test_every_committed_record_serves_the_report(project_root):
         plans += open_workspace(project_root, scale).plans
     store = Store(project_root, plans)
     assert store.left_out == []
-    served = {run for plan in plans for run in (plan["run"], *words.older_runs(plan)) if plan["run"] in store.records}
+    served = {name for run, record in store.records.items() for name in (run, *words.older_runs(record.plan))}
     assert set(reference.index(project_root)) <= served
 
 

@@ -217,7 +217,7 @@ def test_sync_refuses_while_files_are_out_of_date(ffrepro):
 @pytest.fixture
 def fast_doctor(monkeypatch):
     """Leave out what starts other interpreters."""
-    monkeypatch.setattr(startup.engines, "run", lambda *arguments: "")
+    monkeypatch.setattr(startup.engines, "run", lambda *arguments, **options: "")
     monkeypatch.setattr(doctor, "_python", lambda code: None if "torchvision" in code else "2.13.0 False False")
 
 

@@ -7,7 +7,7 @@ import argparse
 _EPILOG = """\
 example:
   ffrepro audit                          the papers of this project
-  ffrepro audit chikhachev2025_rnn       one of them
+  ffrepro audit PAPER                    one of them
   ffrepro audit my_paper.yaml            your own: docs/AUDIT.md says how to write the file
 
 It recomputes p-values, percentages, totals and parameter counts from what is printed, with the intervals that rounding
