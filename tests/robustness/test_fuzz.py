@@ -17,15 +17,18 @@ import pytest
 from helpers import mutations, small_project
 from helpers.movements import make_set, recording
 
-from ffrepro.base import files, yamlfile
+from ffrepro.base import files, studies, yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import substance
-from ffrepro.claims import export, expressions, sections
+from ffrepro.claims import export, expressions, load, reference, sections
+from ffrepro.claims.audit import form
 from ffrepro.claims.records import Store
 from ffrepro.cli.main import main
 from ffrepro.data import trajectory_set
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.data.fetch import fetch
+from ffrepro.data.negatives import planning, plans
+from ffrepro.kinematics.extraction import Settings
 from ffrepro.pipeline import archive, hardware, probes
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -367,7 +370,6 @@ def test_hostile_prepared_sets(tmp_path, monkeypatch, tally, name):
         tally.run(what, "kinematics", "show", "dollar/absent", "--source", "standin")
 
 
-@pytest.mark.xfail(strict=False, reason="data/mirror.py reads its lists by itself", raises=AssertionError)
 @pytest.mark.parametrize("name", ["SHA256SUMS", "PROVENANCE.json"])
 def test_hostile_mirrors(tmp_path, monkeypatch, tally, name):
     """Whatever a mirror's lists are: no archive of other content than they state gets its name."""
@@ -387,8 +389,69 @@ def test_hostile_mirrors(tmp_path, monkeypatch, tally, name):
         assert there.is_file() == (code == 0), what
         assert code or files.sha256_file(there) == files.sha256_file(made), what
         shutil.rmtree(tmp_path / "data", ignore_errors=True)
-    unforeseen, tally.unforeseen = tally.unforeseen, []
-    assert unforeseen == []
+
+
+@pytest.mark.parametrize("name", ["claims.yaml", "study.yaml", "audit.yaml", "docs.yaml"])
+def test_hostile_files_of_a_study(tmp_path, monkeypatch, name):
+    """Each is refused by name, or read."""
+    paper = studies.having("audit.yaml")[0]
+    shutil.copytree(studies.FOLDER / paper, tmp_path / paper)
+    monkeypatch.setattr(studies, "FOLDER", tmp_path)
+    path, counts = tmp_path / paper / name, Counter()
+    for what, data in list(versions(path, 15, 6)):
+        path.write_bytes(data)
+        try:
+            if name == "audit.yaml":
+                form.load(path)
+            elif name == "docs.yaml":
+                yamlfile.load(path)
+            else:
+                load.load(ROOT, paper)
+            counts["read"] += 1
+        except FfreproError as error:
+            assert error.what and error.where is not None, what
+            counts["refused"] += 1
+    print(dict(counts), end=" ")
+    assert counts["refused"] > 5
+
+
+@pytest.mark.parametrize("name", ["t10k-labels-idx1-ubyte.gz", "t10k-labels-idx1-ubyte.gz.json"])
+def test_prepare_with_hostile_raw_files(tmp_path, monkeypatch, tally, name):
+    monkeypatch.chdir(tmp_path)
+    for part in ("mnist_train_images", "mnist_train_labels", "mnist_test_images", "mnist_test_labels"):
+        fetch(part, "standin", tmp_path / "data/raw", say=lambda line: None)
+    path = tmp_path / "data/raw/standin" / name
+    for what, data in list(versions(path, 16, 4)):
+        path.write_bytes(data)
+        code = tally.run(what, "prepare", "mnist", "--source", "standin")
+        assert code == 1 or name.endswith("json"), what
+
+
+@pytest.mark.parametrize("name", ["dollar.npz", "dollar.json"])
+def test_negatives_of_hostile_stroke_plans(tmp_path, monkeypatch, tally, name):
+    monkeypatch.chdir(tmp_path)
+    data = make_set([recording(1), recording(2)], [0, 1])
+    trajectory_set.save(data, tmp_path / "data/prepared/standin/dollar.npz")
+    plans.save(planning.extract_set(data, Settings(), 1), tmp_path / "data/plans/standin/dollar.npz")
+    path = tmp_path / "data/plans/standin" / name
+    for what, content in list(versions(path, 17, 4)):
+        path.write_bytes(content)
+        tally.run(what, "negatives", "dollar", "--level", "close", "--source", "standin")
+
+
+def test_hostile_index_of_the_evidence(tmp_path):
+    path, counts = tmp_path / "reports/reference/index.json", Counter()
+    path.parent.mkdir(parents=True)
+    for what, data in versions(EVIDENCE / "index.json", 18, 6, shape=True):
+        path.write_bytes(data)
+        try:
+            assert all(isinstance(entry, dict) for entry in reference.index(tmp_path).values()), what
+            counts["read"] += 1
+        except FfreproError as error:
+            assert str(path) in str(error.where), what
+            counts["refused"] += 1
+    print(dict(counts), end=" ")
+    assert counts["refused"] > 10
 
 
 def _no_upstream(*arguments):
