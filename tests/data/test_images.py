@@ -102,7 +102,8 @@ def unpack(path, folder):
     import tarfile
 
     with tarfile.open(path) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.2 has no filters yet
+        tar.extractall(folder)
 
 
 LABELS = np.arange(30, dtype=np.uint8) % 10

@@ -1,6 +1,7 @@
 """The committed files themselves: params.yaml, plan files, dvc.yaml, pins."""
 
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -104,6 +105,13 @@ def test_documented_commands_name_targets_before_config():
         assert [word for word in taken if "=" not in word] == [], " ".join(words)
 
 
+def make(*arguments, cwd, check=False):
+    """Run make as a user does, though these tests are run by make themselves: it passes its own options down."""
+    passed_down = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
+    environment = {name: value for name, value in os.environ.items() if name not in passed_down}
+    return subprocess.run(["make", *arguments], cwd=cwd, env=environment, check=check, capture_output=True, text=True)
+
+
 def test_a_half_made_environment_is_made_again(tmp_path):
     """Without Debian's python3-venv the first call leaves .venv with an interpreter and no pip."""
     for name in ("Makefile", "requirements.txt", "requirements.lock.txt", "pyproject.toml"):
@@ -115,7 +123,7 @@ def test_a_half_made_environment_is_made_again(tmp_path):
     whole.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$2" != venv ] || cp "$0" "$3/bin/python"\n')
     broken.chmod(0o755)
     whole.chmod(0o755)
-    subprocess.run(["make", "setup", f"PYTHON={whole}"], cwd=tmp_path, check=True, capture_output=True)
+    make("setup", f"PYTHON={whole}", cwd=tmp_path, check=True)
     calls = log.read_text().splitlines()
     assert "-m venv .venv" in calls
     assert "-m pip install --no-deps --editable ." in calls[calls.index("-m venv .venv") :]
@@ -127,11 +135,10 @@ def test_set_up_says_its_steps_and_what_pip_said_only_where_it_failed(tmp_path):
         shutil.copy(ROOT / name, tmp_path)
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    setup = ["make", "setup", "PYTHON=true"]
     for pip, code in (("exit 0", 0), ('case "$*" in *torchvision*) exit 7;; esac', 2)):
         python.write_text(f'#!/bin/sh\n[ "$3" != --version ] || exit 0\necho "pip: $*"\n{pip}\n')
         python.chmod(0o755)
-        done = subprocess.run(setup, cwd=tmp_path, capture_output=True, text=True)
+        done = make("setup", "PYTHON=true", cwd=tmp_path)
         assert done.returncode == code
         lines = done.stdout.splitlines()
         steps = [line for line in lines if re.match(r"set-up: \d of 4", line)]
@@ -152,6 +159,6 @@ def test_make_prints_the_path_of_a_report_that_is_there(tmp_path, project_root, 
     if there:
         report.parent.mkdir(parents=True)
         report.touch()
-    makefile = ["make", "-f", project_root / "Makefile", "-o", "setup", "BIN=bin", "SCALE=smoke", "ARGS=-n"]
-    done = subprocess.run([*makefile, "reproduce"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    options = ("-f", project_root / "Makefile", "-o", "setup", "BIN=bin", "SCALE=smoke", "ARGS=-n")
+    done = make(*options, "reproduce", cwd=tmp_path, check=True)
     assert done.stdout.splitlines() == ["-m ffrepro report --scale smoke --headline"] * there
