@@ -8,6 +8,7 @@ from typing import Any
 from ffrepro.base import words
 from ffrepro.base.files import sha256_json
 
+SOURCES = ("upstream", "standin")  # of data: real, or made by the project
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 
 _NOTES = ("origin", "tags")  # where settings come from, and which tables show the run

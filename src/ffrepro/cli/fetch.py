@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ffrepro.base.plans import SOURCES
 from ffrepro.data import archive_record, archives
-from ffrepro.data.fetch import MIRROR_VARIABLE, SOURCES, fetch
+from ffrepro.data.fetch import MIRROR_VARIABLE, fetch
 
 _EPILOG = f"""\
 example:

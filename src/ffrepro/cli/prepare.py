@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from ffrepro import data
+from ffrepro.base.plans import SOURCES
 from ffrepro.data import archives
 from ffrepro.data.alone import alone
-from ffrepro.data.fetch import SOURCES, to_stderr
+from ffrepro.data.fetch import to_stderr
 
 _EPILOG = """\
 example:

@@ -8,6 +8,7 @@ found by its file name. What the sets of one family share (``ffrepro.data.trajec
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,13 @@ __path__ = search_path("data", __path__)
 
 def names() -> list[str]:
     """Sorted names of the available data sets. Reads sources instead of importing them, which keeps a listing cheap."""
-    files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
+    return list(_defining_a_set(tuple(__path__)))
+
+
+@cache
+def _defining_a_set(folders: tuple[str, ...]) -> list[str]:
+    """Remembered: a check of many plans asks often, and an extension is another folder."""
+    files = (file for folder in folders for file in Path(folder).glob("*.py"))
     return sorted(file.stem for file in files if re.search(r"^SPEC\b", file.read_text(encoding="utf-8"), re.MULTILINE))
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from ffrepro.base import files, names
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.plans import SOURCES
 from ffrepro.data import archive_record, archives, checksums, unpack
 from ffrepro.data.alone import alone
 from ffrepro.data.archives import Archive
 from ffrepro.data.download import Patience, discard, download
 from ffrepro.data.mirror import Mirror
 
-SOURCES = ("upstream", "standin")
 MIRROR_VARIABLE = "FFREPRO_MIRROR"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import ffrepro.data as package
 from ffrepro.base.names import unknown
 from ffrepro.base.plans import today
+from ffrepro.base.source import syntax_tree
 
 _SUFFIX = "_task"
 
@@ -48,7 +49,7 @@ def prepared_set(plan: dict[str, Any]) -> str:
 
 @cache
 def _prepared_set(file: Path, stamp: int) -> dict[str, str] | None:
-    for node in ast.parse(file.read_bytes(), filename=str(file)).body:
+    for node in syntax_tree(file).body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["PREPARED_SET"]:
             return ast.literal_eval(node.value)
     return None

@@ -20,6 +20,7 @@ from typing import Any
 from ffrepro.base import extensions
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
+from ffrepro.base.source import syntax_tree
 from ffrepro.pipeline import vocabulary
 
 PACKAGE = "ffrepro"
@@ -142,12 +143,7 @@ def _prefixes(dotted: str) -> list[str]:
 @cache
 def _parse(name: str, file: Path, stamp: int) -> _Module:
     """Read a module; remembered by its time stamp, since a report opens the project at every scale."""
-    try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
-    except SyntaxError as error:
-        raise FfreproError(
-            f"{file.name} does not parse: {error.msg}", where=f"{file}:{error.lineno}", fix="mend the file"
-        ) from None
+    tree = syntax_tree(file)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     imports: list[str] = []
     parts: list[str] = []

@@ -16,6 +16,7 @@ from typing import Any
 from ffrepro.base import extensions, settings
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import Declaration
+from ffrepro.base.source import syntax_tree
 
 PACKAGE = "ffrepro"
 NAME, EVALUATION = "SETTINGS", "EVALUATION_SETTINGS"
@@ -142,12 +143,7 @@ class _TopLevel:
 @cache
 def _top_level(file: Path, stamp: int) -> _TopLevel:
     """A module's top level; remembered by the file's time stamp."""
-    try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
-    except SyntaxError as error:
-        raise FfreproError(
-            f"{file.name} does not parse: {error.msg}", where=f"{file}:{error.lineno}", fix="mend the file"
-        ) from None
+    tree = syntax_tree(file)
     top = _TopLevel()
     for node in tree.body:
         match node:

@@ -10,12 +10,11 @@ from ffrepro import data as datasets
 from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
-from ffrepro.base.plans import RUN_NAME, today
+from ffrepro.base.plans import RUN_NAME, SOURCES, today
 from ffrepro.base.settings import Declaration, choice, complete, integer, number, or_none
 from ffrepro.core import schedules
 from ffrepro.training import benches, classifiers, loop
 
-SOURCES = ("upstream", "standin")
 _WORD = re.compile(r"[a-z0-9_]+")
 _FIX = "make the plan files again: ffrepro plan --write"
 _TEXTS = ("run", "kind", "paper", "experiment", "variant", "scale", "hardware", "dataset", "source", "code")
@@ -30,7 +29,7 @@ _NUMBERS = {"schema": integer("version", minimum=2, maximum=2), "seed": integer(
 
 
 def check(plan: Any, where: object) -> dict:
-    """The plan in today's words, if every part of it is what a run may be made from.
+    """Return the plan, migrated to the current schema and words, if every part of it is valid.
 
     Args:
         plan: what a plan file holds.
