@@ -6,6 +6,7 @@ from helpers.net_records import SCHEMES
 
 from ffrepro.claims import beside, report
 from ffrepro.claims.blocks import Heading, Table
+from ffrepro.claims.records import Store
 
 ABLATION = "ablation_head_cifar10_as_published"
 
@@ -38,7 +39,7 @@ def test_runs_without_a_claim_are_shown_with_the_heads_time_apart(nets):
     ]  # fmt: skip
     assert [len(row) for row in table.rows] == [len(table.header)] * 2
     assert [block.text for block in blocks(nets, Heading)] == ["Runs beside the paper's tables (scale paper)"]
-    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    page = report.build_report(Store(nets.root, nets.plans, ["cpu"]), "paper").read_text()
     assert "14 s (4 s)" in page
 
 
