@@ -183,7 +183,7 @@ HEADLINE = {"title": "a", "axis": "b", "metric": "test/accuracy", "complement": 
 def test_the_picture_shows_means_and_intervals_and_is_written_once(project):
     """FF-Std errs 18 percent, with a 95 % interval of 4.303 * 2 / sqrt(3) on either side; BPTT 10 without a spread."""
     project.define(headline=HEADLINE | {"rows": [{"label": "<MCYT>", "of": FF}]})
-    (panel,) = docs.Studies(project.root, project.world.plans).panels()
+    (panel,) = docs.Studies(Store(project.root, project.world.plans, local=False)).panels()
     ((label, ours, twin),) = panel.rows
     assert (label, ours.n, twin.n) == ("<MCYT>", 3, 3)
     assert (ours.mean, ours.high - ours.mean) == pytest.approx((18, 4.303 * 2 / math.sqrt(3)), abs=1e-3)
@@ -299,7 +299,7 @@ def test_the_pages_of_this_repository(project_root, monkeypatch, capsys):
     assert main.main(["docs"]) == 0
     printed = capsys.readouterr().out
     assert "out of date" not in printed, "run `ffrepro docs --write` and commit what it writes"
-    for paper, content in docs.Studies(project_root, []).definitions.items():
+    for paper, content in docs.Studies(Store(project_root, [], local=False)).definitions.items():
         for kind in ("table", "value"):
             for name in content.get(f"{kind}s", {}):
                 assert f": {kind} {paper}/{name}: up to date\n" in printed

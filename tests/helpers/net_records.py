@@ -43,7 +43,7 @@ class Nets:
         precision="float32",
     ):
         """Plan and record one run. ``errors``: inference scheme -> test error; "" is the run's only one."""
-        dataset = experiment.split("_")[1]
+        dataset = next(part for part in experiment.split("_") if part in self.claims.content["datasets"])
         epochs = epochs or EPOCHS[scale]
         bp = variant.endswith("_bp")
         plan = plan_head(PAPER, "train", experiment, variant, seed, scale, precision=precision) | {
