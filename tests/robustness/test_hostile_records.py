@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 EVIDENCE = ROOT / reference.FOLDER
 RUNS = {
     "net": "lite/cpu/rnn_dollar_corrected/ff_std/seed0",
-    "image": "lite/cpu/light_mnist_as_published/tiny_cwc/seed0",
+    "image": "lite/cpu/ablation_schedule_cifar10_as_published/tiny_cwc/seed0",
     "bench": "lite/cpu/bench_dollar_corrected/interleaved/seed0",
 }
 
@@ -143,7 +143,7 @@ TRAINED = {
     "no metrics": put("result", "metrics", {}),
     "a metric without a split": put("result", "metrics", "accuracy", 0.9),
     "a metric that is text": put("result", "metrics", "test/accuracy", "0.99"),
-    "a huge loss": put("result", "metrics", "test/loss_layer0", -1e308),
+    "a loss far below 0": put("result", "metrics", "test/loss_layer0", -1e308),
     "a best epoch beyond the last": put("result", "best_epoch", 10**6),
     "another best epoch": lambda files: files.result.update(best_epoch=1 + files.result["best_epoch"] % 2),
     "no epochs": put("result", "epochs", 0),

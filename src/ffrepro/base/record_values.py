@@ -164,6 +164,10 @@ def _check_epochs(plan: Mapping[str, Any], result: Mapping[str, Any], where: str
     epochs, limit = result["epochs"], result["max_epochs"]
     if not 1 <= result["best_epoch"] <= epochs <= limit:
         refuse(f"epoch {result['best_epoch']} was the best of {epochs}, of at most {limit}", where)
+    for name in ("max_epochs", "batch_size"):
+        value = plan["training"].get(name, 1)
+        if type(value) is not int or value < 1:
+            refuse(f"plan.training.{name} cannot be {str(value)[:40]!r}", where)
     early = "early_stop_epochs" in plan["training"]
     phases = result.get("phases", [{"name": "", "epochs": epochs, "max_epochs": limit} | result])
     form = {"name": str, "epochs": int, "max_epochs": int, "stopped_by": str}

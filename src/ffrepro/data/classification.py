@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
@@ -19,7 +20,7 @@ class Classification(Task):
 
     shown = ("accuracy",)
     final_splits: tuple[str, ...] = ("train", "val", "test")
-    ranges: Mapping[str, tuple[float, float]] = {"accuracy": (0, 1), "error": (0, 1), "layers": (1, float("inf"))}
+    ranges: Mapping[str, tuple[float, float]] = {"accuracy": (0, 1), "error": (0, 1), "loss": (0, inf), "layers": (1, inf)}
     kept_forms: Mapping[str, Form] = {
         "label": Form("i", "S", below="C", needed=True),
         "index": Form("i", "S", below=2**40, distinct=True, needed=True),
