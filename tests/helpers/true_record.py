@@ -37,6 +37,11 @@ def files_of(plan, accuracy=0.75, seconds=10.0):
         row = {"name": "FF-Std", "ms_median": 2.0, "ms_min": 1.0, "ms_max": 3.0, "peak_bytes": 10}
         row |= {"ratio_to_bp": 0.5, "ratio_low": 0.4, "ratio_high": 0.6, "peak_ratio_to_bp": 0.5}
         result |= {"config": {}, "rows": [row]}
+    elif plan["kind"] == "sklearn_baseline":
+        arrays = {f"test_{name}": value for name, value in _arrays(accuracy).items() if name != "loss"}
+        result |= {"metrics": {"test/accuracy": accuracy}, "time": {"train_s": seconds - 1, "evaluate_s": 1.0}}
+        result["memory"] = {"peak_bytes": 900 * 2**20, "how": "resident set"}
+        others["arrays.npz"] = _npz(arrays)
     else:
         lines, found, others = _trained(plan, accuracy, seconds - 1)
         result |= found
@@ -62,9 +67,13 @@ def _trained(plan, accuracy, seconds):
         "time": {"train_s": seconds, "epoch_s_median": seconds / 2, "epoch_s_mean": seconds / 2, "evaluate_s": 1.0},
         "memory": {"peak_bytes": 900 * 2**20, "how": "resident set"},
     }
+    return lines, result, {"arrays.npz": _npz({f"test_{name}": value for name, value in arrays.items()})}
+
+
+def _npz(arrays):
     file = io.BytesIO()
-    np.savez(file, **{f"test_{name}": value for name, value in arrays.items()})
-    return lines, result, {"arrays.npz": file.getvalue()}
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def _arrays(accuracy):

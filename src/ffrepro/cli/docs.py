@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
     root = Path.cwd()
     store = Store(root, all_plans(root, None, None)[1], local=False)
-    pages = docs.generate(store)
     bad = common.say_bad(store.bad)
+    pages = docs.generate(store)
     if args.write:
         written = docs.write(root, pages)
         print("\n".join(written) if written else f"{len(pages)} pages are up to date")

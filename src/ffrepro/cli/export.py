@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = ("done", "partial", "failed") if args.state else ("done",)
     found = {plan["run"]: status.of_run(workspace, plan) for plan in chosen}
     states = {run: one.state for run, one in found.items()}
+    bad = common.say_bad((run, one.detail) for run, one in found.items() if one.state == "bad")
     folders = {run: workspace.root / "runs" / run for run, state in states.items() if state in wanted}
     folders = {run: folder for run, folder in folders.items() if folder.is_dir()}
     if not folders:
@@ -58,4 +59,4 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.archive}: {len(packed)} records, {args.archive.stat().st_size / 1e6:.1f} MB")
     if stale:
         print(f"  left out: {stale} records of other settings or code than planned now")
-    return common.say_bad((run, one.detail) for run, one in found.items() if one.state == "bad")
+    return bad

@@ -20,7 +20,12 @@ class Classification(Task):
 
     shown = ("accuracy",)
     final_splits: tuple[str, ...] = ("train", "val", "test")
-    ranges: Mapping[str, tuple[float, float]] = {"accuracy": (0, 1), "error": (0, 1), "loss": (0, inf), "layers": (1, inf)}
+    ranges: Mapping[str, tuple[float, float]] = {
+        "accuracy": (0, 1),
+        "error": (0, 1),
+        "loss": (0, inf),
+        "layers": (1, inf),
+    }
     kept_forms: Mapping[str, Form] = {
         "label": Form("i", "S", below="C", needed=True),
         "index": Form("i", "S", below=2**40, distinct=True, needed=True),
