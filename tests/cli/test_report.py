@@ -85,7 +85,7 @@ def test_a_bad_record_is_left_out_by_name_and_the_rest_is_done(project, project_
     line, *others = printed.err.splitlines()
     assert line.startswith(f"left out: {RUN}: ") and "test/accuracy is 0.999" in line and "result.json" in line
     # Both end with an error of their own: nothing is left to export, a page wants runs that are not in this folder.
-    assert printed.out and not others or command[0] in ("docs", "export")
+    assert (printed.out and not others) or command[0] in ("docs", "export")
 
 
 @pytest.mark.parametrize("command", ["report", "trace"])

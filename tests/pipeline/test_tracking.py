@@ -74,7 +74,7 @@ def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store
     assert run.data.tags["mlflow.parentRunId"] == runs["smoke/cpu/rnn_mcyt_corrected"].info.run_id
     assert run.data.tags["ffrepro.tables"] == "table1 table2"
     assert run.data.tags["ffrepro.protocol"] == "corrected classify ensemble"
-    assert run.data.tags["ffrepro.commit"] == "abc" and run.data.tags["ffrepro.hardware"] == "cpu"
+    assert run.data.tags["ffrepro.commit"] == "abc0" * 10 and run.data.tags["ffrepro.hardware"] == "cpu"
     assert run.data.params["method.clip_norm"] == "1.0" and run.data.params["training.max_epochs"] == "2"
     assert run.data.metrics["test/accuracy"] == 0.75 and run.data.metrics["time.train_s"] == 9.0
     history = client().get_metric_history(run.info.run_id, "val/accuracy")
