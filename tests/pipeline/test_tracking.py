@@ -78,7 +78,7 @@ def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store
     assert run.data.params["method.clip_norm"] == "1.0" and run.data.params["training.max_epochs"] == "2"
     assert run.data.metrics["test/accuracy"] == 0.75 and run.data.metrics["time.train_s"] == 9.0
     history = client().get_metric_history(run.info.run_id, "val/accuracy")
-    assert [(entry.step, entry.value) for entry in history] == [(1, 0.6), (2, 0.7)]
+    assert [(entry.step, entry.value) for entry in history] == [(1, 0.6), (2, 0.7), (2, 0.7)]  # epochs, then the result
     bench = children(client(), "paper_a/smoke/bench")[BENCH]
     assert bench.data.metrics["FF-Std/ratio_to_bp"] == 0.5
     assert bench.data.params["variants.ff_std.method.theta"] == "7.0"
