@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.data import trajectories_task
 
 FINGERPRINT = "f00d" * 16
@@ -18,7 +18,7 @@ def files_of(plan, accuracy=0.75, seconds=10.0):
         "schema": 1,
         "run": plan["run"],
         "plan": plan,
-        "plan_sha256": substance(plan),
+        "plan_sha256": result_hash(plan),
         "data": {
             "dataset": plan["dataset"],
             "source": plan["source"],

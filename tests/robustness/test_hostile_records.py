@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ffrepro.base.errors import DataFileError
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.base.proofs import Proofs
 from ffrepro.claims import reference
 from ffrepro.pipeline import transfer
@@ -36,7 +36,7 @@ class Files:
         self.arrays = dict(np.load(EVIDENCE / run / "arrays.npz")) if "arrays.npz" in self.entry else {}
 
     def pack(self):
-        self.about["plan_sha256"] = substance(self.plan) if isinstance(self.plan, dict) else ""
+        self.about["plan_sha256"] = result_hash(self.plan) if isinstance(self.plan, dict) else ""
         self.about["plan"] = self.plan
         self.entry["run.json"] = json.dumps(self.about).encode()
         self.entry["result.json"] = json.dumps(self.result).encode()

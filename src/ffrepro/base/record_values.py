@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 from ffrepro.base.errors import DataFileError
-from ffrepro.base.plans import RUN_NAME, SOURCES, substance, today
+from ffrepro.base.plans import RUN_NAME, SOURCES, migrate, result_hash
 from ffrepro.base.records import LAST, METRICS
 
 FIX = "remove that record and run it again, or import it again from where it was made"
@@ -45,7 +45,7 @@ def check_about(about: Mapping[str, Any], run: str) -> None:
     parts = [str(plan[key]) for key in ("scale", "hardware", "experiment", "variant")]
     if not RUN_NAME.fullmatch(run) or run != "/".join([*parts, f"seed{plan['seed']}"]):
         refuse("plan.run is not made of the plan's scale, hardware, experiment, variant and seed", where)
-    if about["plan_sha256"] != substance(plan):
+    if about["plan_sha256"] != result_hash(plan):
         refuse("its plan was changed after the run", where)
     if plan["source"] not in SOURCES or data["source"] != plan["source"] or data["dataset"] != plan["dataset"]:
         refuse(f"data of {data['dataset']} ({data['source']}), a plan of {plan['dataset']} ({plan['source']})", where)
@@ -54,7 +54,7 @@ def check_about(about: Mapping[str, Any], run: str) -> None:
             refuse(f"{str(name)[:40]!r} names no data set", where)
     if data["fingerprint"] is not None and not _FINGERPRINT.fullmatch(data["fingerprint"]):
         refuse("data.fingerprint is no SHA-256", where)
-    if today(plan)["kind"] != "bench":
+    if migrate(plan)["kind"] != "bench":
         _check_counts(data.get("counts"), where)
     if about["git"]["commit"] is not None and not _COMMIT.fullmatch(about["git"]["commit"]):
         refuse("git.commit names no commit", where)

@@ -18,7 +18,7 @@ import numpy as np
 from ffrepro.base import words
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json_lines
-from ffrepro.base.plans import today
+from ffrepro.base.plans import migrate
 from ffrepro.base.proofs import Proofs
 from ffrepro.base.reading import parse_json
 from ffrepro.base.records import LAST
@@ -73,7 +73,7 @@ class Record:
 
     @property
     def other_version(self) -> str | None:
-        """``made by version 1 of ff_rnn, now 2``; None where today's methods give this record's numbers."""
+        """``made by version 1 of ff_rnn, now 2``; None where the current methods give this record's numbers."""
         changed = method_versions.changes(self.about)
         return method_versions.describe(changed) if changed else None
 
@@ -255,7 +255,7 @@ class Store:
             if not committed:  # ``reference.problems`` saw the others
                 record_check.check(entry, _name_of(folder), self._proofs)
             about, result = (parse_json(entry[name], folder / name) for name in ("run.json", LAST))
-            plan = today(about["plan"])
+            plan = migrate(about["plan"])
             if "metrics" in result:
                 result["metrics"] = words.translate_names(plan, result["metrics"])
             return Record(folder, about | {"plan": plan}, result, committed)
@@ -278,7 +278,7 @@ class Store:
 
 def differences(recorded: dict, planned: dict) -> list[str]:
     """The settings in which two plan files are different experiments, as ``training.max_epochs``."""
-    recorded, planned = today(recorded), today(planned)
+    recorded, planned = migrate(recorded), migrate(planned)
     found = []
     for key in dict.fromkeys([*recorded, *planned]):
         if key in _SAME_EXPERIMENT or recorded.get(key) == planned.get(key):

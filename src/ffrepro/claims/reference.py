@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.files import read_json, read_json_lines, sha256_bytes
-from ffrepro.base.plans import substance, today
+from ffrepro.base.plans import migrate, result_hash
 from ffrepro.base.proofs import Proofs
 from ffrepro.base.reading import parse_json
 from ffrepro.base.records import LAST, RECORD
@@ -56,7 +56,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
                 continue
             about, result = (parse_json(entry[name], f"{run}/{name}") for name in ("run.json", LAST) if name in entry)
             check_record(about, result, run)
-            plan = today(about["plan"])
+            plan = migrate(about["plan"])
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, plan, result)]
             if not found[run]:
                 record_check.check(entry, run, proofs)
@@ -85,9 +85,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
     reasons = []
     if {about["run"], plan["run"], result["run"]} != {run}:
         reasons.append("the record calls itself by another name")
-    if about["plan_sha256"] != substance(plan):
+    if about["plan_sha256"] != result_hash(plan):
         reasons.append("its plan was changed after the run")
-    missing = set(RECORD[today(plan)["kind"]]) - names
+    missing = set(RECORD[migrate(plan)["kind"]]) - names
     if missing:
         reasons.append(f"{', '.join(sorted(missing))} is missing")
     if data["source"] != "upstream" or plan["source"] != "upstream":

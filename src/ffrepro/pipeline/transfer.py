@@ -9,7 +9,7 @@ from pathlib import Path
 from ffrepro.base import files, records
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import Busy, locked
-from ffrepro.base.plans import protocol, substance, today
+from ffrepro.base.plans import migrate, protocol, result_hash
 from ffrepro.base.reading import parse_json
 from ffrepro.base.records import LAST, WEIGHTS
 from ffrepro.pipeline.archive import CHECKPOINT, FINAL, PARTIAL, Packed
@@ -84,7 +84,7 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
 
 def _planned(run: str, entry: dict[str, bytes], planned: dict[str, Plan]) -> Plan | None:
     """What is planned for a run, be it under the name that replaced the record's."""
-    made = today(parse_json(entry["run.json"], run)["plan"]) if LAST in entry else {"run": run}
+    made = migrate(parse_json(entry["run.json"], run)["plan"]) if LAST in entry else {"run": run}
     return planned.get(made["run"])
 
 
@@ -120,11 +120,11 @@ def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> st
         return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
     plan = parse_json(entry["run.json"], "run.json")["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
-        return f"made with other settings than planned here: {', '.join(differences(today(plan), planned))}"
+        return f"made with other settings than planned here: {', '.join(differences(migrate(plan), planned))}"
     there = (Record(folder).run or {}).get("plan")
     if not isinstance(there, dict) or not (folder / LAST).is_file() or _same(folder, entry):
         return None
-    if substance(there) != substance(plan):
+    if result_hash(there) != result_hash(plan):
         return f"the record here is of another plan: {', '.join(differences(there, plan))} differ"
     return "the record here is of the same plan but has other content"
 
@@ -172,8 +172,10 @@ def _note(taken: Taken, run: str, plan: Plan, planned: Plan | None) -> None:
     if planned is None:
         taken.notes[run] = "not planned here: no report shows it"
     elif protocol(planned) != protocol(plan):
-        taken.notes[run] = f"made with other settings than planned here: {', '.join(differences(today(plan), planned))}"
-    elif substance(planned) != substance(plan):
+        taken.notes[run] = (
+            f"made with other settings than planned here: {', '.join(differences(migrate(plan), planned))}"
+        )
+    elif result_hash(planned) != result_hash(plan):
         taken.notes[run] = "same settings, other code"
 
 

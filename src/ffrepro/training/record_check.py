@@ -14,7 +14,7 @@ from typing import Any
 
 from ffrepro.base import studies, words
 from ffrepro.base.errors import DataFileError, FfreproError
-from ffrepro.base.plans import today
+from ffrepro.base.plans import migrate
 from ffrepro.base.proofs import Proofs
 from ffrepro.base.reading import parse_json, parse_json_lines
 from ffrepro.base.record_values import check_about, check_epochs, check_result, must_agree, refuse
@@ -77,7 +77,7 @@ def _check(files: Mapping[str, bytes], run: str) -> None:
         refuse(f"{missing[0]} is missing", run)
     about, result = (parse_json(files[name], f"{run}/{name}") for name in (ABOUT, LAST))
     check_record(about, result, run)
-    plan = today(about["plan"])
+    plan = migrate(about["plan"])
     missing = [name for name in RECORD[plan["kind"]] if name not in files]
     if missing:
         refuse(f"{', '.join(missing)} missing", run)
