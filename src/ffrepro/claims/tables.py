@@ -7,10 +7,11 @@ from typing import Any
 
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Line, Table
-from ffrepro.claims.compare import Comparison, Pick, compare
+from ffrepro.claims.compare import Pick, compared
+from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Store
-from ffrepro.claims.verdict import ALPHA, BETTER, STANDIN, WORSE
+from ffrepro.claims.verdict import STANDIN
 from ffrepro.core import statistics as st
 
 
@@ -35,7 +36,6 @@ class TableResult:
 
     Attributes:
         cells: (treatment, claim id) -> comparison.
-        holm: the same keys -> p of the difference, adjusted across the table and treatment.
         notes: the same keys -> footnote texts.
     """
 
@@ -44,7 +44,6 @@ class TableResult:
     spec: dict[str, Any]
     scope: str
     cells: dict[tuple[str, str], Comparison]
-    holm: dict[tuple[str, str], float]
     notes: dict[tuple[str, str], list[str]]
     pairs: list[Pair] = field(default_factory=list)
 
@@ -96,14 +95,14 @@ def build(claims: Claims, store: Store, name: str, pick: Pick, scope: str) -> Ta
         FfreproError: the paper has no table of this name.
     """
     spec = claims.table(name)
-    result = TableResult(claims, name, spec, scope, {}, {}, {})
+    result = TableResult(claims, name, spec, scope, {}, {})
     for treatment in claims.treatments:
-        cells = {i: compare(claims, store, claims.claims[i], treatment, pick) for i in result.ids()}
-        adjusted = st.holm([cell.p_different for cell in cells.values()])
-        for (claim_id, cell), p in zip(cells.items(), adjusted, strict=True):
-            key = treatment, claim_id
-            result.cells[key], result.holm[key] = cell, p
-            result.notes[key] = _notes(claims, store, cell, p)
+        family = {c["id"]: c for i in result.ids() for c in claims.family_of(claims.claims[i])}
+        found = compared(claims, store, family.values(), treatment, pick)
+        cells = {i: found[i] for i in result.ids()}
+        for claim_id, cell in cells.items():
+            result.cells[treatment, claim_id] = cell
+            result.notes[treatment, claim_id] = _notes(claims, store, cell)
         result.pairs += _pairs(claims, spec, treatment, cells)
     return result
 
@@ -126,27 +125,30 @@ def overview(result: TableResult) -> Table:
 
 def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
-    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Difference", "p", "p (Holm)",
-              "p (equivalence)", "Verdict", "Evidence", "Deviations", "Claim"]  # fmt: skip
+    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference", "p",
+              "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
+              "By the margin set beforehand", "Evidence", "Deviations", "Claim"]  # fmt: skip
     keys = [(treatment, claim_id) for claim_id in result.ids() for treatment in result.claims.treatments]
-    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 11)))
+    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 15)))
 
 
 def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str | list[Line]]:
     cell = result.cells[treatment, claim_id]
     digits = result.claims.content["quantities"][cell.claim["quantity"]]["digits"]
     low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
-    letters = result.footnotes()
+    letters, tests = result.footnotes(), cell.tests
     marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
     deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.beside else []
     place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
     return [
         cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
         ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
-        formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
-        formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
-        formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
-        [Line(str(cell.verdict), cell.verdict.kind)], place, " ".join(d["id"] for d in deviations),
+        formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.n == 1 else ""),
+        formats.interval(*cell.power.predicted, digits), formats.signed(cell.difference, digits),
+        *map(formats.p_value, (tests.different, tests.holm_different, tests.equivalent, tests.holm_equivalent)),
+        cell.power.detects or formats.DASH, cell.power.reaches or formats.DASH,
+        [Line(str(cell.verdict), cell.verdict.kind)],
+        [Line(str(cell.beforehand), cell.beforehand.kind)] if cell.beforehand else formats.DASH, place, " ".join(d["id"] for d in deviations),
         claim_id.split("/")[1],
     ]  # fmt: skip
 
@@ -225,7 +227,7 @@ def _overview_line(result: TableResult, treatment: str, claim: dict, letters: di
     )
 
 
-def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> list[str]:
+def _notes(claims: Claims, store: Store, cell: Comparison) -> list[str]:
     notes = list(cell.precision_notes)
     if cell.evidence is None:
         return notes
@@ -244,8 +246,8 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     if len(cell.evidence) < expected:
         notes.append(f"{len(cell.evidence)} of {expected} planned runs")
     notes += dict.fromkeys(record.other_version for record in cell.evidence.records if record.other_version)
-    if cell.verdict.kind in (BETTER, WORSE) and p_holm >= ALPHA:
-        notes.append("the difference does not survive Holm's correction across the table")
+    if cell.evidence.dirty:
+        notes.append("made from a checkout with uncommitted changes: no evidence for a verdict")
     return notes
 
 

@@ -41,6 +41,14 @@ class Test(NamedTuple):
     p: float
 
 
+class Interval(NamedTuple):
+    """A two-tailed p that a difference is 0, and its confidence interval."""
+
+    p: float
+    low: float
+    high: float
+
+
 class Effect(NamedTuple):
     """Hedges' g with its confidence interval; positive where the first sample is larger."""
 
@@ -98,8 +106,8 @@ def prediction_interval(sample: Summary, draws: int = 1, confidence: float = 0.9
 def detectable_difference(
     n: int, std: float, draws: int | None = None, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """The smallest true difference that ``one_sample_t`` finds with the given power, in units of ``std``'s."""
-    if n < 2 or math.isnan(std):
+    """The smallest true difference that ``one_sample_t`` finds with the given power; NaN of fewer than three runs."""
+    if n < 3:
         return NAN
     df, critical = n - 1, float(stats.t.ppf(1 - alpha / 2, n - 1))
 
@@ -129,6 +137,22 @@ def two_sample_t(a: Summary, b: Summary, *, equal_variance: bool) -> Test:
         return Test(NAN, NAN, NAN)
     error, df = _standard_error(a, b, equal_variance)
     return _test(a.mean - b.mean, error, df)
+
+
+def combined(difference: float, parts: Sequence[Summary], confidence: float = 0.95) -> Interval:
+    """Welch's test of a sum of independent means against 0, Satterthwaite's degrees of freedom.
+
+    Args:
+        difference: the sum. parts: n and std of each term, its factor in the std; of at least two runs each.
+    """
+    variances = [part.std**2 / part.n for part in parts]
+    spread = sum(variances)
+    if spread == 0:
+        test = _test(difference, 0.0, 1)
+        return Interval(test.p, difference, difference)
+    df = spread**2 / sum(v**2 / (part.n - 1) for v, part in zip(variances, parts, strict=True))
+    half = float(stats.t.ppf(0.5 + confidence / 2, df)) * math.sqrt(spread)
+    return Interval(_test(difference, math.sqrt(spread), df).p, difference - half, difference + half)
 
 
 def hedges_g(a: Summary, b: Summary, confidence: float = 0.95) -> Effect:
