@@ -58,21 +58,21 @@ def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: P
     factor, measure = claims.factor(claim), claim["measure"]
     evidence, values = sample(claims, measure, treatment, pick, factor)
     shown = {"": evidence} if values else {}
-    beside = {}
-    for entry in claim.get("beside", []):
+    companions = {}
+    for entry in claim.get("companions", []):
         other, found = sample(claims, measure | {"row": None} | entry, treatment, pick, factor)
         if found:
-            shown[entry["label"]], beside[entry["label"]] = other, st.summarize(found)
+            shown[entry["label"]], companions[entry["label"]] = other, st.summarize(found)
     reduced = {label: e.reduced for label, e in shown.items() if e.reduced}
     expected, rounded = claims.expected(claim), claims.rounded(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)
-        return Comparison(claim, treatment, expected, None, None, 0, None, beside, reason, rounded=rounded,
+        return Comparison(claim, treatment, expected, None, None, 0, None, companions, reason, rounded=rounded,
                           reduced=reduced)  # fmt: skip
     cut = tuple(claims.capped_at(record) for record in evidence.records)
     capped = max((limit for limit in cut if limit is not None), default=None)
     cell = Comparison(
-        claim, treatment, expected, evidence, _summary(claims, claim, evidence, values), len(values), capped, beside,
+        claim, treatment, expected, evidence, _summary(claims, claim, evidence, values), len(values), capped, companions,
         _barred(claims, claim, evidence), tuple(values), tuple(r.plan["seed"] for r in evidence.records), cut, rounded,
         reduced=reduced, censored=claims.content["quantities"][claim["quantity"]].get("censored", False),
     )  # fmt: skip
@@ -138,10 +138,10 @@ def _barred(claims: Claims, claim: dict, evidence: Evidence) -> Verdict:
 def _counted(claim: dict, treatment: str) -> Comparison:
     """A count has no spread: it is the published one or not."""
     count, expected = counted.parameters(claim["measure"], claim["measure"]["count"]), claim["value"]
-    shown = {entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("beside", [])}
-    beside = {label: _exact(number) for label, number in shown.items()}
+    shown = {entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("companions", [])}
+    companions = {label: _exact(number) for label, number in shown.items()}
     result = Verdict(verdict.MET if count == expected else verdict.NOT_MET)
-    return Comparison(claim, treatment, expected, None, _exact(count), 0, None, beside, result, values=(count,),
+    return Comparison(claim, treatment, expected, None, _exact(count), 0, None, companions, result, values=(count,),
                       rounded=(expected, expected))  # fmt: skip
 
 

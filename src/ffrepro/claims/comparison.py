@@ -58,7 +58,7 @@ class Comparison:
         n: runs; processes for a bench; 0 for what is counted.
         values: a run's (a process's) number each, in the paper's units. seeds, cut: of the same runs, the epochs at
             which each was cut short, None where it was not.
-        beside: label -> summary of the numbers shown beside it.
+        companions: label -> summary of the numbers shown beside it.
         reduced: label of a number beside it, "" for our own -> the precision of its runs where that is not float32.
         rounds: of a bench, in each process. censored: a run cut short gives a lower bound.
         beforehand: the verdict by the margin that was set before the runs, where it is another one; ``span``: least and
@@ -72,7 +72,7 @@ class Comparison:
     summary: st.Summary | None
     n: int
     capped: int | None
-    beside: dict[str, st.Summary]
+    companions: dict[str, st.Summary]
     verdict: Verdict
     values: tuple[float, ...] = ()
     seeds: tuple[int, ...] = ()

@@ -16,7 +16,7 @@ from ffrepro.claims.tables import TableResult
 COLUMNS = (
     "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
     "std", "n", "ci_low", "ci_high", "predicted_low", "predicted_high", "difference", "margin", "p_different", "p_holm",
-    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes", "deviations", "beside", "runs",
+    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes", "deviations", "companions", "runs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -131,7 +131,7 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
         cell.tests.holm_equivalent)), cell.power.detects, cell.power.reaches, cell.verdict.kind, cell.verdict.reason,
         str(cell.beforehand or ""), "; ".join(result.notes[treatment, claim_id]),
         " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
-        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.beside.items()), " ".join(cell.runs),
+        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.companions.items()), " ".join(cell.runs),
     ]  # fmt: skip
 
 
