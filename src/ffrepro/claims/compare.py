@@ -138,7 +138,9 @@ def _barred(claims: Claims, claim: dict, evidence: Evidence) -> Verdict:
 def _counted(claim: dict, treatment: str) -> Comparison:
     """A count has no spread: it is the published one or not."""
     count, expected = counted.parameters(claim["measure"], claim["measure"]["count"]), claim["value"]
-    shown = {entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("companions", [])}
+    shown = {
+        entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("companions", [])
+    }
     companions = {label: _exact(number) for label, number in shown.items()}
     result = Verdict(verdict.MET if count == expected else verdict.NOT_MET)
     return Comparison(claim, treatment, expected, None, _exact(count), 0, None, companions, result, values=(count,),

@@ -55,7 +55,7 @@ def on_paper(claims: Claims, expression: str) -> bool | None:
         rounding = [name for name in atom.names if isinstance(claims.published[name], float)]
         if atom.sign in ("==", "!=") or 2 ** len(rounding) > _MOST_CORNERS:
             return as_printed
-        bounds = [claims.rounded(claims.claims[f"{claims.paper}/{name[1:]}"]) for name in rounding]
+        bounds = [claims.printed(claims.claims[f"{claims.paper}/{name[1:]}"]) for name in rounding]
         corners = (dict(zip(rounding, corner, strict=True)) for corner in product(*bounds))
         found = {expressions.truth(str(atom), claims.published | corner) for corner in corners}
         return as_printed if found <= {as_printed} else None

@@ -199,15 +199,15 @@ class Claims:
     def rounded(self, claim: dict) -> tuple[float, float]:
         """The least and the largest value that print as the published one; of a ratio, what its digits allow."""
         if "published" not in claim:
-            return self._printed(claim)
+            return self.printed(claim)
         names = expressions.names(claim["published"])
-        bounds = [self._printed(self.claims[f"{self.paper}/{name[1:]}"]) for name in names]
+        bounds = [self.printed(self.claims[f"{self.paper}/{name[1:]}"]) for name in names]
         corners = [
             expressions.number(claim["published"], dict(zip(names, corner, strict=True))) for corner in product(*bounds)
         ]
         return min(corners), max(corners)
 
-    def _printed(self, claim: dict) -> tuple[float, float]:
+    def printed(self, claim: dict) -> tuple[float, float]:
         """The values that round to a printed number: half of its last digit to each side."""
         text = claim.get("printed")
         quantity = self.content["quantities"].get(claim.get("quantity"), {})
