@@ -145,7 +145,6 @@ def test_parameters_are_counted_without_any_run(nets):
 
 def test_conclusions_from_counts_and_from_errors(nets):
     found = assess(nets.claims, nets.store)
-    assert len(found) == 83
     kinds = {i[-3:]: a.verdict.kind for i, a in found.items()}
     assert kinds["003"] == kinds["065"] == verdict.HOLDS  # no run needed
     # 19.3 to 24.4 lie within 21 ± 6, which is loose; 81.74 is no rounded 81

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import expressions, statements
 from ffrepro.claims.complete import known
@@ -43,7 +45,7 @@ def check(content: dict, where: object) -> None:
         known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
         for key in ("dataset", "variant"):
             wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
-            known(key, wanted, content[f"{key}s"], place)
+            known(key, [_ungridded(name, content[f"{key}s"]) for name in wanted], content[f"{key}s"], place)
         written = [claim.get(key) for key in ("published", "holds", "tight")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):
@@ -72,6 +74,11 @@ def _benches(content: dict) -> set[str]:
             if "experiment" in entry:
                 read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
     return {experiment for experiment, benches in read.items() if benches == {True}}
+
+
+def _ungridded(name: str, available: Iterable[str]) -> str:
+    """The entry that a grid made a name of: ``ff_std`` of ``ff_std_theta2``; others as they are."""
+    return next((known_ for known_ in available if name.startswith(f"{known_}_")), name)
 
 
 def _check_margins(quantity: dict, place: str) -> None:

@@ -55,7 +55,7 @@ def on_paper(claims: Claims, expression: str) -> bool | None:
         rounding = [name for name in atom.names if isinstance(claims.published[name], float)]
         if atom.sign in ("==", "!=") or 2 ** len(rounding) > _MOST_CORNERS:
             return as_printed
-        bounds = [claims.printed(claims.claims[f"{claims.paper}/{name[1:]}"]) for name in rounding]
+        bounds = [_inside(claims.printed(claims.claims[f"{claims.paper}/{name[1:]}"])) for name in rounding]
         corners = (dict(zip(rounding, corner, strict=True)) for corner in product(*bounds))
         found = {expressions.truth(str(atom), claims.published | corner) for corner in corners}
         return as_printed if found <= {as_printed} else None
@@ -81,7 +81,19 @@ def on_runs(claims: Claims, expression: str, used: Mapping[str, Comparison]) -> 
     strict = dict(zip((t.atom for t in tested), adjusted, strict=True))
     own, whole = {t.atom: t for t in tested}, statements.is_conjunction(tree)
     answer = _combined(tree, lambda atom: _answer(own[atom], own[atom].p if whole else strict[atom], strict[atom]))
-    return _said(tree, answer, tested, strict, used)
+    found, text = _said(tree, answer, tested, strict, used)
+    open_ = {entry["id"] for c in used.values() for entry in claims.deviations(c.claim, c.treatment)
+             if entry.get("unstated") == "always"}  # fmt: skip
+    if open_ and found.kind in (verdict.HOLDS, verdict.WORSE):
+        reading = f"by our reading of what the paper leaves open: {', '.join(sorted(open_))}"
+        return Verdict(verdict.UNSTATED, f"{found.kind} ({found.reason}) {reading}"), text
+    return found, text
+
+
+def _inside(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Bounds of a rounding interval, a little inside: of two that only touch, ties would round to one."""
+    shy = 1e-6 * (bounds[1] - bounds[0])
+    return bounds[0] + shy, bounds[1] - shy
 
 
 def label(comparison: Comparison) -> str:

@@ -112,6 +112,8 @@ def conclusion(claims: Claims, claim: dict, measured: Mapping[str, Comparison]) 
     Args:
         measured: comparison by short name (``c025``, and the claim's own operands), under one treatment.
     """
+    if claim.get("about") == "figures" and "ours" not in claim:
+        return _on_figures(claims, claim, "", None, ())
     written = claim.get("ours", claim.get("holds"))
     used = {name: measured[name] for name in expressions.names(written)}
     runs = tuple(run for comparison in used.values() for run in comparison.runs)
@@ -123,17 +125,23 @@ def conclusion(claims: Claims, claim: dict, measured: Mapping[str, Comparison]) 
         text += f" ({shown})" if shown else ""
     if "holds" not in claim:
         return Finding(ours, text, scale, runs)
-    printed = conclusions.on_paper(claims, claim["holds"])
-    if printed is False:
-        return Finding(Verdict(verdict.REFUTED), text, scale, runs)
-    if printed is None:
-        open_ = Verdict(verdict.INCONCLUSIVE, "the printed digits leave it open")
-        return Finding(open_ if claim.get("about") == "figures" else ours, f"{open_.reason}; {text}", scale, runs)
-    if not expressions.truth(claim.get("tight", "0 < 1"), claims.published):
-        return Finding(Verdict(verdict.LOOSELY, "in the paper's own figures"), text, scale, runs)
-    if claim.get("about") == "figures":
-        return Finding(Verdict(verdict.HOLDS, "in the paper's own figures"), text, scale, runs)
+    found = _on_figures(claims, claim, text, scale, runs)
+    if found.verdict.kind != verdict.HOLDS or claim.get("about") == "figures":
+        return found
     return Finding(ours, f"holds in the paper's own figures; {text}", scale, runs)
+
+
+def _on_figures(claims: Claims, claim: dict, text: str, scale: str | None, runs: tuple[str, ...]) -> Finding:
+    """A conclusion on the published figures, whatever our runs say to it."""
+    printed = conclusions.on_paper(claims, claim["holds"])
+    tight = expressions.truth(claim.get("tight", "0 < 1"), claims.published)
+    if printed is None:
+        found = Verdict(verdict.INCONCLUSIVE, "the printed digits leave it open")
+    elif printed and not tight:
+        found = Verdict(verdict.LOOSELY, "in the paper's own figures")
+    else:
+        found = Verdict(verdict.HOLDS, "in the paper's own figures") if printed else Verdict(verdict.REFUTED)
+    return Finding(found, text or "the paper's own figures alone", scale, runs)
 
 
 def derived(claims: Claims, claim: dict) -> str:
