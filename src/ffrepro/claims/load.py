@@ -178,7 +178,8 @@ class Claims:
         low, high = self.rounded(claim)
         ratio = claim["measure"]["metric"].startswith("bench/ratio")
         name = setting.get("scale", "log" if ratio else "linear")
-        scale = Scale(name, quantity.get("range", [0, 1])[1], max((high - low) / 2, 1e-12))
+        least = (high - low) / 2 if name == "log_complement" else 0.0  # of a digit that the paper does not print
+        scale = Scale(name, quantity.get("range", [0, 1])[1], max(least, 1e-12))
         margin = scale.margin(setting["margin"], self.expected(claim)) if "margin" in setting else math.nan
         words = scale.words(margin) if "margin" in setting else ""
         words += " (post hoc)" if setting is not quantity else ""
