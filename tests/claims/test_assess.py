@@ -100,7 +100,9 @@ def test_time_is_a_ratio_to_backpropagation_with_the_seconds_beside(world):
     c = comparison(world, "052")  # 2.19 / 1.55 = 1.41, from 2.185 / 1.555 to 2.195 / 1.545
     assert (c.n, c.rounds, c.is_bench, c.verdict.kind) == (3, 30, True, verdict.REPRODUCED)
     assert c.summary.mean == pytest.approx(1.41) and c.rounded == pytest.approx((1.4051, 1.4207), abs=1e-4)
-    assert {label: found.mean for label, found in c.companions.items()} == pytest.approx({"closed form": 0.8, "s per epoch": 0.5})
+    assert {label: found.mean for label, found in c.companions.items()} == pytest.approx(
+        {"closed form": 0.8, "s per epoch": 0.5}
+    )
     assert comparison(world, "068").verdict.kind == verdict.NOT_COMPARABLE
     assert comparison(world, "068").summary.mean == 0.5
     nothing = comparison(world, "052", "as_published")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import yaml
-from helpers.net_records import PAPER, SCHEMES, Nets
+from helpers.net_records import PAPER, SCHEMES
 
 from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
@@ -165,7 +165,8 @@ def test_a_conclusion_on_our_own_errors(nets):
                 nets.run(f"{family}_{dataset}_as_published", variant, seed, errors=errors, epochs=300)
     found = assess(nets.claims, nets.store)
     decrease = found[f"{PAPER}/068"]
-    assert decrease.verdict.kind == verdict.HOLDS
+    # so it is in ours, but what it is a decrease from rests on our reading of Table I
+    assert decrease.verdict.kind == verdict.UNSTATED and decrease.verdict.reason.startswith("holds")
     assert "MNIST, one-pass, points: 4.0 points" in decrease.headline.evidence  # 5.01 - 1.01 percent
     abstract = found[f"{PAPER}/001"].headline.evidence  # speaks of CIFAR10 alone
     assert "CIFAR10, one-pass, points: 30.0 points" in abstract and "ours: decided by" in abstract

@@ -132,7 +132,7 @@ def test_what_is_no_number_has_no_place(world, name):
 
 
 def test_a_conclusion_on_cells_that_rest_on_our_choices_does_too(nets):
-    """"Similar results with either inference": 2.2 against 37.6 percent, but with our epochs, theta and label."""
+    """ "Similar results with either inference": 2.2 against 37.6 percent, but with our epochs, theta and label."""
     for experiment in ("mlp_ff", "cnn_ff"):
         for seed in range(3):
             errors = {"multi_pass": 0.022 + 0.0001 * seed, "one_pass": 0.37 + 0.001 * seed}

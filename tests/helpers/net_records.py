@@ -94,7 +94,7 @@ class Nets:
             self.run("light_cifar10_as_published", "tiny_bp", seed, errors={"": error}, **options)
 
     def bench(self, dataset, times, *, scale="paper", rounds=7, images=1000, process=0):
-        """The record of an inference bench's process. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
+        """A record of an inference bench. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
         experiment = f"inference_bench_{dataset}_as_published"
         plan = plan_head(PAPER, "bench", experiment, "interleaved", process, scale) | {
             "schema": 2,

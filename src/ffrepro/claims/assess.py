@@ -62,7 +62,7 @@ def assess(claims: Claims, store: Store) -> dict[str, Assessment]:
 
 
 def counts(assessments: dict[str, Assessment]) -> dict[str, int]:
-    """How many claims of the paper have each kind of headline verdict; kinds without one, and facts of ours, are out."""
+    """How many claims of the paper have each kind of headline verdict; without facts of ours."""
     found = [assessment.verdict.kind for assessment in assessments.values() if not assessment.claim.get("own")]
     return {kind: found.count(kind) for kind in verdict.KINDS if kind in found}
 

@@ -86,7 +86,8 @@ def _verdict(claims: Claims, rule: Rule, cell: Comparison, tests: Tests) -> Verd
         good=None if rule.better is None else (difference > 0) == (rule.better == "higher"),
         p_different=tests.holm_different, p_alone=tests.different, p_equivalent=tests.holm_equivalent,
         by=rule.scale.words(mean - rule.scale.of(cell.expected)), margin=rule.words, tests=tests.family,
-        wide=_width(rule, cell) > verdict.TOO_WIDE * rule.margin, unit="process" if cell.is_bench else "run", censored=rule.censored, capped=cell.capped,
+        wide=_width(rule, cell) > verdict.TOO_WIDE * rule.margin, unit="process" if cell.is_bench else "run",
+        censored=rule.censored, capped=cell.capped,
     )  # fmt: skip
     return _as_stated(claims, cell, verdict.of_runs(case))
 

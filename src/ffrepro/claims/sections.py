@@ -27,19 +27,19 @@ from ffrepro.claims.tables import TableResult
 _SHOWN_RUNS = 3
 _METRICS = {"auc": "AUC"}  # how a column is called that is not called as its metric
 _RULE = [
-    "not run: there is no run, or not of every condition, and the reason says what is missing; stand-in data never give "
-    "a verdict, runs of a checkout with uncommitted changes neither",
-    f"inconclusive: fewer than {verdict.ENOUGH} runs (of a timed ratio: fresh processes, each with interleaved rounds), a "
-    "count that the epoch limit cut short, or numbers that tell neither way",
-    "a published value without a spread is a draw like ours, the mean of as many runs as the paper says, else of one; a "
-    "printed value is every value that rounds to it; p is Holm's over the first table that shows the value (p < .05)",
-    "reproduced: two one-sided tests place ours within the margin of the published value, and our runs predict it (95 %); "
-    "holds loosely: the first without the second; compatible: the second without the first",
-    "better or worse: outside of that interval and of the margin, by the good direction; a quantity without one is not "
-    "comparable then; worse after fewer epochs than the paper's counts as inconclusive",
+    "not run: there is no run, or not of every condition, and the reason says what is missing; neither stand-in data nor "
+    "runs of a checkout with uncommitted changes give a verdict",
+    f"inconclusive: fewer than {verdict.ENOUGH} runs (of a timed ratio: fresh processes, each with interleaved rounds), "
+    "a count that the epoch limit cut short, or numbers that tell neither way",
+    "a published value without a spread is a draw like ours, the mean of as many runs as the paper says, else of one; "
+    "a printed value is every value that rounds to it; p is Holm's over the first table that shows the value (p < .05)",
+    "reproduced: two one-sided tests place ours within the margin of the published value, and our runs predict it "
+    "(95 %); holds loosely: the first without the second; compatible: the second without the first",
+    "better or worse: outside of that interval and of the margin, by the good direction; a quantity without one is "
+    "not comparable then; worse after fewer epochs than the paper's counts as inconclusive",
     "protocol not stated: such a difference that rests on what the paper leaves open, with the range of our readings",
-    "holds, worse, inconclusive of a conclusion: each of its comparisons is tested on our runs, within seeds where they "
-    "share a split, epochs by an exact log-rank test; the comparison that decides is named",
+    "holds, worse, inconclusive of a conclusion: each of its comparisons is tested on our runs, within seeds where "
+    "they share a split, epochs by an exact log-rank test; the comparison that decides is named",
     "holds loosely of a conclusion: true of the paper's figures, and of much else; refuted by the paper's own figures: "
     "false of them however they were rounded",
     "setting met, not met by the paper (its data or released code have another value), shortened by us",
@@ -93,7 +93,7 @@ def summary(claims: Claims, assessments: dict[str, Assessment]) -> list[Block]:
     return [
         Heading(content["title"], 2, claims.paper),
         Paragraph(f"{content['source']}. The author's code: {content['code']}."),
-        Paragraph(f"{sum(counts(assessments).values())} claims. Verdicts of the headline treatment, {claims.treatments[0]}:"),
+        Paragraph(f"{sum(counts(assessments).values())} claims. Verdicts of the treatment {claims.treatments[0]}:"),
         Table(["Verdict", "Claims"], rows, frozenset({1})),
         Folded("How verdicts are given", [
             Bullets(_RULE), Paragraph("Treatments:"), Bullets(treatments), Paragraph("Margins, set beforehand:"),

@@ -16,7 +16,8 @@ from ffrepro.claims.tables import TableResult
 COLUMNS = (
     "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
     "std", "n", "ci_low", "ci_high", "predicted_low", "predicted_high", "difference", "margin", "p_different", "p_holm",
-    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes", "deviations", "companions", "runs",
+    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes",
+    "deviations", "companions", "runs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -131,7 +132,8 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
         cell.tests.holm_equivalent)), cell.power.detects, cell.power.reaches, cell.verdict.kind, cell.verdict.reason,
         str(cell.beforehand or ""), "; ".join(result.notes[treatment, claim_id]),
         " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
-        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.companions.items()), " ".join(cell.runs),
+        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.companions.items()),
+        " ".join(cell.runs),
     ]  # fmt: skip
 
 
@@ -145,8 +147,8 @@ def _legend(result: TableResult) -> str:
     return (
         f"Margins set beforehand: {', '.join(margins) or 'none'}."
         + (f" Post hoc, and in force: {', '.join(post_hoc)}." if post_hoc else "")
-        + " Difference: ours minus published. Predicted: where our runs put the published value (95 %), a mean of as many "
-        "runs as the paper says. p: that they would draw it, and the same after Holm's correction across the claims of "
+        + " Difference: ours minus published. Predicted: where our runs put the published value (95 %), a mean of as "
+        "many runs as the paper says. p: that they would draw it, and the same after Holm's correction across the claims of "
         "the first table that shows them; p (equivalence): two one-sided tests. Detects: the smallest difference found "
         "with a power of .8; equivalence up to: the largest spread at which it can be shown. A ratio has a number for "
         "each fresh process; of one process the interval is that of the median over rounds (95 %, order statistics)."

@@ -148,7 +148,8 @@ def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str 
         *map(formats.p_value, (tests.different, tests.holm_different, tests.equivalent, tests.holm_equivalent)),
         cell.power.detects or formats.DASH, cell.power.reaches or formats.DASH,
         [Line(str(cell.verdict), cell.verdict.kind)],
-        [Line(str(cell.beforehand), cell.beforehand.kind)] if cell.beforehand else formats.DASH, place, " ".join(d["id"] for d in deviations),
+        [Line(str(cell.beforehand), cell.beforehand.kind)] if cell.beforehand else formats.DASH,
+        place, " ".join(d["id"] for d in deviations),
         claim_id.split("/")[1],
     ]  # fmt: skip
 

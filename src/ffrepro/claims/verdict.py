@@ -10,8 +10,9 @@ family of the claim, its published table):
    the good direction; not comparable where there is none. But short of v after fewer epochs than the paper's is
    inconclusive: more training might have closed the gap.
 4. two one-sided tests place ours within the margin of v: reproduced; holds loosely where v is outside of that interval.
-5. v lies inside: compatible, unless that interval is ten times as wide as the margin, and predicts nearly anything. A published value without a spread is a draw like ours (the mean of as many as the paper
-   says, else one), not an exact number.
+5. v lies inside: compatible, unless that interval is ten times as wide as the margin, and predicts nearly anything. A
+   published value without a spread is a draw like ours (the mean of as many as the paper says, else one), not an exact
+   number.
 6. anything else: inconclusive.
 
 Where the difference rests on our reading of what the paper does not state, 3 is "protocol not stated".
