@@ -73,7 +73,8 @@ def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: P
     capped = max((limit for limit in cut if limit is not None), default=None)
     cell = Comparison(
         claim, treatment, expected, evidence, _summary(claims, claim, evidence, values), len(values), capped,
-        companions, _barred(claims, claim, evidence), tuple(values), tuple(r.plan["seed"] for r in evidence.records), cut, rounded,
+        companions, _barred(claims, claim, evidence), tuple(values),
+        tuple(r.plan["seed"] for r in evidence.records), cut, rounded,
         reduced=reduced, censored=claims.content["quantities"][claim["quantity"]].get("censored", False),
     )  # fmt: skip
     return replace(cell, rounds=evidence.records[0].plan["bench"]["bench_rounds"]) if cell.is_bench else cell

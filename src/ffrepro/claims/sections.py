@@ -27,10 +27,10 @@ from ffrepro.claims.tables import TableResult
 _SHOWN_RUNS = 3
 _METRICS = {"auc": "AUC"}  # how a column is called that is not called as its metric
 _RULE = [
-    "not run: there is no run, or not of every condition, and the reason says what is missing; neither stand-in data nor "
-    "runs of a checkout with uncommitted changes give a verdict",
-    f"inconclusive: fewer than {verdict.ENOUGH} runs (of a timed ratio: fresh processes, each with interleaved rounds), "
-    "a count that the epoch limit cut short, or numbers that tell neither way",
+    "not run: there is no run, or not of every condition, and the reason says what is missing; neither stand-in data "
+    "nor runs of a checkout with uncommitted changes give a verdict",
+    f"inconclusive: fewer than {verdict.ENOUGH} runs (of a timed ratio: fresh processes, each with interleaved "
+    "rounds), a count that the epoch limit cut short, or numbers that tell neither way",
     "a published value without a spread is a draw like ours, the mean of as many runs as the paper says, else of one; "
     "a printed value is every value that rounds to it; p is Holm's over the first table that shows the value (p < .05)",
     "reproduced: two one-sided tests place ours within the margin of the published value, and our runs predict it "
