@@ -88,6 +88,18 @@ def test_pairs_test_our_own_samples(lite):
     assert (pair.a.mean, pair.b.mean) == (pytest.approx(0.86), pytest.approx(0.95))
     assert pair.effect.g < -10
     assert 0 < pair.student.p <= pair.welch.p < pair.p_holm < 0.01
+    assert pair.paired is None  # these runs have no split of their own by seed
+
+
+def test_pairs_that_share_a_split_are_tested_within_seeds(world):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for plan in world.plans:
+        plan["data"]["split_seed"] = "run"
+        easy = {"ff_rms": 0.0, "ff_std": 0.01, "bptt": 0.03}[plan["variant"]]
+        world.record(plan, accuracy=0.80 + 0.05 * plan["seed"] + easy * (1 + 0.01 * plan["seed"]), epochs=40)
+    pairs = {pair.label: pair for pair in table(world, "table2").pairs}
+    pair = pairs["MCYT, FF Standardization against MCYT, BPTT, accuracy"]
+    assert pair.paired.p < 0.05 < 0.3 < pair.welch.p
 
 
 def test_table_3_shows_ratios_and_seconds(lite):

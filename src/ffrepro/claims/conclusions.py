@@ -120,7 +120,7 @@ def _tested(atom: Atom, used: Mapping[str, Comparison]) -> Tested:
     capped = max((cell.capped for cell in cells if cell.capped is not None), default=None)
     if capped is not None:
         return Tested(atom, holds, st.NAN, f"runs capped at {capped} epochs", n=n)
-    if _paired(cells):
+    if paired(cells):
         each = [expressions.number(atom.difference, dict(zip(atom.names, row, strict=True)))
                 for row in zip(*(cell.values for cell in cells), strict=True)]  # fmt: skip
         return _of_sample(atom, holds, each)
@@ -140,7 +140,7 @@ def _barred(cell: Comparison) -> str:
     return ""
 
 
-def _paired(cells: list[Comparison]) -> bool:
+def paired(cells: list[Comparison]) -> bool:
     """Whether the runs of all share data and a split that goes with the seed (of benches: a process)."""
     if any(cell.is_counted for cell in cells) or len({cell.seeds for cell in cells}) > 1:
         return False

@@ -148,10 +148,11 @@ def _legend(result: TableResult) -> str:
         f"Margins set beforehand: {', '.join(margins) or 'none'}."
         + (f" Post hoc, and in force: {', '.join(post_hoc)}." if post_hoc else "")
         + " Difference: ours minus published. Predicted: where our runs put the published value (95 %), a mean of as "
-        "many runs as the paper says. p: that they would draw it, and the same after Holm's correction across the claims "
-        "of the first table that shows them; p (equivalence): two one-sided tests. Detects: the smallest difference found "
-        "with a power of .8; equivalence up to: the largest spread at which it can be shown. A ratio has a number for "
-        "each fresh process; of one process the interval is that of the median over rounds (95 %, order statistics)."
+        "many runs as the paper says. p: that they would draw it, and the same after Holm's correction across the "
+        "claims of the first table that shows them; p (equivalence): two one-sided tests. Detects: the smallest "
+        "difference found with a power of .8; equivalence up to: the largest spread at which it can be shown. A ratio "
+        "has a number for each fresh process; of one process the interval is that of the median over rounds (95 %, "
+        "order statistics)."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ffrepro.claims import formats
+from ffrepro.claims import conclusions, formats
 from ffrepro.claims.blocks import Line, Table
 from ffrepro.claims.compare import Pick, compared
 from ffrepro.claims.comparison import Comparison
@@ -17,7 +17,11 @@ from ffrepro.core import statistics as st
 
 @dataclass(frozen=True)
 class Pair:
-    """Two of our own samples against each other: Student's and Welch's test, effect size, Holm over the table."""
+    """Two of our own samples against each other: effect size, Student's, Welch's and, within seeds, the paired test.
+
+    ``paired`` is None where the runs do not share a split by seed; ``p_holm`` is of it where it is there, else Welch's,
+    over the table.
+    """
 
     label: str
     treatment: str
@@ -25,6 +29,7 @@ class Pair:
     b: st.Summary
     student: st.Test
     welch: st.Test
+    paired: st.Test | None
     effect: st.Effect
     p_holm: float
     digits: int
@@ -163,18 +168,20 @@ def pair_table(result: TableResult) -> Table:
         "Second",
         "p (Student)",
         "p (Welch)",
-        "p (Welch, Holm)",
+        "p (paired by seed)",
+        "p (paired, else Welch; Holm)",
         "Hedges' g [95 % CI]",
     ]
     rows: list[list[str | list[Line]]] = [
         [
             pair.label, pair.treatment, formats.mean_std(pair.a, pair.digits), formats.mean_std(pair.b, pair.digits),
-            formats.p_value(pair.student.p), formats.p_value(pair.welch.p), formats.p_value(pair.p_holm),
+            formats.p_value(pair.student.p), formats.p_value(pair.welch.p),
+            formats.p_value(pair.paired.p if pair.paired else None), formats.p_value(pair.p_holm),
             f"{formats.number(pair.effect.g, 1)} {formats.interval(pair.effect.low, pair.effect.high, 1)}",
         ]
         for pair in result.pairs
     ]  # fmt: skip
-    return Table(header, rows, frozenset(range(2, 8)))
+    return Table(header, rows, frozenset(range(2, 9)))
 
 
 def published(claims: Claims, claim: dict) -> str:
@@ -269,17 +276,23 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
         a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
         if a.summary is None or b.summary is None:
             continue
-        found.append((a, b.summary, b.claim["row"]))
+        same = conclusions.paired([a, b])
+        apart = [x - y for x, y in zip(a.values, b.values, strict=True)] if same else []
+        within = st.one_sample_t(st.summarize(apart), 0.0) if apart else None
+        found.append((a, b.summary, b.claim["row"], within))
     for cell in cells.values():
         others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
-        found += [(cell, cell.companions[name], name) for name in others if cell.summary and name in cell.companions]
-    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, _ in found]
-    adjusted = st.holm([test.p for test in welch])
+        found += [
+            (cell, cell.companions[name], name, None) for name in others if cell.summary and name in cell.companions
+        ]
+    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, *_ in found]
+    adjusted = st.holm([(entry[-1] or test).p for entry, test in zip(found, welch, strict=True)])
     return [
         Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b,
-             st.two_sample_t(a.summary, b, equal_variance=True), test, st.hedges_g(a.summary, b), p,
+             st.two_sample_t(a.summary, b, equal_variance=True), test, within, st.hedges_g(a.summary, b),
+             p,
              claims.content["quantities"][a.claim["quantity"]]["digits"])
-        for (a, b, other), test, p in zip(found, welch, adjusted, strict=True)
+        for (a, b, other, within), test, p in zip(found, welch, adjusted, strict=True)
     ]  # fmt: skip
 
 
