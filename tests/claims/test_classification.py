@@ -4,7 +4,7 @@ import math
 
 import pytest
 import yaml
-from helpers.net_records import PAPER, SCHEMES, Nets
+from helpers.net_records import PAPER, SCHEMES
 
 from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
@@ -17,33 +17,45 @@ from ffrepro.claims.records import Store
 
 def test_a_verdict_by_hand_in_percent(nets):
     nets.tiny([0.2435, 0.2440, 0.2445])
-    cell = nets.compare("046")  # FF_tiny, one-pass, test error: 24.4 %, margin .4 points
+    cell = nets.compare("046")  # FF_tiny, one-pass, test error: 24.4 %, margin .4 points, one run
     assert (cell.summary.mean, cell.summary.std) == (pytest.approx(24.4), pytest.approx(0.05))
     assert (cell.expected, cell.difference) == (24.4, pytest.approx(0, abs=1e-9))
-    # TOST: t = .4 / (.05 / sqrt(3)), and with two degrees of freedom P(T > t) = (1 - t / sqrt(2 + t^2)) / 2
-    t = 0.4 / (0.05 / math.sqrt(3))
-    assert cell.p_equivalent == pytest.approx((1 - t / math.sqrt(2 + t**2)) / 2, rel=1e-6)
-    assert (cell.n, cell.capped, cell.verdict.kind) == (3, None, verdict.REPRODUCED)
+    # TOST against 24.35 and 24.45: t = (.4 - .05) / (.05 sqrt(1/3 + 1)); with two degrees of freedom
+    # P(T > t) = (1 - t / sqrt(2 + t^2)) / 2
+    t = 0.35 / (0.05 * math.sqrt(1 / 3 + 1))
+    assert cell.tests.equivalent == pytest.approx((1 - t / math.sqrt(2 + t**2)) / 2, rel=1e-6)
+    # two test errors of Table IV were measured here; training errors are of the family, too
+    assert cell.tests.family == 4 and cell.tests.holm_equivalent == pytest.approx(4 * cell.tests.equivalent)
+    assert (cell.n, cell.capped, cell.verdict.kind) == (3, None, verdict.COMPATIBLE)
+    alone = compare(nets.claims, nets.store, nets.claims.claim("046") | {"family": "alone"}, "as_published",
+                    best_pick(nets.store))  # fmt: skip
+    assert alone.verdict.kind == verdict.REPRODUCED
     assert nets.compare("045").summary.mean == pytest.approx(12.2)  # training error, half of it here
 
 
-def test_a_wide_spread_is_inconclusive_and_less_error_is_better(nets, tmp_path):
-    nets.tiny([0.240, 0.244, 0.248])  # same mean, t = 1.73: p = .113
-    assert nets.compare("046").p_equivalent == pytest.approx(0.1127, abs=1e-4)
-    assert nets.compare("046").verdict.kind == verdict.INCONCLUSIVE
-    assert nets.compare("048").summary.mean == pytest.approx(25.4)  # multi-pass: 24.1 published
-    other = Nets(nets)
-    other.root = tmp_path / "other"
-    other.tiny([0.200, 0.201, 0.202])
-    assert other.compare("046").verdict.kind == verdict.BETTER
-    assert "by 4.3" in other.compare("046").verdict.reason
+def test_less_error_is_better_and_less_training_error_is_no_merit(nets):
+    nets.tiny([0.200, 0.2001, 0.2002])
+    assert nets.compare("048").summary.mean == pytest.approx(21.01)  # multi-pass: 24.1 published
+    assert nets.compare("046").verdict.kind == verdict.BETTER
+    assert "by 4.3" in nets.compare("046").verdict.reason
+    assert nets.compare("045").verdict.kind == verdict.NOT_COMPARABLE
+
+
+def test_cells_that_rest_on_our_choices_say_so_with_their_range(nets):
+    """Table I's epochs, theta and neutral label are ours: 005's one-pass error is no fault of the paper."""
+    for seed in range(3):
+        errors = {"multi_pass": 0.022, "one_pass": 0.37 + 0.01 * seed, "one_pass_all": 0.019}
+        nets.run("original_mnist_as_published", "mlp_ff", seed, errors=errors)
+    cell = nets.compare("005")
+    assert cell.verdict.kind == verdict.UNSTATED and "D3, D4, D6" in cell.verdict.reason
+    assert cell.span == (pytest.approx(0.9 * 1.9), pytest.approx(38.0))  # validation errors are .9 of test errors here
 
 
 def test_the_twin_stands_beside_and_is_tested(nets):
     nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.199, 0.200, 0.201])
     result = nets.table("table4")
     row = [text_of(cell) for cell in tables.overview(result).rows[0]]
-    assert row[2].startswith("paper 24.4 as_published: 24.40 ± 0.05 (BP 20.00), n=3 reproduced")
+    assert row[2].startswith("paper 24.4 as_published: 24.40 ± 0.05 (BP 20.00), n=3 compatible")
     pair = next(p for p in result.pairs if p.label == "FF_tiny One-pass against BP, test error")
     assert (pair.a.mean, pair.b.mean, pair.b.n) == (pytest.approx(24.4), pytest.approx(20.0), 3)
     assert pair.p_holm >= pair.welch.p > 0 and pair.effect.g > 10
@@ -69,9 +81,7 @@ def test_a_cell_of_table_2_has_the_short_runs_beside_but_does_not_test_them(nets
 def test_fewer_epochs_than_the_papers_for_that_net(nets):
     nets.tiny([0.300, 0.301, 0.302], epochs=40)
     cell = nets.compare("046")
-    assert cell.verdict == verdict.Verdict(
-        verdict.INCONCLUSIVE, "short of the published value, but capped at 40 epochs"
-    )
+    assert cell.verdict.kind == verdict.INCONCLUSIVE and "capped at 40 epochs" in cell.verdict.reason
     notes = nets.table("table4").notes["as_published", f"{PAPER}/046"]
     assert notes[0] == "3 of 3 runs capped at 40 epochs; the paper takes 50 to 70"
     assert nets.claims.budget("improved_cifar10_as_published").epochs == 300
@@ -96,7 +106,7 @@ def test_a_part_of_the_training_images_gives_no_verdict(nets):
     nets.tiny([0.150, 0.151, 0.152], part=10_000)
     cell = nets.compare("046")
     assert str(cell.verdict) == "inconclusive: trained on 10,000 images only"
-    assert math.isnan(cell.p_different) and math.isnan(cell.p_equivalent)
+    assert math.isnan(cell.tests.different) and math.isnan(cell.tests.equivalent)
     assert "trained on 10,000 images only" in nets.table("table4").notes["as_published", f"{PAPER}/046"]
 
 
@@ -136,13 +146,12 @@ def test_parameters_are_counted_without_any_run(nets):
 
 def test_conclusions_from_counts_and_from_errors(nets):
     found = assess(nets.claims, nets.store)
-    assert len(found) == 83
     kinds = {i[-3:]: a.verdict.kind for i, a in found.items()}
-    assert kinds["003"] == kinds["065"] == kinds["066"] == verdict.REPRODUCED  # no run needed
-    assert {number for number, kind in kinds.items() if kind == verdict.REFUTED} == {
-        "002", "067", "069", "073", "074", "075",
-    }  # fmt: skip
-    assert kinds["068"] == verdict.INCONCLUSIVE and "too few runs" in found[f"{PAPER}/068"].headline.evidence
+    assert kinds["003"] == kinds["065"] == verdict.HOLDS  # no run needed
+    # 19.3 to 24.4 lie within 21 ± 6, which is loose; 81.74 is no rounded 81
+    assert kinds["002"] == kinds["066"] == verdict.LOOSELY
+    assert {"067", "069", "073", "074", "075"} <= {n for n, kind in kinds.items() if kind == verdict.REFUTED}
+    assert kinds["068"] == verdict.NOT_RUN and "no runs of MNIST CNN" in found[f"{PAPER}/068"].headline.evidence
     assert found[f"{PAPER}/066"].derived == "reduction: 81.74 %"
 
 
@@ -157,17 +166,23 @@ def test_a_conclusion_on_our_own_errors(nets):
                 nets.run(f"{family}_{dataset}_as_published", variant, seed, errors=errors, epochs=300)
     found = assess(nets.claims, nets.store)
     decrease = found[f"{PAPER}/068"]
-    assert decrease.verdict.kind == verdict.REPRODUCED
+    # so it is in ours, but what it is a decrease from rests on our reading of Table I
+    assert decrease.verdict.kind == verdict.UNSTATED and decrease.verdict.reason.startswith("holds")
     assert "MNIST, one-pass, points: 4.0 points" in decrease.headline.evidence  # 5.01 - 1.01 percent
     abstract = found[f"{PAPER}/001"].headline.evidence  # speaks of CIFAR10 alone
-    assert "CIFAR10, one-pass, points: 30.0 points" in abstract and "ours (CIFAR10" in abstract
+    assert "CIFAR10, one-pass, points: 30.0 points" in abstract and "ours: decided by" in abstract
     assert found[f"{PAPER}/074"].verdict.kind == verdict.REFUTED
 
 
 def test_settings_with_several_conditions(nets):
+    """A condition that was never run is not met: gamma .1 at 150 and 200 is FF_deep's."""
     nets.tiny([0.24], milestones=(30, 45, 54))
+    plan = nets.plans[0]
+    improved = plan | {"experiment": "improved_cifar10_as_published", "variant": "deep_cwc"}
+    improved["run"] = "paper/cpu/improved_cifar10_as_published/deep_cwc/seed0"
+    nets.plans.append(improved)
     found = facts.setting(nets.claims, nets.store, nets.claims.claim("072"), "as_published")
-    assert found.verdict.kind == verdict.MET
+    assert found.verdict.kind == verdict.NOT_RUN and "FF_deep, CIFAR10" in found.verdict.reason
     assert "light gamma 0.2" in found.evidence and "improved gamma without a run" in found.evidence
     assert facts.setting(nets.claims, nets.store, nets.claims.claim("071"), "as_published").verdict.kind == verdict.MET
 
@@ -191,7 +206,7 @@ def test_the_report_holds_its_tables_and_figures(nets):
     page = report.build_report(Store(nets.root, nets.plans, ["cpu"]), "paper").read_text()
     for name in ("table1", "table2", "table3", "table4"):
         assert f'id="{PAPER}-{name}-scale"' in page
-    assert page.count("<img ") == 4 and "All 83 claims" in page
+    assert page.count("<img ") == 4 and f"All {len(nets.claims.claims)} claims" in page
     for path in report.build_table(Store(nets.root, nets.plans, ["cpu"]), "paper", PAPER, "table4"):
         assert path.stat().st_size > 500
 
@@ -247,9 +262,9 @@ def test_inference_times_are_the_benchs_in_seconds_and_not_judged(nets):
     nets.bench("mnist", MNIST)
     cell = nets.compare("009")  # MLP, multi-pass: 2.2 s
     assert (cell.summary.mean, cell.summary.low, cell.summary.high) == pytest.approx((0.092, 0.0828, 0.1104))
-    assert (cell.n, cell.expected, cell.companions["BP"].mean) == (7, 2.2, pytest.approx(0.008))
+    assert (cell.rounds, cell.expected, cell.companions["BP"].mean) == (7, 2.2, pytest.approx(0.008))
     assert cell.verdict.kind == verdict.NOT_COMPARABLE and "unnamed machine" in cell.verdict.reason
-    assert math.isnan(cell.difference) and math.isnan(cell.p_different)
+    assert math.isnan(cell.difference) and math.isnan(cell.tests.different)
     table = nets.table("table1")
     row = [text_of(found) for found in tables.overview(table).rows[1]]
     assert row[3] == "paper 2.2 s as_published: 0.0920 s (BP 0.0080) not comparable [a]"
@@ -261,32 +276,32 @@ def test_inference_times_are_the_benchs_in_seconds_and_not_judged(nets):
     assert nets.compare("018").verdict.reason == "params.yaml plans no inference_bench_cifar10_as_published"
 
 
-def test_which_scheme_is_faster_is_judged_by_the_ratio_and_its_interval(nets):
+def processes(nets, dataset, times):
+    """Three fresh processes whose ratios differ by two percent."""
+    for process, factor in enumerate((0.98, 1.0, 1.02)):
+        moved = {name: (ms, *(factor * ratio for ratio in ratios)) for name, (ms, *ratios) in times.items()}
+        nets.bench(dataset, moved, process=process)
+
+
+def test_which_scheme_is_faster_is_one_claim_and_by_how_much_another(nets):
     nets.bench("mnist", MNIST)
-    mlp, cnn, deep = (nets.compare(short) for short in ("078", "079", "082"))
-    assert (mlp.summary.mean, mlp.summary.low, mlp.summary.high) == (9.2, 9.0, 9.5)
-    assert mlp.expected == pytest.approx(2.2 / 0.6)
-    assert str(mlp.verdict) == "reproduced: above 1 as published"
-    assert cnn.verdict.kind == verdict.REPRODUCED
-    assert str(deep.verdict) == "inconclusive: the interval spans 1"
+    one = nets.compare("078")
+    assert (one.n, one.summary.mean, one.summary.low, one.summary.high) == (1, 9.2, 9.0, 9.5)
+    assert one.verdict.kind == verdict.INCONCLUSIVE and "1 process" in one.verdict.reason
     words = assess(nets.claims, nets.store)[f"{PAPER}/078"].headline.evidence
     assert "ours 9.20 against 3.67 (95 % interval over 7 rounds [9.00, 9.50])" in words
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected", "rounds", "said"),
-    [
-        (1.1, 1.3, 3.7, 7, "reproduced: above 1 as published"),
-        (0.7, 0.9, 0.8, 7, "reproduced: below 1 as published"),
-        (1.1, 1.3, 0.8, 7, "worse: above 1, the other way round than published"),
-        (0.7, 0.9, 3.7, 7, "worse: below 1, the other way round than published"),
-        (0.9, 1.0, 0.8, 7, "inconclusive: the interval spans 1"),
-        (1.1, 1.3, 3.7, 5, "inconclusive: 5 rounds, at least 6 needed"),
-    ],
-)
-def test_a_side(low, high, expected, rounds, said):
-    found = verdict.of_side(rounds=rounds, low=low, high=high, expected=expected, threshold=1)
-    assert str(found) == said
+def test_a_time_needs_three_processes(nets):
+    processes(nets, "mnist", MNIST)
+    processes(nets, "cifar10", MNIST)
+    assert nets.compare("081").rounded == pytest.approx((4.45 / 1.45, 4.55 / 1.35))  # 4.5 / 1.4 s: 3.07 to 3.37
+    kinds = {short: nets.compare(short).verdict.kind for short in ("078", "079", "081", "082", "120", "121", "123")}
+    assert kinds["078"] == kinds["079"] == kinds["081"] == verdict.HOLDS  # the direction
+    assert kinds["082"] == verdict.INCONCLUSIVE  # .99 to 1.03 against 1
+    assert kinds["120"] == kinds["123"] == verdict.WORSE  # the size: 9.2 and 10 are no 3.7 and no 3.2
+    assert kinds["121"] == verdict.BETTER  # 1.9 / .1 s: 12.3 to 39, ours 10
+    assert not {"reproduced", "holds"} & {kinds["120"], kinds["123"]}
 
 
 def test_times_of_stand_in_images_say_nothing(nets):
@@ -309,10 +324,7 @@ def test_one_pass_is_faster_is_asked_of_our_ratios_too(nets):
     def ours():
         return assess(nets.claims, nets.store)[f"{PAPER}/069"].headline
 
-    assert "too few runs of MNIST MLP; MNIST CNN; CIFAR10 MLP; CIFAR10 CNN" in ours().evidence
+    assert "no runs of MNIST MLP" in ours().evidence
     nets.bench("mnist", MNIST)
     nets.bench("cifar10", MNIST)
-    assert ours().verdict.kind == verdict.REFUTED and "it holds in ours" in ours().evidence
-    path = nets.root / "runs/paper/cpu/inference_bench_cifar10_as_published/interleaved/seed0/result.json"
-    path.write_text(path.read_text().replace("9.9", "0.9"))
-    assert "ours: CIFAR10 CNN: the interval spans 1" in ours().evidence
+    assert ours().verdict.kind == verdict.REFUTED and "1 process" in ours().evidence

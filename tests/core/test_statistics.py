@@ -160,3 +160,35 @@ def test_roc_curve_equals_sklearn_with_many_ties_and_spans_the_auc():
 def test_roc_curve_refuses_what_it_cannot_rank(scores, labels, message):
     with pytest.raises(ValueError, match=message):
         st.roc_curve(scores, labels)
+
+
+def test_a_prediction_interval_by_hand_and_its_dual_test():
+    s = st.summarize(A)
+    t = 4.302652729911275  # t(.975, 2)
+    assert st.prediction_interval(s) == pytest.approx((4 - t * 2 * math.sqrt(4 / 3), 4 + t * 2 * math.sqrt(4 / 3)))
+    low, high = st.prediction_interval(s, draws=5)
+    assert (low, high) == pytest.approx((4 - t * 2 * math.sqrt(1 / 3 + 1 / 5), 4 + t * 2 * math.sqrt(1 / 3 + 1 / 5)))
+    assert st.one_sample_t(s, high, draws=5).p == pytest.approx(0.05)
+    assert all(math.isnan(bound) for bound in st.prediction_interval(st.summarize([1.0])))
+
+
+def test_one_published_run_is_a_draw_and_no_exact_number():
+    s = st.summarize([0.83, 0.834, 0.838])
+    assert st.one_sample_t(s, 0.845).p < 0.05 < st.one_sample_t(s, 0.845, draws=1).p
+    assert st.tost_one_sample(s, 0.834, 0.01) < 0.05 < st.tost_one_sample(s, 0.834, 0.01, draws=1)
+
+
+def test_the_detectable_difference_has_the_power_asked_for():
+    found = st.detectable_difference(5, 2.0)
+    rng = np.random.default_rng(0)
+    samples = rng.normal(found, 2.0, size=(20_000, 5))
+    assert np.mean(stats.ttest_1samp(samples, 0.0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.01)
+    assert st.detectable_difference(5, 2.0, draws=5) == pytest.approx(found * math.sqrt(2))
+    assert st.detectable_difference(100, 2.0) < found and math.isnan(st.detectable_difference(2, 2.0))
+
+
+def test_the_largest_spread_is_where_equal_means_just_pass():
+    spread = st.largest_spread(4, 0.02)
+    assert st.tost_one_sample(published(0.9, spread, 4), 0.9, 0.02) == pytest.approx(0.05)
+    spread = st.largest_spread(4, 0.02, draws=2)
+    assert st.tost_one_sample(published(0.9, spread, 4), 0.9, 0.02, draws=2) == pytest.approx(0.05)

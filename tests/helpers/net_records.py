@@ -96,10 +96,10 @@ class Nets:
         for seed, error in enumerate(bp or []):
             self.run("light_cifar10_as_published", "tiny_bp", seed, errors={"": error}, **options)
 
-    def bench(self, dataset, times, *, scale="paper", rounds=7, images=1000):
-        """The record of an inference bench. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
+    def bench(self, dataset, times, *, scale="paper", rounds=7, images=1000, process=0):
+        """A record of an inference bench. ``times``: row -> (median ms, ratio to one-pass, its interval)."""
         experiment = f"inference_bench_{dataset}_as_published"
-        plan = plan_head(PAPER, "bench", experiment, "interleaved", 0, scale) | {
+        plan = plan_head(PAPER, "bench", experiment, "interleaved", process, scale) | {
             "schema": 2,
             "protocol": {"treatment": "as_published"},
             "dataset": dataset,

@@ -70,8 +70,8 @@ class World:
             }
         return plan
 
-    def bench_plan(self, family, dataset, treatment, scale, hardware="cpu"):
-        plan = self.train_plan(family, dataset, treatment, "interleaved", 0, scale, hardware)
+    def bench_plan(self, family, dataset, treatment, scale, hardware="cpu", process=0):
+        plan = self.train_plan(family, dataset, treatment, "interleaved", process, scale, hardware)
         for key in ("training", "net", "method"):
             del plan[key]
         return plan | {
@@ -82,9 +82,15 @@ class World:
         }
 
     def add_plans(
-        self, *scales, datasets=DATASETS, treatments=TREATMENTS, hardware="cpu", families=("rnn", "theta", "bench")
+        self,
+        *scales,
+        datasets=DATASETS,
+        treatments=TREATMENTS,
+        hardware="cpu",
+        families=("rnn", "theta", "bench"),
+        processes=1,
     ):
-        """All runs of the paper at some scales."""
+        """All runs of the paper at some scales; each bench in so many processes."""
         for scale in scales:
             for treatment in treatments:
                 for dataset in datasets if "rnn" in families else ():
@@ -102,9 +108,10 @@ class World:
                         for theta in (0.1, 0.5, 2.0, 4.0, 10.0)
                         for seed in range(SEEDS[scale])
                     ]
-            if "bench" in families:
-                self.plans += [self.bench_plan("bench", dataset, "corrected", scale, hardware) for dataset in datasets]
-                self.plans.append(self.bench_plan("bench_published", "dollar", "as_published", scale, hardware))
+            for process in range(processes if "bench" in families else 0):
+                place = (scale, hardware, process)
+                self.plans += [self.bench_plan("bench", dataset, "corrected", *place) for dataset in datasets]
+                self.plans.append(self.bench_plan("bench_published", "dollar", "as_published", *place))
         return self.plans
 
     def find(self, experiment, variant, scale="lite"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from ffrepro.claims import facts, formats, verdict
-from ffrepro.claims.compare import Comparison, best_pick, compare
+from ffrepro.claims.compare import Pick, best_pick, compared, operand
+from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.facts import Finding
-from ffrepro.claims.load import Claims
+from ffrepro.claims.load import Claims, name_of
 from ffrepro.claims.records import Store
 from ffrepro.claims.verdict import Verdict
 
@@ -46,18 +48,12 @@ class Assessment:
 def assess(claims: Claims, store: Store) -> dict[str, Assessment]:
     """All claims of a paper by id, in the file's order."""
     pick = best_pick(store)
-    measured = {
-        treatment: {
-            claim["id"]: compare(claims, store, claim, treatment, pick)
-            for claim in claims.claims.values()
-            if claim["kind"] in ("measured", "counted")
-        }
-        for treatment in claims.treatments
-    }
+    numbers = [claim for claim in claims.claims.values() if claim["kind"] in ("measured", "counted")]
+    measured = {treatment: compared(claims, store, numbers, treatment, pick) for treatment in claims.treatments}
     return {
         claim_id: Assessment(
             claim,
-            _findings(claims, store, claim, measured),
+            _findings(claims, store, claim, measured, pick),
             {t: found[claim_id] for t, found in measured.items() if claim_id in found},
             facts.derived(claims, claim),
         )
@@ -66,8 +62,8 @@ def assess(claims: Claims, store: Store) -> dict[str, Assessment]:
 
 
 def counts(assessments: dict[str, Assessment]) -> dict[str, int]:
-    """How many claims have each kind of headline verdict; kinds without one are left out."""
-    found = [assessment.verdict.kind for assessment in assessments.values()]
+    """How many claims of the paper have each kind of headline verdict; without facts of ours."""
+    found = [assessment.verdict.kind for assessment in assessments.values() if not assessment.claim.get("own")]
     return {kind: found.count(kind) for kind in verdict.KINDS if kind in found}
 
 
@@ -88,31 +84,54 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     kind = "95 % CI"
     if comparison.is_bench:
         spread = "95 % interval over" if comparison.is_ratio else "fastest and slowest of"
-        kind = f"{spread} {comparison.n} rounds"
+        kind = f"{spread} {comparison.rounds} rounds" if comparison.n == 1 else f"95 % CI over {comparison.n} processes"
     text = f"ours {ours} against {expected}"
     if interval != formats.DASH:
         text += f" ({kind} {interval})"
-    text += shown
+    text += shown + allowed(claims, comparison)
     if comparison.capped is not None:
         text += f"; runs capped at {comparison.capped} epochs"
     return text
 
 
+def allowed(claims: Claims, comparison: Comparison) -> str:
+    """What n and spread allow to say, as the end of a sentence; empty where nothing was tested."""
+    power, digits = comparison.power, claims.content["quantities"][comparison.claim["quantity"]]["digits"]
+    low, high = power.predicted
+    text = (
+        "" if math.isnan(low) else f"; our runs predict {formats.number(low, digits)} to {formats.number(high, digits)}"
+    )
+    if power.detects:
+        text += f", find differences from {power.detects} on, and reach equivalence up to a spread of {power.reaches}"
+    if comparison.beforehand is not None:
+        text += f"; by the margin set beforehand: {comparison.beforehand}"
+    return text
+
+
 def _findings(
-    claims: Claims, store: Store, claim: dict, measured: dict[str, dict[str, Comparison]]
+    claims: Claims, store: Store, claim: dict, measured: dict[str, dict[str, Comparison]], pick: Pick
 ) -> dict[str, Finding]:
     match claim["kind"]:
         case "measured" | "counted":
             return {t: _finding(claims, found[claim["id"]]) for t, found in measured.items()}
         case "setting":
             return {t: facts.setting(claims, store, claim, t) for t in claims.treatments}
-        case "arithmetic":
-            return {t: facts.conclusion(claims, claim, found) for t, found in measured.items()}
+        case "arithmetic" | "comparison":
+            return {t: facts.conclusion(claims, claim, _named(claims, claim, found, t, pick))
+                    for t, found in measured.items()}  # fmt: skip
         case "data":
             return {"": facts.data(claims, store.root, claim)}
         case _:
             fixed = claim["verdict"]
             return {"": Finding(Verdict(fixed["kind"]), fixed["reason"])}
+
+
+def _named(
+    claims: Claims, claim: dict, found: dict[str, Comparison], treatment: str, pick: Pick
+) -> dict[str, Comparison]:
+    """Comparisons by the names that expressions use: those of the file's claims, and the claim's own operands."""
+    own = {name: operand(claims, entry, treatment, pick) for name, entry in claim.get("operands", {}).items()}
+    return {name_of(i): comparison for i, comparison in found.items()} | own
 
 
 def _finding(claims: Claims, comparison: Comparison) -> Finding:

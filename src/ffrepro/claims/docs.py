@@ -1,7 +1,7 @@
 """Pages whose result tables and numbers are generated from committed records.
 
 A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand. What it says
-under ``headline`` is drawn into one picture of all studies.
+under ``headline`` is drawn into one picture of all studies. With the pages comes the results version (``results``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.base.names import unknown
-from ffrepro.claims import docs_figure, docs_tables, load, markdown
+from ffrepro.claims import docs_figure, docs_tables, load, markdown, results
+from ffrepro.claims.assess import Assessment
 from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
@@ -64,7 +65,7 @@ def generate(store: Store) -> list[Page]:
         if found:
             text, changed = replace(texts[path], found, studies.make)
             made.append(Page(path.relative_to(root).as_posix(), found, changed, text))
-    return made + _picture(root, studies)
+    return made + _picture(root, studies) + _results(root, studies)
 
 
 def write(root: str | Path, pages: list[Page]) -> list[str]:
@@ -119,6 +120,10 @@ class Studies:
                     found.append(docs_figure.panel(self._of(paper), definitions["headline"]))
         return found
 
+    def assessments(self) -> list[dict[str, Assessment]]:
+        """Every claim of every study that has pages."""
+        return [self._of(paper).assessments for paper in self.definitions]
+
     def _of(self, paper: str) -> Sources:
         if paper not in self._sources:
             self._sources[paper] = Sources(self._store, load.load(self.root, paper))
@@ -130,11 +135,24 @@ def _picture(root: Path, studies: Studies) -> list[Page]:
     panels = studies.panels()
     if not panels:
         return []
-    text = docs_figure.svg(panels)
-    path = root / docs_figure.FILE
-    whole = Block("picture", "*", "headline", line=1, start=0, end=len(text))
+    return [_whole(root, docs_figure.FILE, "picture", "headline", docs_figure.svg(panels))]
+
+
+def _results(root: Path, studies: Studies) -> list[Page]:
+    """The table of verdicts and the results version; none where no study has pages."""
+    if not studies.definitions:
+        return []
+    text = results.table(studies.assessments())
+    version = _whole(root, results.VERSION, "results", "version", results.version(root, text))
+    return [_whole(root, results.VERDICTS, "results", "verdicts", text), version]
+
+
+def _whole(root: Path, name: str, kind: str, of: str, text: str) -> Page:
+    """A file that is generated as a whole, as a page."""
+    whole = Block(kind, "*", of, line=1, start=0, end=len(text))
+    path = root / name
     changed = not path.is_file() or _text(path) != text
-    return [Page(docs_figure.FILE, [whole], [whole] if changed else [], text)]
+    return Page(name, [whole], [whole] if changed else [], text)
 
 
 @contextmanager

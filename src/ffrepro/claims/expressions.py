@@ -69,7 +69,7 @@ def truth(expression: str, values: Mapping[str, float]) -> bool:
 def evaluate(expression: str, values: Mapping[str, float]) -> Any:
     """The expression's number, truth value or list; otherwise as ``number``."""
     try:
-        return _value(_parse(expression), values, expression, MAX_DEPTH)
+        return _value(parse(expression), values, expression, MAX_DEPTH)
     except OverflowError:
         raise FfreproError("a number beyond float64", where=_shown(expression), fix=_FIX) from None
 
@@ -80,20 +80,30 @@ def names(expression: str) -> list[str]:
     Raises:
         FfreproError: a syntax error.
     """
-    found = [n for n in ast.walk(_parse(expression)) if isinstance(n, ast.Name) and n.id not in FUNCTIONS]
+    found = [n for n in ast.walk(parse(expression)) if isinstance(n, ast.Name) and n.id not in FUNCTIONS]
     found.sort(key=lambda node: (node.lineno, node.col_offset))
     return list(dict.fromkeys(node.id for node in found))
 
 
-def _parse(expression: str) -> ast.expr:
+def refused(what: str, expression: str) -> FfreproError:
+    """The error for an expression that cannot be used as one."""
+    return FfreproError(f"not an expression: {what}", where=_shown(expression), fix=_FIX)
+
+
+def parse(expression: str) -> ast.expr:
+    """The expression's syntax tree.
+
+    Raises:
+        FfreproError: a syntax error.
+    """
     if not isinstance(expression, str) or len(expression) > MAX_LENGTH:
         what = f"longer than {MAX_LENGTH} characters" if isinstance(expression, str) else "no text"
-        raise FfreproError(f"not an expression: {what}", where=_shown(expression), fix=_FIX)
+        raise refused(what, expression)
     try:
         return ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: too many signs in a row
         what = error.msg if isinstance(error, SyntaxError) else str(error) or "nested too deep"
-        raise FfreproError(f"not an expression: {what}", where=_shown(expression), fix=_FIX) from None
+        raise refused(what, expression) from None
 
 
 def _value(node: ast.expr, values: Mapping[str, float], expression: str, depth: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from ffrepro.base import studies
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
 from ffrepro.base.names import unknown
-from ffrepro.claims import expressions, reference, verdict
-from ffrepro.claims.compare import Comparison
+from ffrepro.claims import conclusions, expressions, reference, verdict
+from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.formats import number, plain
-from ffrepro.claims.load import Claims, name_of
+from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.verdict import Verdict
 
@@ -30,25 +30,27 @@ class Finding:
 
 
 def setting(claims: Claims, store: Store, claim: dict, treatment: str) -> Finding:
-    """Whether the runs that speak for the paper used a setting's published value, or several settings' values."""
+    """Whether the runs that speak for the paper used a setting's published value, or several settings' values.
+
+    A condition of which some planned runs are not there is not run, whatever the others say. Where a value is not the
+    published one, its source tells whose doing that is: ours, where a scale cuts runs short, or the paper's.
+    """
     check = claim["check"]
-    equal = {"equals": claim["value"]}
-    conditions = check["settings"] if "settings" in check else [check | equal]
-    met, runs, scales, standin, texts = True, [], [], False, []
+    conditions = check["settings"] if "settings" in check else [check | {"equals": claim["value"]}]
+    texts, runs, scales, absent, kinds, standin = [], [], [], [], [], False
     for condition in conditions:
         found: dict[str, list[str]] = {}
-        for dataset in condition.get("datasets", list(claims.content["datasets"])):
-            experiment = claims.experiment(condition["experiment"], treatment, dataset)
-            for variant in condition.get("variants", list(claims.content["variants"])):
-                evidence = store.best(experiment, variant)
-                if evidence is None:
-                    continue
-                value = _setting_of(evidence, condition["setting"])
-                met &= meets(value, condition)
-                found.setdefault(plain(value), []).append(dataset)
-                runs += [record.run for record in evidence.records]
-                scales.append(evidence.scale)
-                standin |= evidence.standin
+        for dataset, variant in _cells(claims, store, condition, treatment):
+            evidence = store.best(claims.experiment(condition["experiment"], treatment, dataset), variant)
+            if evidence is None:
+                absent.append(f"{claims.content['variants'][variant]}, {claims.content['datasets'][dataset]}")
+                continue
+            value = _setting_of(evidence, condition["setting"])
+            kinds.append(verdict.MET if meets(value, condition) else _whose(evidence, condition["setting"]))
+            found.setdefault(plain(value), []).append(dataset)
+            runs += [record.run for record in evidence.records]
+            scales.append(evidence.scale)
+            standin |= evidence.standin
         name = f"{condition['experiment']} {condition['setting'].rpartition('.')[2]} " if len(conditions) > 1 else ""
         texts.append(name + (_spread(found, claims) if found else "without a run"))
     if not runs:
@@ -57,7 +59,25 @@ def setting(claims: Claims, store: Store, claim: dict, treatment: str) -> Findin
     scale, runs = ", ".join(dict.fromkeys(scales)), list(dict.fromkeys(runs))
     if standin:
         return Finding(Verdict(verdict.STANDIN), text, scale, tuple(runs))
-    return Finding(Verdict(verdict.MET if met else verdict.NOT_MET), text, scale, tuple(runs))
+    worst = next((k for k in (verdict.NOT_MET, verdict.SHORTENED) if k in kinds), verdict.MET)
+    reason = ""
+    if worst == verdict.MET and absent:
+        worst, reason = verdict.NOT_RUN, f"no runs of {'; '.join(dict.fromkeys(absent))}"
+    return Finding(Verdict(worst, reason), text, scale, tuple(runs))
+
+
+def _cells(claims: Claims, store: Store, condition: dict, treatment: str) -> Iterator[tuple[str, str]]:
+    """(data set, variant) that a condition speaks of: those that are planned, at whatever scale."""
+    for dataset in condition.get("datasets", list(claims.content["datasets"])):
+        experiment = claims.experiment(condition["experiment"], treatment, dataset)
+        planned = {plan["variant"] for plan in store.planned(experiment)}
+        yield from ((dataset, v) for v in condition.get("variants", list(claims.content["variants"])) if v in planned)
+
+
+def _whose(evidence: Evidence, name: str) -> str:
+    """Why a value is not the published one: a scale of ours has it so, or what the paper released."""
+    ours = name == "seeds" or evidence.records[0].plan["origin"].get(name, "").startswith("scale ")
+    return verdict.SHORTENED if ours else verdict.NOT_MET
 
 
 def data(claims: Claims, root: Path, claim: dict) -> Finding:
@@ -86,20 +106,42 @@ def data(claims: Claims, root: Path, claim: dict) -> Finding:
     return Finding(Verdict(verdict.MET if met else verdict.NOT_MET), f"in the data: {text}", "upstream data")
 
 
-def conclusion(claims: Claims, claim: dict, measured: dict[str, Comparison]) -> Finding:
-    """A conclusion from published numbers, first checked on these, then on ours.
+def conclusion(claims: Claims, claim: dict, measured: Mapping[str, Comparison]) -> Finding:
+    """A conclusion, first checked on the published figures where it speaks of them, then tested on our runs.
 
     Args:
-        measured: comparison by full claim id, under one treatment, from the best evidence.
+        measured: comparison by short name (``c025``, and the claim's own operands), under one treatment.
     """
-    written = claim.get("ours", claim["holds"])
-    used = [measured[f"{claims.paper}/{name[1:]}"] for name in expressions.names(written)]
-    ours, text = _ours(claims, claim, written, used)
-    runs = tuple(run for comparison in used for run in comparison.runs)
-    scale = ", ".join(dict.fromkeys(c.evidence.scale for c in used if c.evidence)) or None
-    if not expressions.truth(claim["holds"], claims.published):
-        return Finding(Verdict(verdict.REFUTED), text, scale, runs)
+    if claim.get("about") == "figures" and "ours" not in claim:
+        return _on_figures(claims, claim, "", None, ())
+    written = claim.get("ours", claim.get("holds"))
+    used = {name: measured[name] for name in expressions.names(written)}
+    runs = tuple(run for comparison in used.values() for run in comparison.runs)
+    scale = ", ".join(dict.fromkeys(c.evidence.scale for c in used.values() if c.evidence)) or None
+    ours, text = conclusions.on_runs(claims, written, used)
+    if all(c.summary is not None for c in used.values()) and claim.get("derived"):
+        values = {name: comparison.summary.mean for name, comparison in used.items()}
+        shown = _derived(claim, values)
+        text += f" ({shown})" if shown else ""
+    if "holds" not in claim:
+        return Finding(ours, text, scale, runs)
+    found = _on_figures(claims, claim, text, scale, runs)
+    if found.verdict.kind != verdict.HOLDS or claim.get("about") == "figures":
+        return found
     return Finding(ours, f"holds in the paper's own figures; {text}", scale, runs)
+
+
+def _on_figures(claims: Claims, claim: dict, text: str, scale: str | None, runs: tuple[str, ...]) -> Finding:
+    """A conclusion on the published figures, whatever our runs say to it."""
+    printed = conclusions.on_paper(claims, claim["holds"])
+    tight = expressions.truth(claim.get("tight", "0 < 1"), claims.published)
+    if printed is None:
+        found = Verdict(verdict.INCONCLUSIVE, "the printed digits leave it open")
+    elif printed and not tight:
+        found = Verdict(verdict.LOOSELY, "in the paper's own figures")
+    else:
+        found = Verdict(verdict.HOLDS, "in the paper's own figures") if printed else Verdict(verdict.REFUTED)
+    return Finding(found, text or "the paper's own figures alone", scale, runs)
 
 
 def derived(claims: Claims, claim: dict) -> str:
@@ -117,41 +159,6 @@ def _derived(claim: dict, values: Mapping[str, float]) -> str:
         text = number(expressions.number(entry["expression"], values), decimals)
         parts.append(f"{entry['label']}: {text} {entry['units']}".strip())
     return "; ".join(parts)
-
-
-def _ours(claims: Claims, claim: dict, written: str, used: list[Comparison]) -> tuple[Verdict, str]:
-    """The verdict that our own numbers give a conclusion, and that in words."""
-    missing = [c for c in used if c.summary is None or (c.n < verdict.ENOUGH and not c.is_counted)]
-    if any(c.evidence is not None and c.evidence.standin for c in used):
-        return Verdict(verdict.STANDIN), "ours are of stand-in data"
-    if missing:
-        rows = "; ".join(dict.fromkeys(c.claim["row"] for c in missing))
-        return Verdict(verdict.INCONCLUSIVE, "too few runs of ours"), f"ours: too few runs of {rows}"
-    quantities = claims.content["quantities"]
-    caps = [c.capped for c in used if c.capped is not None and quantities[c.claim["quantity"]].get("censored")]
-    if caps:
-        return Verdict(
-            verdict.INCONCLUSIVE, f"capped at {max(caps)} epochs"
-        ), f"ours: runs capped at {max(caps)} epochs"
-    parts = [c.evidence.train_samples for c in used if c.evidence and c.evidence.train_samples]
-    if parts:
-        return Verdict(
-            verdict.INCONCLUSIVE, f"trained on {min(parts):,} images only"
-        ), f"ours: some runs trained on {min(parts):,} images only"
-    by_side = [c for c in used if "threshold" in quantities[c.claim["quantity"]]]
-    unclear = [c for c in by_side if c.verdict.kind == verdict.INCONCLUSIVE]
-    if unclear:
-        reason = f"{unclear[0].claim['row']}: {unclear[0].verdict.reason}"
-        return Verdict(verdict.INCONCLUSIVE, reason), f"ours: {reason}"
-    values = {name_of(c.claim["id"]): c.summary.mean for c in used}
-    if "ours" in claim:
-        digits = [quantities[c.claim["quantity"]]["digits"] for c in used]
-        shown = "; ".join(f"{c.claim['row']}: {number(c.summary.mean, d)}" for c, d in zip(used, digits, strict=True))
-    else:
-        shown = _derived(claim, values)
-    if expressions.truth(written, values):
-        return Verdict(verdict.REPRODUCED, "holds in our runs too"), f"it holds in ours ({shown})"
-    return Verdict(verdict.WORSE, "does not hold in our runs"), f"it does not hold in ours ({shown})"
 
 
 def meets(value: Any, condition: dict) -> bool:

@@ -46,6 +46,14 @@ def p_value(p: float | None) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
+def margin(entry: dict[str, float], scale: str) -> str:
+    """A margin of a claims file: ``±0.02``, ``±10 %``, ``a factor of 1.4``."""
+    of = {"log_complement": " of what a value lacks to the top"}.get(scale, "")
+    if "factor" in entry:
+        return f"a factor of {entry['factor']:g}{of}"
+    return f"±{entry['absolute']:g}" if "absolute" in entry else f"±{100 * entry['relative']:g} %{of}"
+
+
 def plain(value: Any) -> str:
     """A published value or a setting as the paper would print it."""
     if isinstance(value, bool) or value is None:

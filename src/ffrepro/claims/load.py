@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,13 +15,33 @@ from ffrepro.base import studies, yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import expressions
-from ffrepro.claims.complete import completed, expanded, known
+from ffrepro.claims.check import check
+from ffrepro.claims.complete import completed, expanded
+from ffrepro.claims.scale import Scale
 
 if TYPE_CHECKING:
     from ffrepro.claims.records import Record
 
 FILE, STUDY = "claims.yaml", "study.yaml"
 SCHEMA = "workflow/schemas/claims.schema.yaml"
+
+
+class Rule(NamedTuple):
+    """How a measured claim is judged.
+
+    Attributes:
+        margin: on ``scale``; ``words``: the same in words. threshold: judged by its side of this instead.
+        better: the good direction, None where there is none. censored: a run cut short gives a lower bound.
+        draws: how many runs the published value is the mean of.
+    """
+
+    scale: Scale
+    margin: float
+    words: str
+    threshold: float | None
+    better: str | None
+    censored: bool
+    draws: int
 
 
 class Budget(NamedTuple):
@@ -143,6 +165,68 @@ class Claims:
             return None
         return margin["absolute"] if "absolute" in margin else margin["relative"] * abs(self.expected(claim))
 
+    def rule(self, claim: dict, *, beforehand: bool = False) -> Rule | None:
+        """How a claim is judged.
+
+        Args:
+            beforehand: by the margin that was set before the runs; None where that is the one in force.
+        """
+        quantity = self.content["quantities"][claim["quantity"]]
+        if beforehand and "post_hoc" not in quantity:
+            return None
+        setting = quantity if beforehand or "post_hoc" not in quantity else quantity["post_hoc"]
+        low, high = self.rounded(claim)
+        ratio = claim["measure"]["metric"].startswith("bench/ratio")
+        name = setting.get("scale", "log" if ratio else "linear")
+        least = (high - low) / 2 if name == "log_complement" else 0.0  # of a digit that the paper does not print
+        scale = Scale(name, quantity.get("range", [0, 1])[1], max(least, 1e-12))
+        margin = scale.margin(setting["margin"], self.expected(claim)) if "margin" in setting else math.nan
+        words = scale.words(margin) if "margin" in setting else ""
+        words += " (post hoc)" if setting is not quantity else ""
+        return Rule(scale, margin, words, quantity.get("threshold"), quantity.get("better"),
+                    quantity.get("censored", False), claim["n"] or 1)  # fmt: skip
+
+    def family(self, claim: dict) -> str:
+        """The claims over which its tests are corrected: those of the first table that shows it, unless it says."""
+        if "family" in claim:
+            return claim["family"]
+        return self._tables_of.get(claim["id"], claim["id"])
+
+    def family_of(self, claim: dict) -> list[dict]:
+        """The measured claims of a claim's family."""
+        family = self.family(claim)
+        return [c for c in self.claims.values() if c["kind"] in ("measured", "counted") and self.family(c) == family]
+
+    def rounded(self, claim: dict) -> tuple[float, float]:
+        """The least and the largest value that print as the published one; of a ratio, what its digits allow."""
+        if "published" not in claim:
+            return self.printed(claim)
+        names = expressions.names(claim["published"])
+        bounds = [self.printed(self.claims[f"{self.paper}/{name[1:]}"]) for name in names]
+        corners = [
+            expressions.number(claim["published"], dict(zip(names, corner, strict=True))) for corner in product(*bounds)
+        ]
+        return min(corners), max(corners)
+
+    def printed(self, claim: dict) -> tuple[float, float]:
+        """The values that round to a printed number: half of its last digit to each side."""
+        text = claim.get("printed")
+        quantity = self.content["quantities"].get(claim.get("quantity"), {})
+        if text is None and isinstance(claim["value"], float):
+            text = f"{claim['value']:.{quantity.get('published_digits', quantity.get('digits', 0))}f}"
+        decimals = len((text or "").partition(".")[2])
+        half = 0.5 * 10**-decimals
+        return claim["value"] - half, claim["value"] + half
+
+    @cached_property
+    def _tables_of(self) -> dict[str, str]:
+        """Claim id -> the first table that shows it."""
+        found: dict[str, str] = {}
+        for name, table in self.content["tables"].items():
+            for short in (i for row in table["rows"].values() for i in row):
+                found.setdefault(f"{self.paper}/{short}", name)
+        return found
+
     def deviations(self, claim: dict, treatment: str) -> list[dict]:
         """The deviations that touch a claim's number under a treatment."""
         if "measure" not in claim:
@@ -203,60 +287,6 @@ def build(paper: str, content: dict, study: dict, schema: dict, where: object) -
 def name_of(claim_id: str) -> str:
     """``<paper>/025`` as expressions call it: ``c025``."""
     return "c" + claim_id.rsplit("/", 1)[1]
-
-
-def check(content: dict, where: object) -> None:
-    """Refuse claims that refer to what is not there.
-
-    Raises:
-        FfreproError: with the first problem.
-    """
-    ids = [claim["id"] for claim in content["claims"]]
-    known("claim id (given twice)", [i for i in ids if ids.count(i) > 1], [], where)
-    numbered = {i.split("/")[1] for i in ids}
-    for table in content["tables"].values():
-        known("claim", [i for row in table["rows"].values() for i in row], numbered, where)
-        known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
-        wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
-        known("row (its cells are not as many as the columns)", wrong, [], where)
-    quantities = content["quantities"]
-    budget, baseline = content["budget"], content["baseline"]
-    if isinstance(budget, str):
-        known("budget", [budget], ids, where)
-    else:
-        known("experiment of the budget", budget, content["experiments"], where)
-        unlimited = set(content["experiments"]) - set(budget) - _benches(content)
-        known("experiment (it has no budget)", unlimited, [], where)
-    known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
-           content["variants"], where)  # fmt: skip
-    for claim in content["claims"]:
-        place = f"{where} {claim['id']}"
-        known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
-        named = [claim["measure"], *claim.get("companions", [])] if "measure" in claim else []
-        named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
-        known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
-        for key in ("dataset", "variant"):
-            wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
-            known(key, wanted, content[f"{key}s"], place)
-        written = [claim.get(key) for key in ("published", "holds", "ours")]
-        written += [entry["expression"] for entry in claim.get("derived", [])]
-        for expression in filter(None, written):
-            known("claim", expressions.names(expression), {f"c{number}" for number in numbered}, place)
-    vocabulary = {"treatments": content["treatments"], "quantities": quantities}
-    vocabulary |= {"datasets": content["datasets"], "variants": content["variants"]}
-    for deviation in content["deviations"]:
-        for key, wanted in deviation["touches"].items():
-            known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
-
-
-def _benches(content: dict) -> set[str]:
-    """Experiments of which claims read nothing but a bench's rows: they have no epochs."""
-    read: dict[str, set[bool]] = {}
-    for claim in content["claims"]:
-        for entry in [claim.get("measure", {}), *claim.get("companions", [])]:
-            if "experiment" in entry:
-                read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
-    return {experiment for experiment, benches in read.items() if benches == {True}}
 
 
 def _read(path: Path) -> Any:

@@ -57,6 +57,11 @@ class Record:
         return self.about["data"]["source"] == "standin"
 
     @property
+    def dirty(self) -> bool:
+        """Whether it is of real data and of code that no commit holds; not known of an archive: taken for clean."""
+        return bool(self.about["git"]["dirty"]) and not self.standin
+
+    @property
     def train_samples(self) -> int | None:
         """How many training samples the run was cut down to, None where it had them all."""
         return self.plan.get("data", {}).get("train_samples")
@@ -148,6 +153,10 @@ class Evidence:
     def standin(self) -> bool:
         return any(record.standin for record in self.records)
 
+    @property
+    def dirty(self) -> bool:
+        return any(record.dirty for record in self.records)
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -209,8 +218,16 @@ class Store:
         return self._first((group for group in self.groups(experiment, variant) if group.scale == scale), ENOUGH)
 
     def best(self, experiment: str, variant: str, enough: int = ENOUGH) -> Evidence | None:
-        """The best evidence there is: real data before stand-ins, enough runs before too few, then the larger scale."""
-        return self._first(self.groups(experiment, variant), enough)
+        """The best evidence there is: real data before stand-ins, enough runs before too few, then the larger scale.
+
+        Runs from a checkout with uncommitted changes are none.
+        """
+        clean = [tuple(r for r in group.records if not r.dirty) for group in self.groups(experiment, variant)]
+        return self._first((Evidence(records) for records in clean if records), enough)
+
+    def has_dirty(self, experiment: str, variant: str) -> bool:
+        """Whether runs exist that are no evidence, since no commit holds their code."""
+        return any(group.dirty for group in self.groups(experiment, variant))
 
     def of_scale(self, scale: str) -> list[Record]:
         """All records of a scale, in the order of their names."""

@@ -27,16 +27,24 @@ from ffrepro.claims.tables import TableResult
 _SHOWN_RUNS = 3
 _METRICS = {"auc": "AUC"}  # how a column is called that is not called as its metric
 _RULE = [
-    "not run: there is no run, and the reason says what is missing; stand-in data never give a verdict",
-    f"inconclusive: fewer than {verdict.ENOUGH} runs, or a count of epochs that the epoch limit cut short",
-    "reproduced: two one-sided t-tests (p < .05) place our mean within the margin that was set beforehand",
-    "better or worse: a significant difference (two-tailed t, p < .05) larger than the margin; worse after fewer "
-    "epochs than the paper's counts as inconclusive",
-    "inconclusive: everything else that was measured",
-    "refuted by the paper's own figures: a conclusion that the paper's tables contradict",
-    "setting met, setting not met: a fact about data or set-up; not comparable: shown, but never judged",
-    "a ratio timed in one process has rounds, not runs: the 95 % interval of its median takes the tests' place, all of "
-    "it within the margin or all of it beyond, or on one side where the ratio only tells which of two is faster",
+    "not run: there is no run, or not of every condition, and the reason says what is missing; neither stand-in data "
+    "nor runs of a checkout with uncommitted changes give a verdict",
+    f"inconclusive: fewer than {verdict.ENOUGH} runs (of a timed ratio: fresh processes, each with interleaved "
+    "rounds), a count that the epoch limit cut short, or numbers that tell neither way",
+    "a published value without a spread is a draw like ours, the mean of as many runs as the paper says, else of one; "
+    "a printed value is every value that rounds to it; p is Holm's over the first table that shows the value (p < .05)",
+    "reproduced: two one-sided tests place ours within the margin of the published value, and our runs predict it "
+    "(95 %); holds loosely: the first without the second; compatible: the second without the first",
+    "better or worse: outside of that interval and of the margin, by the good direction; a quantity without one is "
+    "not comparable then; worse after fewer epochs than the paper's counts as inconclusive",
+    "protocol not stated: such a difference that rests on what the paper leaves open, with the range of our readings",
+    "holds, worse, inconclusive of a conclusion: each of its comparisons is tested on our runs, within seeds where "
+    "they share a split, epochs by an exact log-rank test; the comparison that decides is named",
+    "holds loosely of a conclusion: true of the paper's figures, and of much else; refuted by the paper's own figures: "
+    "false of them however they were rounded",
+    "setting met, not met by the paper (its data or released code have another value), shortened by us",
+    "not comparable: shown, but never judged; not testable: no experiment decides it as it is worded",
+    "post hoc: a margin set after runs were seen; the verdict by the earlier one stands beside",
 ]
 _STANDIN = (
     "Scale smoke runs on stand-in data that this project makes itself, for a few epochs. Its numbers show that "
@@ -97,7 +105,7 @@ def summary(claims: Claims, assessments: dict[str, Assessment]) -> list[Block]:
     return [
         Heading(content["title"], 2, claims.paper),
         Paragraph(f"{content['source']}. The author's code: {content['code']}."),
-        Paragraph(f"{len(assessments)} claims. Verdicts of the headline treatment, {claims.treatments[0]}:"),
+        Paragraph(f"{sum(counts(assessments).values())} claims. Verdicts of the treatment {claims.treatments[0]}:"),
         Table(["Verdict", "Claims"], rows, frozenset({1})),
         Folded("How verdicts are given", [
             Bullets(_RULE), Paragraph("Treatments:"), Bullets(treatments), Paragraph("Margins, set beforehand:"),
@@ -164,8 +172,11 @@ def _margin(entry: dict) -> str:
         return f"by its side of {entry['threshold']:g} alone"
     if "margin" not in entry:
         return "never judged"
-    margin = entry["margin"]
-    return f"±{margin['absolute']:g}" if "absolute" in margin else f"±{100 * margin['relative']:g} %"
+    text = formats.margin(entry["margin"], entry.get("scale", "linear"))
+    if "post_hoc" in entry:
+        later = entry["post_hoc"]
+        text += f"; post hoc {formats.margin(later['margin'], later.get('scale', 'linear'))} ({later['why']})"
+    return text
 
 
 def _claim_row(claims: Claims, assessment: Assessment) -> list[str | list[Line]]:

@@ -8,15 +8,16 @@ import re
 from pathlib import Path
 
 from ffrepro.base.files import write_text_if_changed
-from ffrepro.claims import markdown, tables
+from ffrepro.claims import formats, markdown, tables
 from ffrepro.claims.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
 from ffrepro.claims.formats import csv_number
 from ffrepro.claims.tables import TableResult
 
 COLUMNS = (
     "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
-    "std", "n", "ci_low", "ci_high", "difference", "margin", "p_different", "p_holm", "p_equivalent", "verdict",
-    "reason", "notes", "deviations", "companions", "runs",
+    "std", "n", "ci_low", "ci_high", "predicted_low", "predicted_high", "difference", "margin", "p_different", "p_holm",
+    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes",
+    "deviations", "companions", "runs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -125,10 +126,11 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
         claim_id, claim["where"], claim["row"], claim["metric"], treatment,
         evidence.scale if evidence else "", evidence.hardware if evidence else "",
         evidence.records[0].about["data"]["source"] if evidence else "",
-        csv_number(claim["value"]), csv_number(cell.expected), *sample, csv_number(cell.difference),
-        csv_number(result.claims.margin(claim)), csv_number(cell.p_different),
-        csv_number(result.holm[treatment, claim_id]), csv_number(cell.p_equivalent), cell.verdict.kind,
-        cell.verdict.reason, "; ".join(result.notes[treatment, claim_id]),
+        csv_number(claim["value"]), csv_number(cell.expected), *sample, *map(csv_number, cell.power.predicted),
+        csv_number(cell.difference),
+        cell.tests.margin, *map(csv_number, (cell.tests.different, cell.tests.holm_different, cell.tests.equivalent,
+        cell.tests.holm_equivalent)), cell.power.detects, cell.power.reaches, cell.verdict.kind, cell.verdict.reason,
+        str(cell.beforehand or ""), "; ".join(result.notes[treatment, claim_id]),
         " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
         "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.companions.items()),
         " ".join(cell.runs),
@@ -136,19 +138,21 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
 
 
 def _legend(result: TableResult) -> str:
-    used = {claim["quantity"]: result.claims.margin(claim) for claim in (result.claims.claims[i] for i in result.ids())}
+    used = dict.fromkeys(result.claims.claims[i]["quantity"] for i in result.ids())
     quantities = result.claims.content["quantities"]
-    margins = []
-    for name in used:
-        margin = quantities[name].get("margin", {})
-        if "absolute" in margin:
-            margins.append(f"{name} ±{margin['absolute']:g}")
-        elif "relative" in margin:
-            margins.append(f"{name} ±{100 * margin['relative']:g} %")
+    margins = [f"{name} {formats.margin(quantities[name]['margin'], quantities[name].get('scale', 'linear'))}"
+               for name in used if "margin" in quantities[name]]  # fmt: skip
+    later = [(name, quantities[name]["post_hoc"]) for name in used if "post_hoc" in quantities[name]]
+    post_hoc = [f"{name} {formats.margin(entry['margin'], entry.get('scale', 'linear'))}" for name, entry in later]
     return (
-        f"Margins set beforehand: {', '.join(margins) or 'none'}. Difference: ours minus published. p: two-tailed "
-        "one-sample t-test, and the same after Holm's correction across this table; p (equivalence): two one-sided "
-        "tests. A ratio's interval is that of the median over the bench's rounds (95 %, order statistics)."
+        f"Margins set beforehand: {', '.join(margins) or 'none'}."
+        + (f" Post hoc, and in force: {', '.join(post_hoc)}." if post_hoc else "")
+        + " Difference: ours minus published. Predicted: where our runs put the published value (95 %), a mean of as "
+        "many runs as the paper says. p: that they would draw it, and the same after Holm's correction across the "
+        "claims of the first table that shows them; p (equivalence): two one-sided tests. Detects: the smallest "
+        "difference found with a power of .8; equivalence up to: the largest spread at which it can be shown. A ratio "
+        "has a number for each fresh process; of one process the interval is that of the median over rounds (95 %, "
+        "order statistics)."
     )
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ffrepro.claims import formats
+from ffrepro.claims import conclusions, formats
 from ffrepro.claims.blocks import Line, Table
-from ffrepro.claims.compare import Comparison, Pick, compare
+from ffrepro.claims.compare import Pick, compared
+from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Store
-from ffrepro.claims.verdict import ALPHA, BETTER, STANDIN, WORSE
+from ffrepro.claims.verdict import STANDIN
 from ffrepro.core import statistics as st
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two of our own samples against each other: Student's and Welch's test, effect size, Holm over the table."""
+    """Two of our own samples against each other: effect size, Student's, Welch's and, within seeds, the paired test.
+
+    ``paired`` is None where the runs do not share a split by seed; ``p_holm`` is of it where it is there, else Welch's,
+    over the table.
+    """
 
     label: str
     treatment: str
@@ -24,6 +29,7 @@ class Pair:
     b: st.Summary
     student: st.Test
     welch: st.Test
+    paired: st.Test | None
     effect: st.Effect
     p_holm: float
     digits: int
@@ -35,7 +41,6 @@ class TableResult:
 
     Attributes:
         cells: (treatment, claim id) -> comparison.
-        holm: the same keys -> p of the difference, adjusted across the table and treatment.
         notes: the same keys -> footnote texts.
     """
 
@@ -44,7 +49,6 @@ class TableResult:
     spec: dict[str, Any]
     scope: str
     cells: dict[tuple[str, str], Comparison]
-    holm: dict[tuple[str, str], float]
     notes: dict[tuple[str, str], list[str]]
     pairs: list[Pair] = field(default_factory=list)
 
@@ -96,14 +100,14 @@ def build(claims: Claims, store: Store, name: str, pick: Pick, scope: str) -> Ta
         FfreproError: the paper has no table of this name.
     """
     spec = claims.table(name)
-    result = TableResult(claims, name, spec, scope, {}, {}, {})
+    result = TableResult(claims, name, spec, scope, {}, {})
     for treatment in claims.treatments:
-        cells = {i: compare(claims, store, claims.claims[i], treatment, pick) for i in result.ids()}
-        adjusted = st.holm([cell.p_different for cell in cells.values()])
-        for (claim_id, cell), p in zip(cells.items(), adjusted, strict=True):
-            key = treatment, claim_id
-            result.cells[key], result.holm[key] = cell, p
-            result.notes[key] = _notes(claims, store, cell, p)
+        family = {c["id"]: c for i in result.ids() for c in claims.family_of(claims.claims[i])}
+        found = compared(claims, store, family.values(), treatment, pick)
+        cells = {i: found[i] for i in result.ids()}
+        for claim_id, cell in cells.items():
+            result.cells[treatment, claim_id] = cell
+            result.notes[treatment, claim_id] = _notes(claims, store, cell)
         result.pairs += _pairs(claims, spec, treatment, cells)
     return result
 
@@ -126,27 +130,31 @@ def overview(result: TableResult) -> Table:
 
 def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
-    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Difference", "p", "p (Holm)",
-              "p (equivalence)", "Verdict", "Evidence", "Deviations", "Claim"]  # fmt: skip
+    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference", "p",
+              "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
+              "By the margin set beforehand", "Evidence", "Deviations", "Claim"]  # fmt: skip
     keys = [(treatment, claim_id) for claim_id in result.ids() for treatment in result.claims.treatments]
-    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 11)))
+    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 15)))
 
 
 def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str | list[Line]]:
     cell = result.cells[treatment, claim_id]
     digits = result.claims.content["quantities"][cell.claim["quantity"]]["digits"]
     low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
-    letters = result.footnotes()
+    letters, tests = result.footnotes(), cell.tests
     marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
     deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.companions else []
     place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
     return [
         cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
         ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
-        formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.summary else ""),
-        formats.signed(cell.difference, digits), formats.p_value(cell.p_different),
-        formats.p_value(result.holm[treatment, claim_id]), formats.p_value(cell.p_equivalent),
-        [Line(str(cell.verdict), cell.verdict.kind)], place, " ".join(d["id"] for d in deviations),
+        formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.n == 1 else ""),
+        formats.interval(*cell.power.predicted, digits), formats.signed(cell.difference, digits),
+        *map(formats.p_value, (tests.different, tests.holm_different, tests.equivalent, tests.holm_equivalent)),
+        cell.power.detects or formats.DASH, cell.power.reaches or formats.DASH,
+        [Line(str(cell.verdict), cell.verdict.kind)],
+        [Line(str(cell.beforehand), cell.beforehand.kind)] if cell.beforehand else formats.DASH,
+        place, " ".join(d["id"] for d in deviations),
         claim_id.split("/")[1],
     ]  # fmt: skip
 
@@ -160,18 +168,20 @@ def pair_table(result: TableResult) -> Table:
         "Second",
         "p (Student)",
         "p (Welch)",
-        "p (Welch, Holm)",
+        "p (paired by seed)",
+        "p (paired, else Welch; Holm)",
         "Hedges' g [95 % CI]",
     ]
     rows: list[list[str | list[Line]]] = [
         [
             pair.label, pair.treatment, formats.mean_std(pair.a, pair.digits), formats.mean_std(pair.b, pair.digits),
-            formats.p_value(pair.student.p), formats.p_value(pair.welch.p), formats.p_value(pair.p_holm),
+            formats.p_value(pair.student.p), formats.p_value(pair.welch.p),
+            formats.p_value(pair.paired.p if pair.paired else None), formats.p_value(pair.p_holm),
             f"{formats.number(pair.effect.g, 1)} {formats.interval(pair.effect.low, pair.effect.high, 1)}",
         ]
         for pair in result.pairs
     ]  # fmt: skip
-    return Table(header, rows, frozenset(range(2, 8)))
+    return Table(header, rows, frozenset(range(2, 9)))
 
 
 def published(claims: Claims, claim: dict) -> str:
@@ -225,7 +235,7 @@ def _overview_line(result: TableResult, treatment: str, claim: dict, letters: di
     )
 
 
-def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> list[str]:
+def _notes(claims: Claims, store: Store, cell: Comparison) -> list[str]:
     notes = list(cell.precision_notes)
     if cell.evidence is None:
         return notes
@@ -244,8 +254,8 @@ def _notes(claims: Claims, store: Store, cell: Comparison, p_holm: float) -> lis
     if len(cell.evidence) < expected:
         notes.append(f"{len(cell.evidence)} of {expected} planned runs")
     notes += dict.fromkeys(record.other_version for record in cell.evidence.records if record.other_version)
-    if cell.verdict.kind in (BETTER, WORSE) and p_holm >= ALPHA:
-        notes.append("the difference does not survive Holm's correction across the table")
+    if cell.evidence.dirty:
+        notes.append("made from a checkout with uncommitted changes: no evidence for a verdict")
     return notes
 
 
@@ -266,17 +276,23 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
         a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
         if a.summary is None or b.summary is None:
             continue
-        found.append((a, b.summary, b.claim["row"]))
+        same = conclusions.paired([a, b])
+        apart = [x - y for x, y in zip(a.values, b.values, strict=True)] if same else []
+        within = st.one_sample_t(st.summarize(apart), 0.0) if apart else None
+        found.append((a, b.summary, b.claim["row"], within))
     for cell in cells.values():
         others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
-        found += [(cell, cell.companions[name], name) for name in others if cell.summary and name in cell.companions]
-    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, _ in found]
-    adjusted = st.holm([test.p for test in welch])
+        found += [
+            (cell, cell.companions[name], name, None) for name in others if cell.summary and name in cell.companions
+        ]
+    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, *_ in found]
+    adjusted = st.holm([(entry[-1] or test).p for entry, test in zip(found, welch, strict=True)])
     return [
         Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b,
-             st.two_sample_t(a.summary, b, equal_variance=True), test, st.hedges_g(a.summary, b), p,
+             st.two_sample_t(a.summary, b, equal_variance=True), test, within, st.hedges_g(a.summary, b),
+             p,
              claims.content["quantities"][a.claim["quantity"]]["digits"])
-        for (a, b, other), test, p in zip(found, welch, adjusted, strict=True)
+        for (a, b, other, within), test, p in zip(found, welch, adjusted, strict=True)
     ]  # fmt: skip
 
 

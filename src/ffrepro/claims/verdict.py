@@ -1,15 +1,21 @@
 """The list of verdicts, and the rules that assign one to a measured number.
 
-The rule, for a claim with margin m and a published value v, and n runs with mean x (alpha .05, one claim at a time;
-tables show beside it which differences survive Holm's correction):
+The rule, for a published value v with a margin, and n runs of ours (alpha .05, p after Holm's correction over the
+family of the claim, its published table):
 
 1. no runs: not run. Stand-in data: never a verdict.
-2. a count that was cut short by the epoch limit (it is only a lower bound), or n < 3: inconclusive.
-3. two one-sided t-tests place the true mean within v ± m (p < .05): reproduced. A published spread enters through
-   Welch's version of the test; a value without one is taken as exact.
-4. the difference is significant (two-tailed t, p < .05) and |x - v| > m: better or worse, by the good direction.
-   But worse after fewer epochs than the paper's is inconclusive: more training might have closed the gap.
-5. anything else: inconclusive.
+2. a count that was cut short by the epoch limit (it is only a lower bound), or n < 3: inconclusive. A timed ratio has
+   fresh processes in place of runs, each with interleaved rounds.
+3. v lies outside of the interval in which our runs predict it, and further away than the margin: better or worse, by
+   the good direction; not comparable where there is none. But short of v after fewer epochs than the paper's is
+   inconclusive: more training might have closed the gap.
+4. two one-sided tests place ours within the margin of v: reproduced; holds loosely where v is outside of that interval.
+5. v lies inside: compatible, unless that interval is ten times as wide as the margin, and predicts nearly anything. A
+   published value without a spread is a draw like ours (the mean of as many as the paper says, else one), not an exact
+   number.
+6. anything else: inconclusive.
+
+Where the difference rests on our reading of what the paper does not state, 3 is "protocol not stated".
 """
 
 from __future__ import annotations
@@ -19,19 +25,29 @@ from dataclasses import dataclass
 from ffrepro.claims.records import ENOUGH
 
 ALPHA = 0.05
-ENOUGH_ROUNDS = 6  # with fewer there is no 95 % interval of a median
+TOO_WIDE = 10  # margins: an interval wider than that predicts nearly anything
+ENOUGH_ROUNDS = 6  # of a process: with fewer there is no 95 % interval of a median
 
 REPRODUCED = "reproduced"
+COMPATIBLE = "compatible"
+HOLDS = "holds"
+LOOSELY = "holds loosely"
 BETTER = "better"
 WORSE = "worse"
 INCONCLUSIVE = "inconclusive"
-NOT_RUN = "not run"
-NOT_COMPARABLE = "not comparable"
 REFUTED = "refuted by the paper's own figures"
 MET = "setting met"
-NOT_MET = "setting not met"
+NOT_MET = "setting not met by the paper"
+SHORTENED = "setting shortened by us"
+UNSTATED = "protocol not stated"
+NOT_COMPARABLE = "not comparable"
+NOT_TESTABLE = "not testable"
+NOT_RUN = "not run"
 STANDIN = "smoke (stand-in data)"
-KINDS = (REPRODUCED, BETTER, WORSE, INCONCLUSIVE, REFUTED, MET, NOT_MET, NOT_COMPARABLE, NOT_RUN, STANDIN)
+KINDS = (
+    REPRODUCED, COMPATIBLE, HOLDS, LOOSELY, BETTER, WORSE, INCONCLUSIVE, REFUTED, MET, NOT_MET, SHORTENED, UNSTATED,
+    NOT_COMPARABLE, NOT_TESTABLE, NOT_RUN, STANDIN,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,67 +61,96 @@ class Verdict:
         return f"{self.kind}: {self.reason}" if self.reason else self.kind
 
 
-def of_runs(
-    *,
-    n: int,
-    difference: float,
-    margin: float,
-    better: str,
-    p_equivalent: float,
-    p_different: float,
-    censored: bool,
-    capped: int | None,
-) -> Verdict:
-    """Rules 2 to 5.
+@dataclass(frozen=True)
+class Case:
+    """What the rule looks at.
 
-    Args:
-        difference: our mean minus the published value.
-        better: ``higher`` or ``lower``.
-        p_equivalent, p_different: of the equivalence test and of the two-tailed test; NaN where n is below two.
+    Attributes:
+        n: runs, or processes of a bench; ``unit`` says which.
+        beyond: whether ours is further from the published value than the margin.
+        good: whether ours is on the good side, None where no side is.
+        p_different: that our runs would draw the published value, adjusted; ``p_alone``: before Holm's correction.
+        p_equivalent: of the equivalence test, adjusted; all NaN where n is below two.
+        tests: how many the correction was over.
+        wide: whether the interval in which ours predict the published value is too wide to say anything.
+        by, margin: the difference and the margin in words.
         censored: the number is a count that a cut-short run does not reach.
         capped: the epochs at which runs were cut short, None where none was.
     """
-    if censored and capped is not None:
-        return Verdict(INCONCLUSIVE, f"capped at {capped} epochs")
-    if n < ENOUGH:
-        return Verdict(INCONCLUSIVE, f"n = {n}, at least {ENOUGH} needed")
-    if p_equivalent < ALPHA:
-        return Verdict(REPRODUCED, f"within the margin of {margin:.3g}")
-    if p_different < ALPHA and abs(difference) > margin:
-        good = (difference > 0) == (better == "higher")
-        if capped is not None and not good:
-            return Verdict(INCONCLUSIVE, f"short of the published value, but capped at {capped} epochs")
-        return Verdict(BETTER if good else WORSE, f"by {abs(difference):.3g}, margin {margin:.3g}")
-    return Verdict(INCONCLUSIVE, "neither within the margin nor clearly beyond it")
+
+    n: int
+    beyond: bool
+    good: bool | None
+    p_different: float
+    p_alone: float
+    p_equivalent: float
+    by: str
+    margin: str
+    tests: int = 1
+    wide: bool = False
+    unit: str = "run"
+    censored: bool = False
+    capped: int | None = None
 
 
-def of_side(*, rounds: int, low: float, high: float, expected: float, threshold: float) -> Verdict:
-    """The verdict on a ratio that only tells which of two is the smaller: by its side of a threshold.
+def of_runs(case: Case) -> Verdict:
+    """Rules 2 to 6."""
+    if case.censored and case.capped is not None:
+        return Verdict(INCONCLUSIVE, f"capped at {case.capped} epochs")
+    if case.n < ENOUGH:
+        return too_few(case.n, case.unit)
+    if case.beyond and case.p_different < ALPHA:
+        return _apart(case)
+    inside = case.p_alone >= ALPHA
+    if case.p_equivalent < ALPHA:
+        if inside:
+            return Verdict(REPRODUCED, f"within the margin of {case.margin}")
+        return Verdict(LOOSELY, f"within the margin of {case.margin}, but outside of what our {case.unit}s predict")
+    if inside and case.wide:
+        return Verdict(INCONCLUSIVE, f"too wide: our {case.unit}s predict nearly anything beside it")
+    if inside:
+        return Verdict(COMPATIBLE, f"our {case.unit}s predict it; equivalence within {case.margin} is not shown")
+    if case.beyond:
+        return Verdict(
+            INCONCLUSIVE, f"differs by {case.by}, which does not survive Holm's correction over {case.tests} tests"
+        )
+    return Verdict(INCONCLUSIVE, f"differs by {case.by}, within the margin of {case.margin}: equivalence is not shown")
 
-    All of the 95 % interval of the median over rounds must lie on one side.
+
+def _apart(case: Case) -> Verdict:
+    by = f"by {case.by}, margin {case.margin}"
+    if case.capped is not None and not case.good:
+        return Verdict(INCONCLUSIVE, f"short of the published value {by}, but capped at {case.capped} epochs")
+    if case.good is None:
+        return Verdict(NOT_COMPARABLE, f"differs {by}; less or more of it is no merit")
+    return Verdict(BETTER if case.good else WORSE, by)
+
+
+def too_few(n: int, unit: str) -> Verdict:
+    """A number of runs, or of processes that times were taken in, which concludes nothing."""
+    timed = "timed in " if unit == "process" else ""
+    return Verdict(INCONCLUSIVE, f"{timed}n = {n} {unit}{_plural(n, unit)}, at least {ENOUGH} needed")
+
+
+def of_side(*, n: int, mean: float, p: float, expected: tuple[float, float], threshold: float) -> Verdict:
+    """The verdict on the direction of a ratio: on which side of a threshold it lies, whatever its size.
+
+    Args:
+        n: processes it was timed in. p: that the mean over them differs from the threshold, adjusted.
+        expected: the least and the largest ratio that the printed digits allow.
     """
-    if rounds < ENOUGH_ROUNDS:
-        return Verdict(INCONCLUSIVE, f"{rounds} rounds, at least {ENOUGH_ROUNDS} needed")
-    if low <= threshold <= high:
+    low, high = expected
+    if low < threshold < high:
+        return Verdict(INCONCLUSIVE, f"the printed digits leave open on which side of {threshold:g} it is")
+    if n < ENOUGH:
+        return too_few(n, "process")
+    if not p < ALPHA:
         return Verdict(INCONCLUSIVE, f"the interval spans {threshold:g}")
-    side = "above" if low > threshold else "below"
-    if (expected > threshold) == (low > threshold):
-        return Verdict(REPRODUCED, f"{side} {threshold:g} as published")
+    side = "above" if mean > threshold else "below"
+    if (low >= threshold) == (mean > threshold):
+        return Verdict(HOLDS, f"{side} {threshold:g} as published")
     return Verdict(WORSE, f"{side} {threshold:g}, the other way round than published")
 
 
-def of_rounds(*, rounds: int, low: float, high: float, expected: float, margin: float) -> Verdict:
-    """The verdict on a ratio timed in many interleaved rounds of one process, where lower is better.
-
-    The same rule with the 95 % interval of the median over rounds (from order statistics: rounds are neither normal
-    nor independent runs) in place of the tests: all of it within the margin, or all of it beyond.
-    """
-    if rounds < ENOUGH_ROUNDS:
-        return Verdict(INCONCLUSIVE, f"{rounds} rounds, at least {ENOUGH_ROUNDS} needed")
-    if expected - margin <= low and high <= expected + margin:
-        return Verdict(REPRODUCED, f"within the margin of {margin:.3g}")
-    if high < expected - margin:
-        return Verdict(BETTER, f"by at least {expected - high:.3g}, margin {margin:.3g}")
-    if low > expected + margin:
-        return Verdict(WORSE, f"by at least {low - expected:.3g}, margin {margin:.3g}")
-    return Verdict(INCONCLUSIVE, "the interval spans the margin")
+def _plural(n: int, unit: str) -> str:
+    return "" if n == 1 else "es" if unit.endswith("s") else "s"

@@ -1,4 +1,4 @@
-"""Statistics of a handful of runs: summaries, t-tests, effect size, Holm, equivalence (TOST), ROC curves.
+"""Statistics of a handful of runs: summaries, t-tests, prediction, effect size, Holm, equivalence (TOST), ROC curves.
 
 Pure functions on numbers and one-dimensional arrays. A sample is what n runs with different seeds gave for
 one metric; the standard deviation is always the sample's (ddof 1) and every interval is a t interval. A
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 NAN = float("nan")
 
@@ -39,6 +39,14 @@ class Test(NamedTuple):
     t: float
     df: float
     p: float
+
+
+class Interval(NamedTuple):
+    """A two-tailed p that a difference is 0, and its confidence interval."""
+
+    p: float
+    low: float
+    high: float
 
 
 class Effect(NamedTuple):
@@ -75,11 +83,49 @@ def summarize(sample: Sequence[float], confidence: float = 0.95) -> Summary:
     return Summary(n, mean, std, mean - half, mean + half)
 
 
-def one_sample_t(sample: Summary, value: float) -> Test:
-    """Two-tailed t-test of a mean against a fixed number, such as one published without a spread."""
+def one_sample_t(sample: Summary, value: float, draws: int | None = None) -> Test:
+    """Two-tailed t-test of a mean against a number.
+
+    Args:
+        draws: None: the number is exact. Else it is the mean of so many runs whose spread is not known and taken to be
+            the sample's, such as a published one: p < .05 where it lies outside of ``prediction_interval``.
+    """
     if sample.n < 2:
         return Test(NAN, NAN, NAN)
-    return _test(sample.mean - value, sample.std / math.sqrt(sample.n), sample.n - 1)
+    return _test(sample.mean - value, _error(sample, draws), sample.n - 1)
+
+
+def prediction_interval(sample: Summary, draws: int = 1, confidence: float = 0.95) -> tuple[float, float]:
+    """Where the mean of so many further runs falls, if they are like the sample's."""
+    if sample.n < 2:
+        return NAN, NAN
+    half = float(stats.t.ppf(0.5 + confidence / 2, sample.n - 1)) * _error(sample, draws)
+    return sample.mean - half, sample.mean + half
+
+
+def detectable_difference(
+    n: int, std: float, draws: int | None = None, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """The smallest true difference that ``one_sample_t`` finds with the given power; NaN of fewer than three runs."""
+    if n < 3:
+        return NAN
+    df, critical = n - 1, float(stats.t.ppf(1 - alpha / 2, n - 1))
+
+    def lacks(shift: float) -> float:
+        found = stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift)
+        return power - float(found)
+
+    enough = critical
+    while lacks(enough) > 0:  # from the inside: far out the noncentral t has no numbers
+        enough *= 1.5
+    return float(optimize.brentq(lacks, 0.0, enough)) * std * math.sqrt(1 / n + (1 / draws if draws else 0))
+
+
+def largest_spread(n: int, margin: float, draws: int | None = None, alpha: float = 0.05) -> float:
+    """The largest standard deviation at which ``tost_one_sample`` reaches ``alpha``: means that agree exactly."""
+    if n < 2:
+        return NAN
+    return margin / float(stats.t.ppf(1 - alpha, n - 1)) / math.sqrt(1 / n + (1 / draws if draws else 0))
 
 
 def two_sample_t(a: Summary, b: Summary, *, equal_variance: bool) -> Test:
@@ -91,6 +137,22 @@ def two_sample_t(a: Summary, b: Summary, *, equal_variance: bool) -> Test:
         return Test(NAN, NAN, NAN)
     error, df = _standard_error(a, b, equal_variance)
     return _test(a.mean - b.mean, error, df)
+
+
+def combined(difference: float, parts: Sequence[Summary], confidence: float = 0.95) -> Interval:
+    """Welch's test of a sum of independent means against 0, Satterthwaite's degrees of freedom.
+
+    Args:
+        difference: the sum. parts: n and std of each term, its factor in the std; of at least two runs each.
+    """
+    variances = [part.std**2 / part.n for part in parts]
+    spread = sum(variances)
+    if spread == 0:
+        test = _test(difference, 0.0, 1)
+        return Interval(test.p, difference, difference)
+    df = spread**2 / sum(v**2 / (part.n - 1) for v, part in zip(variances, parts, strict=True))
+    half = float(stats.t.ppf(0.5 + confidence / 2, df)) * math.sqrt(spread)
+    return Interval(_test(difference, math.sqrt(spread), df).p, difference - half, difference + half)
 
 
 def hedges_g(a: Summary, b: Summary, confidence: float = 0.95) -> Effect:
@@ -124,8 +186,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def tost_one_sample(sample: Summary, value: float, margin: float) -> float:
-    """p of two one-sided tests that the mean lies within ``margin`` of a fixed number.
+def tost_one_sample(sample: Summary, value: float, margin: float, draws: int | None = None) -> float:
+    """p of two one-sided tests that the mean lies within ``margin`` of a number; ``draws`` as in ``one_sample_t``.
 
     A small p is evidence of equivalence; equal to asking whether the 90 % interval (for alpha .05) lies
     inside value ± margin.
@@ -135,7 +197,7 @@ def tost_one_sample(sample: Summary, value: float, margin: float) -> float:
     """
     if sample.n < 2:
         return NAN
-    return _tost(sample.mean - value, sample.std / math.sqrt(sample.n), sample.n - 1, margin)
+    return _tost(sample.mean - value, _error(sample, draws), sample.n - 1, margin)
 
 
 def tost_two_sample(a: Summary, b: Summary, margin: float) -> float:
@@ -180,6 +242,11 @@ def _sample(values: Sequence[float]) -> np.ndarray:
     if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
         raise ValueError(f"a sample is a non-empty list of finite numbers, got {values!r}")
     return x
+
+
+def _error(sample: Summary, draws: int | None) -> float:
+    """Standard error of the difference to a number that is exact, or the mean of so many runs like the sample's."""
+    return sample.std * math.sqrt(1 / sample.n + (1 / draws if draws else 0))
 
 
 def _standard_error(a: Summary, b: Summary, equal_variance: bool) -> tuple[float, float]:

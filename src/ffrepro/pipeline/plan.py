@@ -166,7 +166,7 @@ def expand(
         for _, group in all_cases:
             group_cases = list(group)
             if group_cases[0].kind == "bench":
-                plans.append(_bench_plan(raw, vocabulary, group_cases, scale, profile))
+                plans += _bench_plans(raw, vocabulary, group_cases, scale, profile)
                 continue
             expanded = _baseline_plans if group_cases[0].kind == "sklearn_baseline" else _train_plans
             for case in group_cases:
@@ -224,7 +224,7 @@ def _baseline_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, h
     ]
 
 
-def _bench_plan(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str, hardware: str) -> Plan:
+def _bench_plans(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str, hardware: str) -> list[Plan]:
     case = group[0]
     resolved = {member.variant: resolve(raw, vocabulary, member, scale) for member in group}
     shared = resolved[case.variant]  # data and bench: the same for every variant, checks.py saw to it
@@ -236,15 +236,19 @@ def _bench_plan(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str
         for key, text in own.origin.items():
             if key.startswith(("net.", "method.")):
                 origin[f"variants.{name}.{key}"] = text
-    return _head(raw, case, scale, hardware, BENCH_VARIANT, 0) | {
-        "protocol": {"treatment": case.treatment},
-        **_data(raw, case, scale),
-        "data": {"name": view_of(raw, case)} | shared.values["data"],
-        "bench": {"name": case.entry["bench"]} | shared.values["bench"],
-        "variants": variants,
-        "origin": origin,
-        "tags": {"tables": case.entry["tables"]},
-    }
+    return [
+        _head(raw, case, scale, hardware, BENCH_VARIANT, process)
+        | {
+            "protocol": {"treatment": case.treatment},
+            **_data(raw, case, scale),
+            "data": {"name": view_of(raw, case)} | shared.values["data"],
+            "bench": {"name": case.entry["bench"]} | shared.values["bench"],
+            "variants": variants,
+            "origin": origin,
+            "tags": {"tables": case.entry["tables"]},
+        }
+        for process in range(at_scale(case.entry, scale).get("seeds", 1))  # each seed is a fresh process
+    ]
 
 
 def _head(raw: dict, case: Case, scale: str, hardware: str, variant: str, seed: int) -> Plan:

@@ -54,9 +54,13 @@ def parts(project_root):
     return [content | {"claims": complete.expanded(content, "file")}, study, schema]
 
 
-def test_all_79_claims_in_order(claims):
-    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 80)]
-    assert load.papers() == [PAPER, "ortiz2025_advancements"]
+def test_claims_are_in_order_and_complete(claims):
+    numbers = [int(name[-3:]) for name in claims.claims]
+    assert numbers == sorted(set(numbers)) and set(range(1, 80)) <= set(numbers)
+    # of those that both lists of claims lacked, these only repeat another one
+    assert set(range(80, 118)) - set(numbers) == {80, 101, 108, 116}
+    assert [name[-3:] for name, claim in claims.claims.items() if claim.get("own")] == ["079"]
+    assert PAPER in load.papers()
 
 
 @pytest.mark.parametrize(("name", "printed"), [("table1", TABLE_1), ("table2", TABLE_2), ("table3", TABLE_3)])
@@ -111,6 +115,10 @@ def test_margins(claims):
     assert claims.margin(claims.claim("049")) == 40  # 25 % of 160 epochs
     assert claims.margin(claims.claim("058")) == pytest.approx(0.1 * 3.00 / 1.36)
     assert claims.margin(claims.claim("066")) is None
+    # half of the smallest gap of Table 2 as a ratio of 1 - value: MobileTouch, in both
+    for quantity, (ff, bptt) in {"accuracy": (0.8315, 0.8689), "auc": (0.9063, 0.9498)}.items():
+        factor = claims.content["quantities"][quantity]["post_hoc"]["margin"]["factor"]
+        assert factor == pytest.approx(((1 - ff) / (1 - bptt)) ** 0.5, abs=0.005)
     assert claims.budget("rnn_mcyt_corrected") == (200, "the paper allows 200")
 
 
@@ -123,7 +131,7 @@ def test_what_follows_from_the_published_numbers(claims):
     holds = {
         i[-3:]: expressions.evaluate(c["holds"], claims.published) for i, c in claims.claims.items() if "holds" in c
     }
-    assert holds == {"073": True, "074": False, "075": False, "076": False}
+    assert {"073", "081", "105", "115"} == {number for number, true in holds.items() if true}
 
 
 def test_deviations_touch_what_they_name(claims):
@@ -139,8 +147,8 @@ def test_deviations_touch_what_they_name(claims):
 
 def test_every_kind_has_claims_and_quotes_are_short(claims):
     kinds = {claim["kind"] for claim in claims.claims.values()}
-    assert kinds == {"measured", "setting", "arithmetic", "data", "statement"}
-    assert all(0 < len(claim["quote"]) < 140 for claim in claims.claims.values())
+    assert kinds == {"measured", "setting", "arithmetic", "comparison", "data", "statement"}
+    assert all(0 < len(claim["quote"]) < 160 for claim in claims.claims.values())
 
 
 def _breakages():

@@ -60,10 +60,15 @@ def planned(project_root, claims):
     return [plan for plan in own if claims.budget(plan["experiment"]) is not None]
 
 
-def test_all_83_claims_in_order(claims):
-    assert list(claims.claims) == [f"{PAPER}/{number:03d}" for number in range(1, 84)]
+def test_claims_are_in_order_and_complete(claims):
+    numbers = [int(name[-3:]) for name in claims.claims]
+    assert numbers == sorted(set(numbers)) and set(range(1, 84)) <= set(numbers)
+    # of those that both lists of claims lacked, these only repeat another one
+    assert set(range(84, 120)) - set(numbers) == {86, 92, 105, 111}
+    ours = {name[-3:] for name, claim in claims.claims.items() if claim.get("own")}
+    assert ours == {"078", "079", "080", "081", "082", "083", "120", "121", "122", "123"}
     assert all(claim["n"] is None and "std" not in claim for claim in claims.claims.values())
-    assert all(0 < len(claim["quote"]) < 140 for claim in claims.claims.values())
+    assert all(0 < len(claim["quote"]) < 200 for claim in claims.claims.values())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_every_row_of_the_bench_that_a_claim_names_is_planned_and_in_its_table(p
             assert scheme in bench_inference.MAIN.values()
             assert {"Table I": "table1", "Table II": "table2"}[claim["where"]] in plan["tags"]["tables"]
             named += 1
-        assert named == 12 + 6
+        assert named == 12 + 6 + 4  # times, directions of ratios, sizes of those in Table I
 
 
 def test_every_row_of_tables_1_and_2_is_judged_by_which_scheme_is_faster(claims):
@@ -193,8 +198,8 @@ def test_what_follows_from_the_published_numbers(claims):
         i[-3:]: expressions.evaluate(c["holds"], claims.published) for i, c in claims.claims.items() if "holds" in c
     }
     refuted = {number for number, true in holds.items() if not true}
-    assert refuted == {"002", "067", "069", "073", "074"}
-    assert set(holds) - refuted == {"001", "003", "065", "066", "068"}
+    assert refuted == {"067", "069", "073", "074", "117"}
+    assert set(holds) - refuted == {"001", "002", "003", "065", "066", "068", "100", "101", "107", "115"}
 
 
 def test_margins_are_points_of_percent(claims):
