@@ -165,7 +165,7 @@ class LocalCuts(CutMethod):
         return {"loss": values["loss"] - sum(values[f"loss_{layer(block)}"] for block in range(self.layers))}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:

@@ -40,7 +40,7 @@ class LossBlocks(LocalCuts):
         return self.function(h, label_B).mean()
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``scores_head`` (B, classes): the head's logits. ``loss`` (B, L + 1): of the blocks and the head."""
         label_B = batch["label"]
         losses, logits = self.forward(batch, lambda _, h: self.function(h, label_B).expand(len(label_B)), head=True)

@@ -180,7 +180,7 @@ class WrappedLearner(Learner):
         data = X if y is None else (X, y)
         task = self._any_task({"train": data})
         with explain.errors(self.method_name, self.device, X):
-            return task.metrics(evaluate.observe(self.method, task, "train"))
+            return task.metrics(evaluate.evaluate_split(self.method, task, "train"))
 
     def freeze(self, *names: str) -> WrappedLearner:
         """Stop submodules from learning: their weights and their BatchNorms' statistics stay as they are.
