@@ -93,7 +93,7 @@ class LoaderTask(Classification):
     def __init__(self, parts: dict[str, Iterable[Any]], classes: int, device: str, inference: str):
         super().__init__({"inference": inference})
         for name, loader in parts.items():
-            if iter(loader) is loader:
+            if isinstance(loader, Iterator):
                 raise FfreproError(
                     f"a {type(loader).__name__} can be read only once",
                     where=name,

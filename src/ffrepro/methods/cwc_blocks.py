@@ -16,6 +16,7 @@ from ffrepro.core.goodness import wide
 from ffrepro.methods import local_cuts
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local_cuts import LocalCuts
+from ffrepro.methods.local_cuts import defaults as defaults
 
 VERSION = 1  # of its numbers: tests/golden/cwc_blocks.json
 SETTINGS = local_cuts.SETTINGS

@@ -18,6 +18,7 @@ from ffrepro.base.settings import choice, integer, list_of
 from ffrepro.methods import cuts
 from ffrepro.methods.base import Batch
 from ffrepro.methods.cuts import HEAD, CutMethod
+from ffrepro.nets.cut import Cut
 from ffrepro.nets.layers import initialise
 
 SETTINGS = {
@@ -207,6 +208,12 @@ class LocalCuts(CutMethod):
         if head and self.hp["head"] == "all":
             out = self.extra["head"](torch.cat(features, 1))
         return found, None if out is None else out[:, : self.classes]
+
+
+def defaults(net: nn.Module) -> dict[str, str]:
+    """The library's settings for a net: one without last layers of its own gets a linear map on all blocks."""
+    own = isinstance(net, Cut) or getattr(net, "head", None) is not None
+    return {} if own else {"head": "all"}
 
 
 def layer(block: int) -> str:

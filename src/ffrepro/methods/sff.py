@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ffrepro.base.settings import choice, integer
 from ffrepro.methods import local_cuts
 from ffrepro.methods.local_cuts import LocalCuts
+from ffrepro.methods.local_cuts import defaults as defaults
 from ffrepro.nets.auxiliary import Auxiliary
 
 VERSION = 1  # of its numbers: tests/golden/sff.json

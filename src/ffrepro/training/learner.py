@@ -220,8 +220,8 @@ class Learner:
         shown = {name: training[name] for name in ("batch_size", "lr", "schedule")}
         scheduled = {name: training[name] for name in schedules.SETTINGS[training["schedule"]]}
         learner = cls(
-            net, content["method"], classes=content["classes"], inference=content["inference"], seed=content["seed"],
-            **own, **shown, **scheduled, **content["hyperparameters"],
+            net, method=content["method"], classes=content["classes"], inference=content["inference"],
+            seed=content["seed"], **own, **shown, **scheduled, **content["hyperparameters"],
         )  # fmt: skip
         learner._begin_as(example, content["classes"])
         try:
