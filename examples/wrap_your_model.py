@@ -15,12 +15,12 @@ model = mobilenet_v2(num_classes=10, inverted_residual_setting=blocks)
 
 # Where gradients stop: `auto` finds the blocks; a list of names, or a function of a name and a module, says so too.
 learner = ffrepro.wrap(model, "auto", "sff", classes=10, lr=3e-3)
-learner.fit(X[:1000], y[:1000], epochs=4, validation=(X[1000:1200], y[1000:1200]))
+learner.fit(X[:640], y[:640], epochs=4, validation=(X[1000:1200], y[1000:1200]))
 print(learner.at, {name: round(value, 3) for name, value in learner.history[-1].items() if "val/error" in name})
 
 # A training loop of one's own: each block has learnt when `step` returns.
-for start in range(0, 1000, 50):
-    losses = learner.step(X[start : start + 50], y[start : start + 50])
+for start in range(0, 640, 64):
+    losses = learner.step(X[start : start + 64], y[start : start + 64])
 learner.end_epoch(validation=(X[1000:1200], y[1000:1200]))
 print(f"test accuracy {learner.score(X[1200:], y[1200:]):.3f}")
 
