@@ -4,7 +4,10 @@ import subprocess
 import sys
 
 CODE = """
-from ffrepro.data.vision import torchvision
+import sys
+import ffrepro
+assert not {"torch", "torchvision"} & set(sys.modules)  # the command line starts without them
+import torchvision
 import torch
 from torchvision.transforms import v2
 torch.manual_seed(0)

@@ -27,6 +27,7 @@ def test_the_page_lists_every_setting_with_its_default(name, project_root):
 
 EXAMPLES = {
     "fit_your_data": r"ff\s+test accuracy 0\.[89]",
+    "wrap_your_model": r"test accuracy 0\.[6-9]",
     "own_module": r"loaded: 0\.[6-9]",
     "kinematics": r"SNR [2-9]\d\.\d",
 }

@@ -13,6 +13,7 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.core import seeds
 from ffrepro.data import views
 from ffrepro.nets import build
+from ffrepro.nets.cut import Cut
 from ffrepro.training import machine
 
 
@@ -80,4 +81,11 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
     net = build(plan["net"], task.inputs, task.classes, generator).to(task.device, task.dtype)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
+    if isinstance(net, Cut) and not getattr(method, "cuts", False):
+        raise FfreproError(
+            f"net {plan['net']['name']} is cut at its own submodules, and method {plan['method']['name']} trains lists "
+            "of blocks",
+            where=plan["run"],
+            fix="choose sff, cwc_blocks or backprop_blocks, or another net",
+        )
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])

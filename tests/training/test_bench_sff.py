@@ -1,0 +1,36 @@
+"""The bench of cut nets: every way of a step makes one, and what is merged over processes."""
+
+import pytest
+import torch
+
+from ffrepro.training import bench_sff
+from ffrepro.training.bench_sff import BASELINES, WAYS, Case
+
+
+def test_ways_make_steps_and_the_smallest_memory_is_found(monkeypatch):
+    kept = [f"{bench_sff.BP}, channels last", "SFF mean(Z^2), low memory"]
+    monkeypatch.setattr(bench_sff, "WAYS", {name: WAYS[name] for name in kept})
+    monkeypatch.setattr(bench_sff, "PLAIN", {"plain script, channels last, fused": (True, {"fused": True})})
+    monkeypatch.setattr(bench_sff, "BASELINES", [kept[0], *bench_sff.PLAIN])
+    threads = torch.get_num_threads()
+    rows = {row["name"]: row for row in bench_sff.measure(Case("mobilenet_v3_small", 32, 8), 1, 1)}
+    torch.set_num_threads(threads)
+    assert len(rows) == 3 and {row["baseline"] for row in rows.values()} <= set(bench_sff.BASELINES)
+    assert min(row["ratio_to_bp"] for name, row in rows.items() if name in bench_sff.BASELINES) == 1.0
+    low = rows[kept[1]]
+    assert low["activation_ratio_to_bp"] < 0.6
+    assert low["total_bytes"] > low["peak_bytes"] > low["activation_bytes"] > 0
+    assert low["total_ms"] == pytest.approx(low["ms_median"] + 0.25 * low["evaluate_ms"])
+
+
+def test_processes_are_merged_by_their_medians():
+    def run(ms, ratio):
+        return [{"name": "SFF", "ms_median": ms, "ratio_to_bp": ratio, "ratio_low": 0.0, "baseline": "BP"}]
+
+    (row,) = bench_sff.merged([run(1.0, 0.9), run(5.0, 0.7), run(2.0, 0.8)])
+    assert row["ms_median"] == 2.0 and row["ratio_to_bp"] == 0.8
+    assert (row["ratio_low"], row["ratio_high"]) == (0.7, 0.9)
+
+
+def test_every_baseline_is_a_way():
+    assert set(BASELINES) <= {*WAYS, *bench_sff.PLAIN}
