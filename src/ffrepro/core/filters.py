@@ -17,7 +17,7 @@ def of_first_layer(net: nn.Module, inputs: tuple[int, int, int], groups: int | N
     many from every class's group.
 
     Args:
-        net: after training; its ``blocks`` are read, and changed in nothing.
+        net: after training; it is read, and changed in nothing.
         inputs: (C, H, W) of the images, which a linear map sees flattened.
         groups: into how many, one a class, the method divides the layer's units; None: none.
 
@@ -27,7 +27,7 @@ def of_first_layer(net: nn.Module, inputs: tuple[int, int, int], groups: int | N
         whose group each belongs to (a wider type where there are more than 256); only with ``groups``. Nothing where
         the first layer does not see images.
     """
-    layer = next((module for module in net.blocks[0].modules() if isinstance(module, nn.Conv2d | nn.Linear)), None)
+    layer = next((module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)), None)
     if layer is None or (isinstance(layer, nn.Linear) and layer.in_features != math.prod(inputs)):
         return {}
     weight = layer.weight.detach().float().cpu().contiguous().numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def rms(h: Tensor, epsilon: float, where: str, *, in_place: bool = False) -> Tensor:
@@ -60,3 +61,11 @@ def length(h: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
     """Divide by the length over the last dimension plus epsilon (Hinton 2022, Sec. 2: only the direction goes on)."""
     scale = (torch.linalg.vector_norm(h, dim=-1, keepdim=True) + epsilon).reciprocal()
     return h.mul_(scale) if in_place else h * scale
+
+
+def layer(h: Tensor, epsilon: float) -> Tensor:
+    """Layer norm without scale and shift over all values of a sample, in the memory format of ``h`` (B, ...)."""
+    if h.ndim == 4 and h.is_contiguous(memory_format=torch.channels_last):
+        h_BHWC = h.permute(0, 2, 3, 1)  # the same values in another order, and no copy
+        return F.layer_norm(h_BHWC, h_BHWC.shape[1:], eps=epsilon).permute(0, 3, 1, 2)
+    return F.layer_norm(h, h.shape[1:], eps=epsilon)

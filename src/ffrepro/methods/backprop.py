@@ -7,7 +7,6 @@ changes no number; the latter has BatchNorm see the statistics of each micro-bat
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -18,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from ffrepro.base.settings import flag, integer, number
 from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, classes_of
-from ffrepro.nets.layers import initialise, seen_again
+from ffrepro.nets.layers import initialise, seen_once
 
 VERSION = 1  # of its numbers: tests/golden/backprop.json
 SETTINGS = {
@@ -78,15 +77,10 @@ class Method(BaseMethod):
         activities = []
         for block in self.net.blocks:
             if self.hp["checkpoint"] and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False, context_fn=partial(_contexts, block))
+                x = checkpoint(block, x, use_reentrant=False, context_fn=partial(seen_once, block))
             else:
                 x = block(x)
             activities.append(x)
         if "readout" in self.extra:
             return self.extra["readout"](x.flatten(1))
         return self.net.head(activities)
-
-
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
-    """Contexts of a checkpointed block's forward pass and of its recomputation."""
-    return nullcontext(), seen_again(block)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ffrepro.nets.sizes import blocks as blocks
 
 __path__ = search_path("nets", __path__)
-_SHARED = {"layers", "sizes"}
+_SHARED = {"auxiliary", "cut", "cut_check", "layers", "sizes"}
 _BY_SIZES = ("CNN", "MLP", "RNN", "blocks")
 
 

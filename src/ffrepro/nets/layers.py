@@ -7,7 +7,7 @@ ReLU, max pooling (or none). ``forward`` is the plain autograd path; local metho
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -159,3 +159,8 @@ def seen_again(block: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+def seen_once(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts of a checkpointed block's forward pass and of its recomputation, which counts no batch again."""
+    return nullcontext(), seen_again(block)

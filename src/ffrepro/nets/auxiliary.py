@@ -1,0 +1,78 @@
+"""Auxiliary maps: from a block's activations to the goodness of every class (the SFF paper, Sec. 4.1 to 4.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.core.goodness import wide
+from ffrepro.nets.layers import initialise
+
+READINGS = ("mean_sq", "mean", "aux_of_sq")
+
+
+class Auxiliary(nn.Module):
+    """A linear map or convolution with an output for each class, and the mean of what it gives over the positions.
+
+    Args:
+        shape: of the activations Y, without the batch: (D,), (positions, D) of tokens, (D, H, W) of a map.
+        classes: how many.
+        kernel: side of the convolution, odd; of no meaning where there are no positions.
+        reading: what the goodness is, Z = aux(Y) being the map's output: ``mean_sq``, the mean of Z^2 (how the author
+            describes it elsewhere, second-hand); ``mean``, the mean of Z (the SFF paper, Sec. 4.1); ``aux_of_sq``, the
+            mean of aux(Y^2) (one reading of Sec. 4.3, step 2).
+        pool: side to which maps are averaged before; 0: not at all. With 1 and a kernel of 1 the reading ``mean`` stays
+            the same function.
+        generator: source of the initial weights.
+
+    Raises:
+        FfreproError: activations of another kind.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        *,
+        kernel: int,
+        reading: str,
+        pool: int,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        if len(shape) not in (1, 2, 3):
+            raise FfreproError(
+                f"activations of shape {shape} have no auxiliary map",
+                where="at",
+                fix="cut where activations are (features,), (tokens, features) or (channels, height, width)",
+            )
+        self.reading, self.pool, self.kernel = reading, pool, kernel
+        self.map: nn.Linear | nn.Conv2d
+        if len(shape) == 3:
+            self.map = nn.Conv2d(shape[0], classes, kernel, padding=kernel // 2)
+        else:
+            self.map = nn.Linear(shape[-1], classes)
+        initialise(self.map, "torch_default", generator)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Goodness (B, classes)."""
+        if h.ndim == 4 and self.pool:
+            h = F.adaptive_avg_pool2d(h, self.pool)
+        if self.reading == "aux_of_sq":
+            h = h.square()
+        if self.reading != "mean_sq" and (h.ndim != 4 or self.kernel == 1):
+            # linear: the mean of the map is the map of the mean
+            return F.linear(_mean_over_positions(h), self.map.weight.flatten(1), self.map.bias)
+        z = self.map(h)
+        if self.reading == "mean_sq":
+            z = z.to(wide(z)).square()
+        return _mean_over_positions(z)
+
+
+def _mean_over_positions(h: Tensor) -> Tensor:
+    """(B, D), from (B, D), (B, positions, D) or (B, D, H, W)."""
+    if h.ndim == 4:
+        return h.mean((2, 3), dtype=wide(h)).to(h.dtype)
+    return h.mean(1) if h.ndim == 3 else h

@@ -1,0 +1,185 @@
+"""Whether a cut is valid, found by counting: every parameter must be reached by the loss of exactly one part.
+
+A part is a block or, last, the head. Reached by none, a parameter would never learn; reached by two, a gradient would
+cross a cut (a skip connection that bypasses it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.nets.cut import Cut
+
+SAMPLES = 4  # of the batch that the trial run takes
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What a trial run finds out about a cut.
+
+    Attributes:
+        shapes: of each block's activations, without the batch.
+        in_place: whether what follows changes a block's activations in place, so that it needs a copy of them.
+        parameters: of each part, the head last: what learns and is reached by its loss.
+        out: shape of the module's output, without the batch.
+    """
+
+    shapes: list[tuple[int, ...]]
+    in_place: list[bool]
+    parameters: list[list[nn.Parameter]]
+    out: tuple[int, ...]
+
+
+def examine(net: Cut, x: Any) -> Anatomy:
+    """A cut's anatomy, from a trial run on the first samples of ``x``; brings ``net.at`` into the running order.
+
+    Buffers, random generators and every module's mode are afterwards what they were.
+
+    Args:
+        x: see ``Cut.run``.
+
+    Raises:
+        FfreproError: a submodule that does not run, or more than once; a parameter that the losses of two parts
+            reach, or of none. The message names its module, and a cut that is valid.
+    """
+    x = _first_samples(x)
+    with _unchanged(net):
+        net.train()
+        net.at = _running_order(net, x)
+        anatomy, reached = _trial(net, x)
+        wrong = _wrong(net, reached)
+        if wrong is not None:
+            name, parts = wrong
+            raise _explained(net, x, name, parts)
+    return anatomy
+
+
+def _running_order(net: Cut, x: Any) -> list[str]:
+    order: list[int] = []
+
+    def passed(index: int, h: Tensor) -> Tensor:
+        order.append(index)
+        return h
+
+    with torch.no_grad():
+        net.run(x, passed)
+    for index, name in enumerate(net.at):
+        if order.count(index) != 1:
+            times = "never" if index not in order else f"{order.count(index)} times"
+            raise FfreproError(
+                f"{name} runs {times} in a forward pass: it cannot be the end of one block",
+                where=f"at, {name}",
+                fix="cut at a submodule that runs once"
+                + (", such as the one around it" if index in order else "; is it a container, or left out?"),
+            )
+    return [net.at[index] for index in order]
+
+
+def _trial(net: Cut, x: Any) -> tuple[Anatomy, dict[str, list[int]]]:
+    """The anatomy, and for every parameter that learns the parts whose losses reach it."""
+    own: list[Tensor] = []
+    passed: list[Tensor] = []
+
+    def on_block(index: int, h: Tensor) -> Tensor:
+        own.append(h)
+        passed.append(h.detach().clone())
+        return passed[-1]
+
+    with torch.enable_grad():
+        out = net.run(x, on_block)
+    assert out is not None
+    learning = {name: parameter for name, parameter in net.model.named_parameters() if parameter.requires_grad}
+    reached: dict[str, list[int]] = {name: [] for name in learning}
+    parts: list[list[nn.Parameter]] = []
+    for index, h in enumerate([*own, out]):
+        parts.append([])
+        if not h.requires_grad:
+            continue
+        gradients = torch.autograd.grad(h.sum(), list(learning.values()), retain_graph=True, allow_unused=True)
+        for (name, parameter), gradient in zip(learning.items(), gradients, strict=True):
+            if gradient is not None:
+                reached[name].append(index)
+                parts[-1].append(parameter)
+    shapes = [tuple(h.shape[1:]) for h in own]
+    return Anatomy(shapes, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
+
+
+def _wrong(net: Cut, reached: dict[str, list[int]]) -> tuple[str, list[int]] | None:
+    """The first parameter that is not reached exactly once, those reached twice before the others."""
+    found = [(name, parts) for name, parts in reached.items() if len(parts) != 1]
+    return max(found, key=lambda entry: len(entry[1]), default=None)
+
+
+def _explained(net: Cut, x: Any, name: str, parts: list[int]) -> FfreproError:
+    names = [*net.at, "the output"]
+    module = name.rpartition(".")[0] or "the model itself"
+    if not parts:
+        return FfreproError(
+            f"no block's loss reaches {name}: it would never learn",
+            where=f"at, {module}",
+            fix="freeze it (requires_grad_(False)) if it is to stay as it is, or cut behind it",
+        )
+    losses = " and ".join(f"the one at {names[part]}" for part in parts)
+    valid = _valid(net, x)
+    fix = f"cut at {valid}" if valid else "no part of this cut is valid: cut between the model's stages"
+    return FfreproError(
+        f"the losses of {len(parts)} blocks reach {name} ({losses}): something bypasses the cut",
+        where=f"at, {module}",
+        fix=fix,
+    )
+
+
+def _valid(net: Cut, x: Any) -> list[str] | None:
+    """What is left of a cut without the places that are bypassed; None: nothing."""
+    at = list(net.at)
+    while at:
+        rest = Cut(net.model, at)
+        wrong = _wrong(rest, _trial(rest, x)[1])
+        if wrong is None or not wrong[1]:
+            return at
+        at.pop(wrong[1][0])
+    return None
+
+
+def _first_samples(x: Any) -> Any:
+    """The first samples of every tensor; of a batch of one, that one twice: BatchNorm needs two."""
+    if isinstance(x, dict):
+        return {key: _first_samples(value) for key, value in x.items()}
+    if isinstance(x, tuple):
+        return tuple(map(_first_samples, x))
+    if not isinstance(x, Tensor):
+        return x
+    return x[:SAMPLES] if len(x) > 1 else x.repeat_interleave(2, 0)
+
+
+@contextmanager
+def _unchanged(net: nn.Module) -> Iterator[None]:
+    """Afterwards buffers, modes and generators, those that modules keep included, are what they were."""
+    modes = [(module, module.training) for module in net.modules()]
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in net.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    own = [value for module in net.modules() for value in vars(module).values() if isinstance(value, torch.Generator)]
+    states = [(generator, generator.get_state()) for generator in own]
+    devices = list({parameter.device for parameter in net.parameters() if parameter.device.type == "cuda"})
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        with torch.no_grad():
+            for module, name, buffer, value in buffers:
+                module._buffers[name] = buffer.copy_(value)
+        for generator, state in states:
+            generator.set_state(state)
+        for module, training in modes:
+            module.training = training
