@@ -1,7 +1,9 @@
 """Forward-Forward learning beside backpropagation: a library, and the reproduction of what papers claim of it.
 
-``ffrepro.fit(net, (X, y), method="ff")`` and ``ffrepro.Learner`` train a net by any method of ``ffrepro.methods``;
-``ffrepro.nets`` has nets by their sizes; ``ffrepro.kinematics`` takes movements apart into lognormal strokes.
+``ffrepro.wrap(model, at="auto", method="sff", classes=10)`` trains any PyTorch model block by block, without
+backpropagation through the whole. ``ffrepro.fit(net, (X, y), method="ff")`` and ``ffrepro.Learner`` train a net by any
+method of ``ffrepro.methods``; ``ffrepro.nets`` has nets by their sizes; ``ffrepro.kinematics`` takes movements apart
+into lognormal strokes.
 docs/LIBRARY.md has the reference.
 """
 
@@ -12,13 +14,16 @@ if TYPE_CHECKING:
     from ffrepro import kinematics, methods, nets
     from ffrepro.base.errors import FfreproError
     from ffrepro.training.learner import Learner, fit
+    from ffrepro.training.wrap import WrappedLearner, wrap
 
 __version__ = "0.1.0"
-__all__ = ["FfreproError", "Learner", "fit", "kinematics", "methods", "nets"]
+__all__ = ["FfreproError", "Learner", "WrappedLearner", "fit", "kinematics", "methods", "nets", "wrap"]
 _FROM = {
     "FfreproError": "ffrepro.base.errors",
     "Learner": "ffrepro.training.learner",
+    "WrappedLearner": "ffrepro.training.wrap",
     "fit": "ffrepro.training.learner",
+    "wrap": "ffrepro.training.wrap",
 }
 
 

@@ -39,12 +39,20 @@ UFF = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
     "cell": "autoencoder", "noise_size": 4, "norm": "rms", "norm_epsilon": 1e-5,
 }  # fmt: skip
+CUT = {
+    "weight_decay": 0.0, "head_lr": None, "clip_norm": None, "norm": "layer", "norm_epsilon": 1e-5,
+    "channels_last": True,
+}  # fmt: skip
+CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": []}
+SFF = {**CWC_BLOCKS, "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0}
+BP_BLOCKS = {**CUT, "norm": "none", "checkpoint": False, "micro_batches": 1}
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
 SIDE, CLASSES = 10, 10
 CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
+IMAGE_NETS |= {"sff": CNN, "cwc_blocks": CNN, "backprop_blocks": CNN}
 OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
@@ -91,9 +99,18 @@ CASES = {
     "uff gan": ("uff", {**UFF, "cell": "gan"}),
     "backprop": ("backprop", BP_IMAGES),
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
+    "sff": ("sff", SFF),
+    "sff low memory": ("sff", {**SFF, "run": "low_memory", "norm": "none", "head": "all"}),
+    "sff mean": ("sff", {**SFF, "goodness": "mean", "ensemble": [1, 2]}),
+    "sff aux of squares": ("sff", {**SFF, "goodness": "aux_of_sq", "aux_kernel": 3, "clip_norm": 1.0}),
+    "sff pooled": ("sff", {**SFF, "aux_pool": 2, "head_lr": 1e-2}),
+    "cwc_blocks": ("cwc_blocks", CWC_BLOCKS),
+    "backprop_blocks": ("backprop_blocks", BP_BLOCKS),
+    "backprop_blocks checkpointed": ("backprop_blocks", {**BP_BLOCKS, "norm": "layer", "checkpoint": True}),
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
 LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
+OF_CUTS = [case for case, (name, _) in CASES.items() if name in ("sff", "cwc_blocks", "backprop_blocks")]
 LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
 
 

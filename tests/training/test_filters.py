@@ -1,7 +1,5 @@
 """Filters in the record: which weights, how many of them, and of which class."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,7 @@ def net(block):
     layer = getattr(block, "conv", None) or block.linear
     with torch.no_grad():
         layer.weight.copy_(torch.arange(layer.weight.numel()).remainder(2048).view_as(layer.weight))
-    return SimpleNamespace(blocks=[block])
+    return torch.nn.Sequential(block)
 
 
 def conv(memory_format=torch.contiguous_format):
@@ -65,5 +63,5 @@ def test_a_layer_that_sees_no_images_has_no_filters():
     assert (
         filters.of_first_layer(net(LinearBlock(5, 4, batch_norm=False, bias=True, groups=None)), (1, 2, 2), None) == {}
     )
-    recurrent = SimpleNamespace(blocks=[torch.nn.RNN(2, 3)])
+    recurrent = torch.nn.Sequential(torch.nn.RNN(2, 3))
     assert filters.of_first_layer(recurrent, (1, 2, 2), None) == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.method_cases import BP, BP_IMAGES, CWC, FF, FF_IMAGES, PAIRS, UFF, UNSUPERVISED
+from helpers.method_cases import BP, BP_BLOCKS, BP_IMAGES, CWC, CWC_BLOCKS, FF, FF_IMAGES, PAIRS, SFF, UFF, UNSUPERVISED
 from helpers.plans import make_baseline_plan, make_image_plan, make_plan
 
 from ffrepro import methods
@@ -27,12 +27,15 @@ FITS = {
 }
 RUNS = {
     "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
+    "backprop_blocks": lambda: make_image_plan("backprop_blocks", BP_BLOCKS, net=CNN),
     "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
     "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
+    "cwc_blocks": lambda: make_image_plan("cwc_blocks", CWC_BLOCKS, net=CNN, inference="ensemble"),
     "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
     "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
     "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
     "scff": lambda: make_image_plan("scff", PAIRS),
+    "sff": lambda: make_image_plan("sff", SFF, net=CNN, inference="ensemble"),
     "uff": lambda: make_image_plan("uff", UFF),
     "fits": None,
 }

@@ -12,7 +12,7 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 __path__ = search_path("methods", __path__)
-_SHARED = {"base", "cuts", "images", "local", "local_cuts", "pairs", "unlabelled"}
+_SHARED = {"base", "cuts", "images", "local", "local_cuts", "loss_blocks", "pairs", "unlabelled"}
 
 
 def names() -> list[str]:

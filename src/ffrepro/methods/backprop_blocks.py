@@ -65,7 +65,7 @@ class Method(CutMethod):
         return {"loss": total}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``scores_head`` (B, classes): the net's outputs. ``loss`` (B, 1)."""
         logits_BJ = self.scores(batch, "head")
         return {"scores_head": logits_BJ, "loss": F.cross_entropy(logits_BJ, batch["label"], reduction="none")[:, None]}

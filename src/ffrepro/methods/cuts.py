@@ -42,11 +42,14 @@ class CutMethod(BaseMethod):
         FfreproError: the net cannot be cut there (``nets.cut_check``), or was built for no classes.
     """
 
+    cuts = True  # trains a ``nets.cut.Cut``
+
     def __init__(self, net: nn.Module, hyperparameters: dict, example: Batch):
         self.cut = as_cut(net)
         super().__init__(self.cut, hyperparameters)
         self.classes = classes_of(net)
-        self.conv = hyperparameters["channels_last"] and images.lay_out(self.cut)
+        volumes = any(parameter.ndim > 4 for parameter in self.cut.parameters())  # have a layout of their own
+        self.conv = hyperparameters["channels_last"] and not volumes and images.lay_out(self.cut)
         modules = list(self.cut.model.modules())
         still = [module for module in modules if not module.training]
         self._still = still if len(still) < len(modules) else []
@@ -66,7 +69,12 @@ class CutMethod(BaseMethod):
         self.optimizers = [torch.optim.AdamW(some, weight_decay=decay, fused=True) for some in sets]
 
     def take(self, batch: Batch) -> Any:
-        """The batch's inputs in the net's memory format."""
+        """The batch's inputs, one tensor or several, in the net's memory format."""
+        x = batch["x"]
+        if isinstance(x, dict):
+            return {name: images.take({"x": value}, self.conv) for name, value in x.items()}
+        if isinstance(x, tuple):
+            return tuple(images.take({"x": value}, self.conv) for value in x)
         return images.take(batch, self.conv)
 
     def train(self) -> None:
@@ -74,6 +82,10 @@ class CutMethod(BaseMethod):
         self.cut.train()
         for module in self._still:
             module.training = False
+
+    def keep_still(self, module: nn.Module) -> None:
+        """Keep a part of the net in evaluation mode from now on."""
+        self._still += list(module.modules())
 
     def normalise(self, h: Tensor) -> Tensor:
         """What of a block's activations goes on: layer norm, or they themselves."""

@@ -31,6 +31,7 @@ class Method(LocalCuts):
     def __init__(self, net: nn.Module, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator, lr)
         self.means = []
+        own = next(self.cut.parameters())
         for name, shape in zip(self.cut.at, self.anatomy.shapes, strict=True):
             channels = shape[0] if len(shape) == 3 else shape[-1]
             if channels < self.classes:
@@ -39,7 +40,9 @@ class Method(LocalCuts):
                     where="net",
                     fix="choose a wider net, fewer classes, or method sff, which needs no groups",
                 )
-            self.means.append(group_means(channels, self.classes).to(example["x"]))
+            self.means.append(
+                group_means(channels, self.classes).to(own.device, torch.promote_types(own.dtype, torch.float32))
+            )
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
         """(B, classes): mean of squares of each group."""

@@ -7,6 +7,8 @@ block's activations are kept. Both give the same numbers: what a step changes is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,6 +34,8 @@ SETTINGS = {
     ),
     **cuts.SETTINGS,
 }
+Read = Callable[[int, Tensor], Tensor]
+"""(index of a block, its activations) -> what is read off them."""
 
 
 class LocalCuts(CutMethod):
@@ -53,7 +57,8 @@ class LocalCuts(CutMethod):
                 where="method.ensemble",
                 fix=f"name blocks from 0 to {self.layers - 1}",
             )
-        self.extra = nn.ModuleDict(self.beside(generator)).to(example["x"])
+        own = next(self.cut.parameters())
+        self.extra = nn.ModuleDict(self.beside(generator)).to(own.device, own.dtype)
         if hyperparameters["head"] == "own":
             self.require_outputs()
             head = self.anatomy.parameters[-1]
@@ -67,7 +72,7 @@ class LocalCuts(CutMethod):
             features = sum(shape[0] if len(shape) == 3 else shape[-1] for shape in self.anatomy.shapes)
             readout = nn.Linear(features, self.classes)
             initialise(readout, "torch_default", generator)
-            self.extra["head"] = readout.to(example["x"])
+            self.extra["head"] = readout.to(own.device, own.dtype)
             head = list(readout.parameters())
         else:
             head = []
@@ -89,6 +94,10 @@ class LocalCuts(CutMethod):
         """(B, classes), from the block's activations."""
         raise NotImplementedError
 
+    def loss(self, block: int, h: Tensor, label_B: Tensor) -> Tensor:
+        """The block's mean loss: -(g of the true class - log sum exp g), the cross-entropy of the goodness."""
+        return F.cross_entropy(self.goodness(block, h), label_B)
+
     def step(self, batch: Batch) -> Batch:
         """One update of every block and the head.
 
@@ -99,7 +108,7 @@ class LocalCuts(CutMethod):
         label_B, losses, features = batch["label"], [], []
 
         def on_block(block: int, h: Tensor) -> Tensor:
-            losses.append(F.cross_entropy(self.goodness(block, h), label_B))
+            losses.append(self.loss(block, h, label_B))
             if not self.fast:
                 self._update(block, layer(block), losses)
             passed = self._passed(block, h.detach())
@@ -156,7 +165,7 @@ class LocalCuts(CutMethod):
         return {"loss": values["loss"] - sum(values[f"loss_{layer(block)}"] for block in range(self.layers))}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
@@ -165,7 +174,7 @@ class LocalCuts(CutMethod):
             the head's as a last column.
         """
         label_B = batch["label"]
-        goods, logits = self._forward(batch, head=True)
+        goods, logits = self.forward(batch, self.goodness, head=True)
         loss = [F.cross_entropy(g_BJ, label_B, reduction="none") for g_BJ in goods]
         g_BLJ = torch.stack(goods, 1)
         out = {"layer_scores": g_BLJ, "scores_ensemble": g_BLJ[:, self.chosen].mean(1), "scores_last": g_BLJ[:, -1]}
@@ -177,18 +186,18 @@ class LocalCuts(CutMethod):
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under an inference scheme: ``ensemble``, ``last`` or ``head``."""
-        goods, logits = self._forward(inputs, head=inference == "head")
-        if inference == "head" and logits is not None:
+        goods, logits = self.forward(inputs, self.goodness, head=inference == HEAD)
+        if inference == HEAD and logits is not None:
             return logits
         return goods[-1] if inference == "last" else torch.stack([goods[block] for block in self.chosen], 1).mean(1)
 
-    def _forward(self, inputs: Batch, *, head: bool) -> tuple[list[Tensor], Tensor | None]:
-        """Goodness (B, classes) of every block, and the head's logits where there is one."""
+    def forward(self, inputs: Batch, read: Read, *, head: bool) -> tuple[list[Tensor], Tensor | None]:
+        """What ``read`` makes of every block's activations, and the head's logits where there is a head."""
         self.cut.eval()
-        goods, features = [], []
+        found, features = [], []
 
         def on_block(block: int, h: Tensor) -> Tensor:
-            goods.append(self.goodness(block, h))
+            found.append(read(block, h))
             passed = self.normalise(h)
             if self.hp["head"] == "all":
                 features.append(_pooled(passed))
@@ -197,7 +206,7 @@ class LocalCuts(CutMethod):
         out = self.cut.run(self.take(inputs), on_block, head=head and self.hp["head"] == "own")
         if head and self.hp["head"] == "all":
             out = self.extra["head"](torch.cat(features, 1))
-        return goods, None if out is None else out[:, : self.classes]
+        return found, None if out is None else out[:, : self.classes]
 
 
 def layer(block: int) -> str:

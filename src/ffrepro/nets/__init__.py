@@ -14,14 +14,15 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 if TYPE_CHECKING:
+    from ffrepro.nets.cut import Cut as Cut
     from ffrepro.nets.sizes import CNN as CNN
     from ffrepro.nets.sizes import MLP as MLP
     from ffrepro.nets.sizes import RNN as RNN
     from ffrepro.nets.sizes import blocks as blocks
 
 __path__ = search_path("nets", __path__)
-_SHARED = {"auxiliary", "cut", "cut_check", "layers", "sizes"}
-_BY_SIZES = ("CNN", "MLP", "RNN", "blocks")
+_SHARED = {"auto_cut", "auxiliary", "cut", "cut_check", "layers", "sizes"}
+_FROM = {"CNN": "sizes", "Cut": "cut", "MLP": "sizes", "RNN": "sizes", "blocks": "sizes"}
 
 
 def names() -> list[str]:
@@ -52,12 +53,12 @@ def build(settings: dict[str, Any], inputs: Any, classes: int | None, generator:
 
 
 def __getattr__(name: str) -> Any:
-    """Nets by their sizes, and a module of one's own as a net (``ffrepro.nets.sizes``)."""
-    if name in _BY_SIZES:
-        return getattr(importlib.import_module(f"{__name__}.sizes"), name)
+    """Nets by their sizes, and a module of one's own as a net (``ffrepro.nets.sizes``, ``ffrepro.nets.cut``)."""
+    if name in _FROM:
+        return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """The names of ``sizes`` among the module's own."""
-    return sorted([*globals(), *_BY_SIZES])
+    """These names among the module's own."""
+    return sorted([*globals(), *_FROM])

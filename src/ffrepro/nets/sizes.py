@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.nets import cnn, mlp, rnn
+from ffrepro.nets.cut import Cut
 from ffrepro.nets.layers import Head, initialise
 
 HEAD_LAYERS = cnn.HEAD_LAYERS
@@ -171,12 +172,12 @@ def blocks(module: nn.Module, at: Sequence[str] | None = None, *, example: Tenso
 
 
 def as_net(module: nn.Module, example: Tensor) -> nn.Module:
-    """``module`` if it is a net (it has blocks and their shapes), else its ``blocks``.
+    """``module`` if it is a net (it has blocks and their shapes, or is cut), else its ``blocks``.
 
     Raises:
         FfreproError: as ``blocks`` does; blocks that do not fit the example or one another.
     """
-    if isinstance(module, rnn.Rnn):
+    if isinstance(module, rnn.Rnn | Cut):
         return module
     own = getattr(module, "blocks", None)
     if not isinstance(own, nn.ModuleList | nn.Sequential):

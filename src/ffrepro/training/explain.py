@@ -76,10 +76,21 @@ def require_validation(training: dict[str, Any], splits: Container[str]) -> None
         )
 
 
+def tensors(x: Any) -> list[Tensor]:
+    """The tensors of a batch's inputs: itself, or those of a tuple or a dictionary."""
+    several = x.values() if isinstance(x, dict) else x if isinstance(x, tuple) else [x]
+    return [tensor for tensor in several if isinstance(tensor, Tensor)]
+
+
 @contextmanager
-def errors(method: str, device: str, x_N: Tensor) -> Iterator[None]:
-    """Inside, what torch says of a net and data that do not go together is an ``FfreproError``."""
-    where = f"inputs of shape {tuple(x_N.shape)}"
+def errors(method: str, device: str, x: Any) -> Iterator[None]:
+    """Inside, what torch says of a net and data that do not go together is an ``FfreproError``.
+
+    Args:
+        x: the inputs, a tensor or several; else data whose shape nobody knows yet.
+    """
+    shapes = [str(tuple(tensor.shape)) for tensor in tensors(x)]
+    where = f"inputs of shape {', '.join(shapes)}" if shapes else "inputs"
     try:
         yield
     except FfreproError:

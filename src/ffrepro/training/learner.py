@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ class Learner:
     ):
         if not isinstance(net, nn.Module):
             raise FfreproError(f"the net is a {type(net).__name__}", where="net", fix="give a torch.nn.Module")
-        module = methods.module(method)
+        module: Any = self._find(method)
         complete(OWN, {"classes": classes, "seed": seed, "schedule": schedule}, what="the library")
         own, scheduled = module.SETTINGS, schedules.SETTINGS[schedule]
         explain.require_known(settings, method, own, schedule, scheduled)
@@ -130,11 +131,7 @@ class Learner:
         if advice:
             warnings.warn(advice, stacklevel=2)
         with explain.errors(self.method_name, self.device, parts["train"][0]):
-            task = self._task(parts)
-            order = torch.Generator().manual_seed(self.seed)
-            trainer = Trainer(self.method, task, self.training | limit, order=order, name=f"fit {self.method_name}")
-            self._train(trainer)
-        self.method.load_weights(trainer.best_weights)
+            self._train_on(self._task(parts), limit["max_epochs"])
         return self
 
     def step(self, x: Any, y: Any) -> dict[str, float]:
@@ -188,7 +185,7 @@ class Learner:
         self._require_shape(data[0])
         with explain.errors(self.method_name, self.device, data[0]):
             task = self._task({"train": data})
-            return task.metrics(evaluate.observe(self.method, task, "train"))
+            return task.metrics(evaluate.evaluate_split(self.method, task, "train"))
 
     def save(self, path: str | Path) -> None:
         """Write weights and settings into a file for ``Learner.load``.
@@ -197,12 +194,15 @@ class Learner:
             FfreproError: nothing was fitted; the file cannot be written.
         """
         self._require_fitted()
-        content = {
+        saved.write(path, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """What ``save`` writes."""
+        return {
             "method": self.method_name, "classes": self.classes, "inference": self.inference, "seed": self.seed,
             "hyperparameters": self.hyperparameters, "training": self.training, "example": self._example,
             "weights": {name: value.cpu() for name, value in self.method.weights().items()},
         }  # fmt: skip
-        saved.write(path, content)
 
     @classmethod
     def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> Learner:
@@ -211,15 +211,19 @@ class Learner:
         Raises:
             FfreproError: no such file, not one of ``save``, another architecture.
         """
-        content = saved.read(path)
+        return cls._restored(path, saved.read(path), net, device=device)
+
+    @classmethod
+    def _restored(cls, path: str | Path, content: dict[str, Any], net: nn.Module, **own: Any) -> Self:
+        """A learner from a file's content; ``own``: further arguments."""
         training, example = content["training"], content["example"]
         shown = {name: training[name] for name in ("batch_size", "lr", "schedule")}
         scheduled = {name: training[name] for name in schedules.SETTINGS[training["schedule"]]}
         learner = cls(
             net, content["method"], classes=content["classes"], inference=content["inference"], seed=content["seed"],
-            device=device, **shown, **scheduled, **content["hyperparameters"],
+            **own, **shown, **scheduled, **content["hyperparameters"],
         )  # fmt: skip
-        learner._begin((example, torch.zeros(len(example), dtype=torch.int64)), content["classes"])
+        learner._begin_as(example, content["classes"])
         try:
             learner.method.load_weights(content["weights"])
         except (RuntimeError, KeyError) as error:
@@ -234,6 +238,27 @@ class Learner:
     def _scheme(self) -> str:
         """The inference scheme in use."""
         return self.inference or self._schemes[0]
+
+    def _find(self, method: str) -> Any:
+        """The method's module."""
+        return methods.module(method)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        """The context of each training step."""
+        return nullcontext()
+
+    def _train_on(self, task: Task, epochs: int) -> None:
+        """Train to the end, and take the best weights."""
+        trainer = Trainer(
+            self.method,
+            task,
+            self.training | {"max_epochs": epochs},
+            order=torch.Generator().manual_seed(self.seed),
+            autocast=self._autocast,
+            name=f"fit {self.method_name}",
+        )
+        self._train(trainer)
+        self.method.load_weights(trainer.best_weights)
 
     def _train(self, trainer: Trainer) -> None:
         bar = self.progress is True or sys.stderr.isatty() or "ipykernel" in sys.modules
@@ -266,13 +291,21 @@ class Learner:
         if self._example is not None:
             self._require_shape(data[0])
         explain.require_kind(self.net, self.method_name, self._recurrent, data[0])
-        example = self._batch(data[0][:2], data[1][:2])
+        with explain.errors(self.method_name, self.device, data[0]):
+            self._build(self._batch(data[0][:2], data[1][:2]), classes)
+        self._example = data[0][:2].cpu().clone()
+
+    def _begin_as(self, example: Any, classes: int) -> None:
+        """``_begin`` with the two samples of a saved learner."""
+        self._begin((example, torch.zeros(len(example), dtype=torch.int64)), classes)
+
+    def _build(self, example: Batch, classes: int) -> None:
+        """Make the method for batches like this one, with the weights of the one before, if there was one."""
         net: Any = sizes.as_net(self.net.to(self.device), example["x"])
         net.classes = classes
         generator = torch.Generator().manual_seed(self.seed)
-        with explain.errors(self.method_name, self.device, data[0]):
-            method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
-            observed = method.observe(example)
+        method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
+        observed = method.evaluate_batch(example)
         if self._recurrent:
             schemes = ["ensemble", "last"] if "layer_logit" in observed else ["one_pass"]
         else:
@@ -282,7 +315,6 @@ class Learner:
         if self._example is not None:
             method.load_weights(self.method.weights())
         self.method, self.classes, self._schemes = method, classes, schemes
-        self._example = data[0][:2].cpu().clone()
 
     def _batch(self, x_B: Tensor, label_B: Tensor | None = None) -> Batch:
         """Samples as methods take them; without labels all are 0."""

@@ -1,0 +1,145 @@
+"""A user's loaders as a task: read anew every epoch, nothing kept in memory, any number of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.data.arrays import LABEL_KEYS
+from ffrepro.data.classification import Classification, check_labels
+
+Inputs = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
+_FIX = "give a loader of (inputs, labels), or of dictionaries with a label (y, label, labels, target)"
+
+
+def is_loader(data: Any) -> bool:
+    """Whether data are an iterable of batches, and no array, pair of arrays or data set."""
+    return isinstance(data, Iterable) and not hasattr(data, "__getitem__")
+
+
+def batch_of(x: Any, y: Any, classes: int, device: str, where: str) -> dict[str, Any]:
+    """A batch for a method: ``x`` as it is, on the device, and checked ``label`` and ``index``.
+
+    Args:
+        x: a tensor, a tuple or list of positional or a dictionary of named inputs.
+        where: for messages.
+
+    Raises:
+        FfreproError: no samples, inputs that are no tensors, labels that are no whole numbers of classes, not one a
+            sample.
+    """
+    inputs = _inputs(x, device, where)
+    label = torch.as_tensor(y)
+    size = samples_in(inputs)
+    if size == 0:
+        raise FfreproError("the batch is empty", where=where, fix="give at least one sample, or skip this batch")
+    if label.ndim != 1 or len(label) != size:
+        raise FfreproError(
+            f"labels have shape {tuple(label.shape)} beside {size} inputs",
+            where=where,
+            fix="give one label a sample: a whole number, 0 for the first class",
+        )
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
+        raise FfreproError(f"labels are of type {label.dtype}", where=where, fix="give whole numbers: y.long()")
+    check_labels(int(label.min()), int(label.max()), classes, where)
+    return {"x": inputs, "label": label.long().to(device), "index": torch.arange(size, device=device)}
+
+
+def pair_of(batch: Any, where: str) -> tuple[Any, Any]:
+    """Inputs and labels of what a loader yields.
+
+    A dictionary's label is under one of ``LABEL_KEYS``; its inputs are ``x``, or all else it holds, by name.
+
+    Raises:
+        FfreproError: something else.
+    """
+    if isinstance(batch, Mapping):
+        names = [name for name in LABEL_KEYS if name in batch]
+        inputs = {name: value for name, value in batch.items() if name not in names}
+        if names and inputs:
+            return inputs["x"] if set(inputs) == {"x"} else inputs, batch[names[0]]
+    elif isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch[0], batch[1]
+    elif isinstance(batch, tuple | list) and len(batch) > 2:
+        return tuple(batch[:-1]), batch[-1]
+    raise FfreproError(f"cannot find inputs and labels in a {type(batch).__name__}", where=where, fix=_FIX)
+
+
+def samples_in(x: Inputs) -> int:
+    """How many samples a batch's inputs hold."""
+    first = next(iter(x.values())) if isinstance(x, dict) else x[0] if isinstance(x, tuple) else x
+    return len(first) if first.ndim else 0
+
+
+class LoaderTask(Classification):
+    """Classification of what loaders yield, in the splits ``train`` and maybe ``val``.
+
+    Args:
+        parts: by split a loader, or any iterable that can be read again; the order of training is the loader's own.
+        classes, device, inference: see ``data.in_memory.ArrayTask``.
+
+    Raises:
+        FfreproError: an iterator, which can be read only once.
+    """
+
+    dtype = torch.float32
+
+    classes: int
+
+    def __init__(self, parts: dict[str, Iterable[Any]], classes: int, device: str, inference: str):
+        super().__init__({"inference": inference})
+        for name, loader in parts.items():
+            if iter(loader) is loader:
+                raise FfreproError(
+                    f"a {type(loader).__name__} can be read only once",
+                    where=name,
+                    fix="give a DataLoader, or another iterable that starts anew every epoch",
+                )
+        self.parts, self.classes, self.device = parts, classes, device
+        self.final_splits = tuple(parts)
+
+    def counts(self) -> dict[str, int]:
+        """Batches of each split that says how many it has, else 0: a loader need not know its samples."""
+        return {name: len(loader) if isinstance(loader, Sized) else 0 for name, loader in self.parts.items()}
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Any]:
+        """Training batches as the loader orders them."""
+        yield from self.in_order("train")
+
+    def in_order(self, split: str) -> Iterator[Any]:
+        """The batches of a split as its loader gives them.
+
+        Raises:
+            FfreproError: it gives none, or one that is no batch.
+        """
+        empty = True
+        for batch in self.parts[split]:
+            empty = False
+            yield batch_of(*pair_of(batch, split), self.classes, self.device, split)
+        if empty:
+            raise FfreproError(
+                "the loader yields no batch", where=split, fix="give at least one (is drop_last set on a small set?)"
+            )
+
+    def size(self, batch: Any) -> int:
+        """Samples in a batch."""
+        return len(batch["label"])
+
+
+def _inputs(x: Any, device: str, where: str) -> Inputs:
+    if isinstance(x, Mapping):
+        return {str(name): _input(value, device, where) for name, value in x.items()}
+    if isinstance(x, tuple | list):
+        return tuple(_input(value, device, where) for value in x)
+    return _input(x, device, where)
+
+
+def _input(x: Any, device: str, where: str) -> Tensor:
+    try:
+        return torch.as_tensor(x).detach().to(device, non_blocking=True)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FfreproError(f"inputs are no array of numbers ({error})", where=where, fix=_FIX) from None
