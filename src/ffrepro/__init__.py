@@ -10,6 +10,8 @@ docs/LIBRARY.md has the reference.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ffrepro.base import torchvision_import
+
 if TYPE_CHECKING:
     from ffrepro import kinematics, methods, nets
     from ffrepro.base.errors import FfreproError
@@ -25,6 +27,7 @@ _FROM = {
     "fit": "ffrepro.training.learner",
     "wrap": "ffrepro.training.wrap",
 }
+torchvision_import.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ backpropagation. The former changes no number; the latter has BatchNorm see the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -88,9 +88,10 @@ class Method(CutMethod):
         """Inside, every block keeps its input alone, if ``checkpoint`` says so."""
         blocks = self.cut.blocks if self.hp["checkpoint"] else []
         own = [vars(block).get("forward") for block in blocks]
-        for block in blocks:
+        for block, changed in zip(blocks, [False, *self.anatomy.in_place], strict=False):
             form = {"use_reentrant": False, "context_fn": partial(seen_once, block)}
-            block.forward = partial(checkpoint, block.forward, **form)
+            forward = partial(_on_copies, block.forward) if changed else block.forward
+            block.forward = partial(checkpoint, forward, **form)
         try:
             yield
         finally:
@@ -98,6 +99,11 @@ class Method(CutMethod):
                 del block.forward
                 if forward is not None:
                     block.forward = forward
+
+
+def _on_copies(forward: Callable[..., Any], *inputs: Any) -> Any:
+    """A block's forward pass that leaves its inputs as they are: it would change them in place, and runs twice."""
+    return forward(*(value.clone() if isinstance(value, Tensor) else value for value in inputs))
 
 
 def _split(x: Any, size: int) -> Iterator[Any]:
