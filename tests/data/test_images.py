@@ -193,7 +193,7 @@ def test_upstreams_pickles_of_python_2_are_read(tmp_path):
     old = packed.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     assert old != packed
     path, _ = made.cifar(tmp_path, {"test_batch": old})
-    assert image_files.read_cifar(path, (3, 32, 32))["test"][1].tolist() == [1] * 10
+    assert image_files.read_cifar(path, (3, 32, 32), image_files.CIFAR_LAYOUTS["cifar"])["test"][1].tolist() == [1] * 10
 
 
 def test_another_file_than_its_record_is_refused(tmp_path):

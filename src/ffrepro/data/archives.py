@@ -22,7 +22,7 @@ class Archive:
     Attributes:
         name: what users and rules call it.
         file: the upstream file name, also used in mirrors and in the cache.
-        urls: where upstream serves it, tried in order.
+        urls: where upstream serves it, tried in order; empty for what only mirrors have.
         sha256: hex SHA-256 of the upstream file; None where upstream promises no stable bytes.
         licence: one sentence about the terms.
         datasets: the data sets prepared from it (their names are accepted as aliases).
@@ -99,6 +99,39 @@ ARCHIVES = {
             datasets=("cifar10",),
             standin="standin_images",
             build="cifar10_archive",
+        ),
+        Archive(
+            name="cifar100",
+            file="cifar-100-python.tar.gz",
+            urls=("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",),
+            sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+            licence="none stated upstream; the authors ask for a citation of Krizhevsky (2009)",
+            datasets=("cifar100",),
+            standin="standin_images",
+            build="cifar100_archive",
+        ),
+        Archive(
+            name="imagenette",
+            file="imagenette2-320.tgz",
+            urls=("https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz",),
+            sha256=None,
+            licence="Apache 2.0 for the list; the photographs keep the terms of ImageNet (research and education)",
+            datasets=("imagenette",),
+            standin="standin_photographs",
+            note="Upstream states no SHA-256; the one obtained is recorded beside the file.",
+            build="whole",
+        ),
+        Archive(
+            name="imagenette_subset",
+            file="imagenette2-224-subset.tgz",
+            urls=(),
+            sha256=None,
+            licence="Apache 2.0 for the list; the photographs keep the terms of ImageNet (research and education)",
+            datasets=("imagenette_subset",),
+            standin="standin_photographs",
+            note="It is a random part of Imagenette version 2, 120 training and 80 validation images a class at "
+            "224 x 224; the whole set is the data set `imagenette`.",
+            build="subset",
         ),
     )
 }

@@ -85,6 +85,15 @@ def _obtain(
         else "get the file elsewhere, put it in a folder with SHA256SUMS and PROVENANCE.json, and set "
         f"{MIRROR_VARIABLE} to that folder or its URL"
     )
+    if not archive.urls:
+        raise FfreproError(
+            f"{archive.file} is served by no upstream, and "
+            + (f"the mirror {place} lacks it" if place else "no mirror is named"),
+            where=f"archive {archive.name}",
+            fix=archive.note
+            if place
+            else f"name the mirror that has it: {MIRROR_VARIABLE}=<folder or URL>. {archive.note}",
+        )
     url = _from_upstream(archive, part, patience, elsewhere, say)
     return _keep(archive, "upstream", part, target, "upstream", url, "upstream as served")
 

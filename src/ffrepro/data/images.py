@@ -10,7 +10,7 @@ import numpy as np
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import sha256_json
-from ffrepro.data import image_files, prepared
+from ffrepro.data import image_files, image_folders, prepared
 from ffrepro.data.image_set import FORMAT, ImageSet, arrays_of, load
 
 __all__ = ["ImageSet", "ImageSpec", "load", "prepare"]
@@ -25,12 +25,13 @@ class ImageSpec:
     Attributes:
         name: the module's name.
         title: the name in the papers' tables.
-        form: upstream's format: ``idx`` (four files: images and labels of the training and the test part) or
-            ``cifar`` (one archive of pickles).
+        form: upstream's format: ``idx`` (four files: images and labels of the training and the test part), ``cifar``
+            or ``cifar100`` (one archive of pickles), ``folders`` (one archive of photographs, a folder a class).
         shape: (C, H, W) of an image.
         classes: names of the labels 0, 1, ...
         train_count, test_count: images upstream.
         licence, citation: one sentence each, for people.
+        folders: of the classes, where the form has them; else empty.
     """
 
     family: ClassVar[str] = "images"
@@ -44,6 +45,7 @@ class ImageSpec:
     test_count: int
     licence: str
     citation: str
+    folders: tuple[str, ...] = ()
 
 
 def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dict[str, Any]:
@@ -55,10 +57,12 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
         out: the .npz to write.
 
     Returns:
-        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``_provenance``), ``notes``
-        (what a mirror put beside upstream's files), ``licence, citation, classes, shape, counts, upstream_counts,
-        per_class`` ({train, test: images of each class}), ``mean, std`` (a channel each, of the whole training part,
-        pixels in 0 to 1), ``bad`` (always empty: an image file has no unusable samples), ``warnings, fingerprint``.
+        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``_provenance``), ``licence,
+        citation, classes, shape, counts, upstream_counts, per_class`` ({train, test: images of each class}), ``mean,
+        std`` (a channel each, of the whole training part, pixels in 0 to 1), ``bad`` (always empty: an image file has
+        no unusable samples), ``warnings, fingerprint``; ``notes``, what a mirror put beside upstream's files, and of
+        photographs how many were resized; of a set that has them ``superclasses``: their ``names`` and ``of``, the
+        index of each class's own.
 
     Raises:
         FfreproError: a file without record, a damaged file, images and labels that do not match; then nothing is
@@ -66,15 +70,15 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
     """
     paths = [Path(path) for path in archive_paths]
     records = [prepared.provenance(path, spec.name) for path in paths]
-    read = {"idx": _read_idx, "cifar": _read_cifar}[spec.form]
-    parts, notes = read(spec, *paths)
+    read = {"idx": _read_idx, "cifar": _read_cifar, "cifar100": _read_cifar, "folders": _read_folders}[spec.form]
+    parts, also = read(spec, *paths)
     data = ImageSet(
         image=np.concatenate([images for images, _ in parts.values()]),
         label=np.concatenate([labels for _, labels in parts.values()]).astype(np.uint8),
         test=np.repeat(np.array([0, 1], np.uint8), [len(labels) for _, labels in parts.values()]),
         manifest={},
     )
-    data.manifest.update(_describe(spec, _provenance(spec, records), data, notes))
+    data.manifest.update(_describe(spec, _provenance(spec, records), data) | {"notes": {}} | also)
     prepared.save(out, arrays_of(data), data.manifest)
     return data.manifest
 
@@ -95,13 +99,19 @@ def _read_idx(spec: ImageSpec, *paths: Path) -> tuple[dict[str, Part], dict]:
 
 
 def _read_cifar(spec: ImageSpec, path: Path) -> tuple[dict[str, Part], dict]:
-    content = image_files.read_cifar(path, spec.shape)
+    content = image_files.read_cifar(path, spec.shape, image_files.CIFAR_LAYOUTS[spec.form])
     if tuple(content["classes"]) != spec.classes:
         raise image_files.damaged(path, f"its classes are {', '.join(content['classes'])}")
     parts = {name: content[name] for name in ("train", "test")}
     for images, labels in parts.values():
         _check(spec, path, images, path, labels)
-    return parts, content["notes"]
+    superclasses = content["superclasses"]
+    return parts, {"notes": content["notes"]} | ({"superclasses": superclasses} if superclasses else {})
+
+
+def _read_folders(spec: ImageSpec, path: Path) -> tuple[dict[str, Part], dict]:
+    content = image_folders.read(path, spec.shape, spec.folders)
+    return {name: content[name] for name in ("train", "test")}, {"notes": {"sizes": content["sizes"]}}
 
 
 def _check(spec: ImageSpec, images_path: Path, images: np.ndarray, labels_path: Path, labels: np.ndarray) -> None:
@@ -137,7 +147,7 @@ def _provenance(spec: ImageSpec, records: list[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet, notes: dict[str, Any]) -> dict[str, Any]:
+def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet) -> dict[str, Any]:
     train, test = data.test == 0, data.test == 1
     counts = {"train": int(train.sum()), "test": int(test.sum())}
     upstream = {"train": spec.train_count, "test": spec.test_count}
@@ -148,7 +158,6 @@ def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet, notes: d
         "title": spec.title,
         "source": archive["source"],
         "archive": archive,
-        "notes": notes,
         "licence": spec.licence,
         "citation": spec.citation,
         "classes": list(spec.classes),

@@ -165,9 +165,7 @@ def split_indices(data: ImageSet, validation: float, train_samples: int | None, 
                 where=f"data set {data.manifest['dataset']} ({data.manifest['source']})",
                 fix="lower `train_samples`, or set it to null for all",
             )
-        # Of each class its share, the remainder to the first ones.
-        ends = np.rint(np.cumsum([len(part) for part in kept]) * (train_samples / total)).astype(int)
-        kept = [part[:size] for part, size in zip(kept, np.diff(ends, prepend=0), strict=True)]
+        kept = [part[:size] for part, size in zip(kept, shares(list(map(len, kept)), train_samples), strict=True)]
     if not all(map(len, kept)):
         raise FfreproError(
             "a class has no training image left",
@@ -179,6 +177,13 @@ def split_indices(data: ImageSet, validation: float, train_samples: int | None, 
         "val": np.sort(np.concatenate(held)),
         "test": np.flatnonzero(data.test == 1),
     }
+
+
+def shares(sizes: list[int], count: int) -> list[int]:
+    """How many of each class ``count`` images of classes of these ``sizes`` are: its share, the remainder to the first
+    ones."""
+    ends = np.rint(np.cumsum(sizes) * (count / sum(sizes))).astype(int)
+    return np.diff(ends, prepend=0).tolist()
 
 
 def augment(image_BCHW: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
