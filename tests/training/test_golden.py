@@ -12,9 +12,21 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.method_cases import (
-    BP, BP_IMAGES, BP_TOKENS, CWC, CWC_TOKENS, FF, FF_IMAGES, FF_TOKENS, HYBRID, PAIRS, UFF, UNSUPERVISED, WORD_CASES,
+    BP,
+    BP_IMAGES,
+    BP_TOKENS,
+    CWC,
+    CWC_TOKENS,
+    FF,
+    FF_IMAGES,
+    FF_TOKENS,
+    HYBRID,
+    PAIRS,
+    UFF,
+    UNSUPERVISED,
+    WORD_CASES,
 )  # fmt: skip
-from helpers.plans import make_baseline_plan, make_image_plan, make_plan, make_text_plan, TRANSFORMER
+from helpers.plans import TRANSFORMER, make_baseline_plan, make_image_plan, make_plan, make_text_plan
 
 from ffrepro import methods
 from ffrepro.base.files import read_json, read_json_lines, write_json

@@ -27,6 +27,15 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def for_net(name: str, net: object) -> str:
+    """The method of this name for a kind of net: ``ff`` is ``ff_tokens`` for a net whose ``kind`` is tokens.
+
+    A name without such a method, and a net without a kind, are left as they are.
+    """
+    own = f"{name}_{getattr(net, 'kind', None)}"
+    return own if own in names() else name
+
+
 def version(name: str) -> int:
     """The ``VERSION`` that a method's file assigns, read without importing it; 1 where it assigns none.
 

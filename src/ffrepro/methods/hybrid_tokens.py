@@ -1,9 +1,9 @@
 """Hybrids of Forward-Forward and backpropagation on a transformer (Kim & Yoo 2025, Sec. 4.2).
 
-``local: attention`` is FF-Attn: the attention sublayers learn from pairs by Forward-Forward, everything else (embedding,
-feed-forward sublayers, readout) by backpropagation of the readout's loss; ``feedforward`` is FF-FFN, the other way
-round. Backpropagated gradients pass through the sublayers that learn by FF and never update them; no gradient of FF
-leaves its sublayer. The net's blocks are single sublayers.
+``local: attention`` is FF-Attn: the attention sublayers learn from pairs by Forward-Forward, everything else
+(embedding, feed-forward sublayers, readout) by backpropagation of the readout's loss; ``feedforward`` is FF-FFN, the
+other way round. Backpropagated gradients pass through the sublayers that learn by FF and never update them; no gradient
+of FF leaves its sublayer. The net's blocks are single sublayers.
 """
 
 from __future__ import annotations
