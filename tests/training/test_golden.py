@@ -11,8 +11,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.method_cases import BP, BP_BLOCKS, BP_IMAGES, CWC, CWC_BLOCKS, FF, FF_IMAGES, PAIRS, SFF, UFF, UNSUPERVISED
-from helpers.plans import make_baseline_plan, make_image_plan, make_plan
+from helpers.method_cases import (
+    BP,
+    BP_BLOCKS,
+    BP_IMAGES,
+    BP_TOKENS,
+    CWC,
+    CWC_BLOCKS,
+    CWC_TOKENS,
+    FF,
+    FF_IMAGES,
+    FF_TOKENS,
+    HYBRID,
+    PAIRS,
+    SFF,
+    UFF,
+    UNSUPERVISED,
+    WORD_CASES,
+)  # fmt: skip
+from helpers.plans import TRANSFORMER, make_baseline_plan, make_image_plan, make_plan, make_text_plan
 
 from ffrepro import methods
 from ffrepro.base.files import read_json, read_json_lines, write_json
@@ -25,15 +42,30 @@ FITS = {
     "gbt": {"trees": 5, "learning_rate": 0.1, "leaves": 7, "leaf_samples": 5, "l2": 0.0},
     "logreg": {"inverse_penalty": 1.0, "iterations": 200},
 }
+
+
+def make_words_plan(method):
+    corruption = {"corruption": "random", "corruption_share": 0.15}
+    return make_text_plan(method, WORD_CASES[method], view="denoise", data=corruption, task="denoise")
+
+
 RUNS = {
     "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
     "backprop_blocks": lambda: make_image_plan("backprop_blocks", BP_BLOCKS, net=CNN),
     "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
+    "backprop_tokens": lambda: make_text_plan("backprop_tokens", BP_TOKENS),
+    "backprop_words": lambda: make_words_plan("backprop_words"),
     "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
     "cwc_blocks": lambda: make_image_plan("cwc_blocks", CWC_BLOCKS, net=CNN, inference="ensemble"),
+    "cwc_tokens": lambda: make_text_plan("cwc_tokens", CWC_TOKENS),
     "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
     "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
+    "ff_tokens": lambda: make_text_plan("ff_tokens", FF_TOKENS),
+    "ff_words": lambda: make_words_plan("ff_words"),
     "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
+    "hybrid_tokens": lambda: make_text_plan(
+        "hybrid_tokens", {**HYBRID, "local": "attention"}, net={**TRANSFORMER, "blocks": "sublayer"}
+    ),
     "scff": lambda: make_image_plan("scff", PAIRS),
     "sff": lambda: make_image_plan("sff", SFF, net=CNN, inference="ensemble"),
     "uff": lambda: make_image_plan("uff", UFF),

@@ -12,7 +12,9 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 __path__ = search_path("methods", __path__)
-_SHARED = {"base", "cuts", "images", "local", "local_cuts", "loss_blocks", "pairs", "unlabelled"}
+_SHARED = {
+    "base", "cuts", "images", "local", "local_cuts", "loss_blocks", "pairs", "tokens", "unlabelled", "words",
+}  # fmt: skip
 
 
 def names() -> list[str]:
@@ -25,6 +27,15 @@ def module(name: str) -> ModuleType:
     if name not in names():
         raise unknown("method", name, names())
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def for_net(name: str, net: object) -> str:
+    """The method of this name for a kind of net: ``ff`` is ``ff_tokens`` for a net whose ``kind`` is tokens.
+
+    A name without such a method, and a net without a kind, are left as they are.
+    """
+    own = f"{name}_{getattr(net, 'kind', None)}"
+    return own if own in names() else name
 
 
 def version(name: str) -> int:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from ffrepro.nets.sizes import CNN as CNN
     from ffrepro.nets.sizes import MLP as MLP
     from ffrepro.nets.sizes import RNN as RNN
+    from ffrepro.nets.sizes import Transformer as Transformer
     from ffrepro.nets.sizes import blocks as blocks
 
 __path__ = search_path("nets", __path__)
 _SHARED = {"auto_cut", "auxiliary", "cut", "cut_check", "layers", "sizes"}
-_FROM = {"CNN": "sizes", "Cut": "cut", "MLP": "sizes", "RNN": "sizes", "blocks": "sizes"}
+_FROM = {"CNN": "sizes", "Cut": "cut", "MLP": "sizes", "RNN": "sizes", "Transformer": "sizes", "blocks": "sizes"}
 
 
 def names() -> list[str]:
