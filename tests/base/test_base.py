@@ -107,7 +107,7 @@ def test_hash_of_json_ignores_key_order():
 def test_substance_of_a_plan_is_without_its_notes_and_protocol_without_the_code():
     plan = {"lr": 1, "origin": {"lr": "paper"}, "tags": {}, "code": "a"}
     noted, recoded, changed = plan | {"origin": {}}, plan | {"code": "b"}, plan | {"lr": 2}
-    assert plans.substance(plan) == plans.substance(noted) != plans.substance(recoded)
+    assert plans.result_hash(plan) == plans.result_hash(noted) != plans.result_hash(recoded)
     assert plans.protocol(plan) == plans.protocol(recoded) != plans.protocol(changed)
 
 

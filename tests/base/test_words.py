@@ -1,7 +1,7 @@
 """Plans and records with older words are read as if they had been written today."""
 
 from ffrepro.base import words
-from ffrepro.base.plans import protocol, substance, today
+from ffrepro.base.plans import migrate, protocol, result_hash
 
 
 def plan(**parts):
@@ -15,10 +15,10 @@ def plan(**parts):
 def test_settings_of_a_method_are_renamed_with_their_sources():
     old = plan(method={"name": "cwc", "learns": [], "share": 0.5}, origin={"method.share": "paper", "data.share": "x"})
     new = plan(method={"name": "cwc", "layer_epochs": [], "mixing_weight": 0.5})
-    assert today(old)["method"] == new["method"]
-    assert today(old)["origin"] == {"method.mixing_weight": "paper", "data.share": "x"}
+    assert migrate(old)["method"] == new["method"]
+    assert migrate(old)["origin"] == {"method.mixing_weight": "paper", "data.share": "x"}
     assert protocol(old) == protocol(new)
-    assert substance(old) != substance(new)  # hashes of files are of what was written
+    assert result_hash(old) != result_hash(new)  # hashes of files are of what was written
 
 
 def test_settings_of_a_bench_are_renamed_in_each_variant():
@@ -27,27 +27,27 @@ def test_settings_of_a_bench_are_renamed_in_each_variant():
         "variants": {"a": {"method": {"name": "ff", "share": 1}}},
         "origin": {"variants.a.method.share": "s"},
     }
-    new = today(old)
+    new = migrate(old)
     assert new["variants"]["a"]["method"] == {"name": "ff", "mixing_weight": 1}
     assert new["origin"] == {"variants.a.method.mixing_weight": "s"}
 
 
 def test_multi_pass_inference_of_channel_groups_is_goodness():
     old = plan(protocol={"inference": "multi_pass"})
-    assert today(old)["protocol"] == {"inference": "goodness"}
+    assert migrate(old)["protocol"] == {"inference": "goodness"}
     assert words.translate_names(old, {"test/error_multi_pass": 0.1, "test/error": 0.1, "epoch": 3}) == {
         "test/error_goodness": 0.1,
         "test/error": 0.1,
         "epoch": 3,
     }
     other = plan(method={"name": "ff"}, protocol={"inference": "multi_pass"})
-    assert today(other)["protocol"] == {"inference": "multi_pass"}
+    assert migrate(other)["protocol"] == {"inference": "multi_pass"}
     assert words.translate_names(other, {"test/error_multi_pass": 0.1}) == {"test/error_multi_pass": 0.1}
 
 
 def test_a_fit_is_a_sklearn_baseline_with_a_classifier():
     old = {"kind": "fit", "fit": {"name": "gbt", "leaves": 3}, "origin": {"fit.leaves": "paper"}}
-    assert today(old) == {
+    assert migrate(old) == {
         "kind": "sklearn_baseline",
         "classifier": {"name": "gbt", "leaves": 3},
         "origin": {"classifier.leaves": "paper"},
@@ -61,15 +61,15 @@ def test_a_renamed_variant_is_read_under_its_new_name_and_found_under_the_old_on
     words._variants.cache_clear()
     old = plan(variant="zero", run="lite/cpu/some_mnist_corrected/zero/seed0")
     new = plan(variant="p_one", run="lite/cpu/some_mnist_corrected/p_one/seed0")
-    assert today(old) == new
+    assert migrate(old) == new
     assert words.older_runs(new) == [old["run"]]
-    assert today(old | {"paper": "other"})["run"] == old["run"]  # another paper's variant
+    assert migrate(old | {"paper": "other"})["run"] == old["run"]  # another paper's variant
     words._variants.cache_clear()
 
 
 def test_translating_twice_changes_nothing_and_the_original_stays():
     old = plan(method={"name": "cwc", "learns": []})
-    assert today(today(old)) == today(old)
+    assert migrate(migrate(old)) == migrate(old)
     assert old["method"] == {"name": "cwc", "learns": []}
 
 
@@ -85,4 +85,4 @@ def test_values_of_unexpected_types_are_left_to_those_who_check():
         "protocol": [],
     }
     assert words.translate(wrong) == wrong
-    assert today(wrong | {"schema": 1, "data": 3})["data"] == 3
+    assert migrate(wrong | {"schema": 1, "data": 3})["data"] == 3

@@ -87,7 +87,7 @@ def test_time_is_a_ratio_to_backpropagation_with_the_seconds_beside(world):
     c = comparison(world, "052")  # 2.19 / 1.55 = 1.41
     assert (c.summary.mean, c.n, c.is_bench, c.verdict.kind) == (1.4, 30, True, verdict.REPRODUCED)
     assert (c.summary.low, c.summary.high) == (pytest.approx(1.372), pytest.approx(1.428))
-    assert {label: found.mean for label, found in c.beside.items()} == {"closed form": 0.8, "s per epoch": 0.5}
+    assert {label: found.mean for label, found in c.companions.items()} == {"closed form": 0.8, "s per epoch": 0.5}
     assert comparison(world, "068").verdict.kind == verdict.NOT_COMPARABLE
     assert comparison(world, "068").summary.mean == 0.5
     nothing = comparison(world, "052", "as_published")

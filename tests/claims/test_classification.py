@@ -55,7 +55,7 @@ def test_a_cell_of_table_2_has_the_short_runs_beside_but_does_not_test_them(nets
     for seed in range(3):
         nets.run("short_mnist_as_published", "deep_cwc", seed, errors=dict.fromkeys(SCHEMES, 0.009), epochs=10)
     cell = nets.compare("029")
-    assert cell.verdict.kind == verdict.NOT_RUN and cell.beside["in 10 epochs"].mean == pytest.approx(0.9)
+    assert cell.verdict.kind == verdict.NOT_RUN and cell.companions["in 10 epochs"].mean == pytest.approx(0.9)
     result = nets.table("table2")
     assert result.pairs == []
     shown = text_of(tables.overview(result).rows[0][2])
@@ -117,7 +117,10 @@ def test_what_runs_do_not_measure_is_said(nets):
 def test_parameters_are_counted_without_any_run(nets):
     cell = nets.compare("044")
     assert (cell.summary.mean, cell.verdict.kind, cell.n) == (4131346, verdict.MET, 0)
-    assert {label: found.mean for label, found in cell.beside.items()} == {"used": 4121106, "of it in the head": 167410}
+    assert {label: found.mean for label, found in cell.companions.items()} == {
+        "used": 4121106,
+        "of it in the head": 167410,
+    }
     wrong = nets.claims.claim("044") | {"value": 4131347}
     store = nets.store
     assert compare(nets.claims, store, wrong, "as_published", best_pick(store)).verdict.kind == verdict.NOT_MET
@@ -203,7 +206,7 @@ def _breakages():
         del content["budget"]["light"]
 
     def unknown_variant_beside(content):
-        content["claims"][3]["beside"][0]["variant"] = "mlp"
+        content["claims"][3]["companions"][0]["variant"] = "mlp"
 
     def counted_as_measured(content):
         content["claims"][39]["kind"] = "measured"
@@ -243,7 +246,7 @@ def test_inference_times_are_the_benchs_in_seconds_and_not_judged(nets):
     nets.bench("mnist", MNIST)
     cell = nets.compare("009")  # MLP, multi-pass: 2.2 s
     assert (cell.summary.mean, cell.summary.low, cell.summary.high) == pytest.approx((0.092, 0.0828, 0.1104))
-    assert (cell.n, cell.expected, cell.beside["BP"].mean) == (7, 2.2, pytest.approx(0.008))
+    assert (cell.n, cell.expected, cell.companions["BP"].mean) == (7, 2.2, pytest.approx(0.008))
     assert cell.verdict.kind == verdict.NOT_COMPARABLE and "unnamed machine" in cell.verdict.reason
     assert math.isnan(cell.difference) and math.isnan(cell.p_different)
     table = nets.table("table1")

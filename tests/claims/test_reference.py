@@ -9,7 +9,7 @@ from helpers.plans import make_image_plan
 
 from ffrepro.base import words
 from ffrepro.base.files import sha256_file, write_json
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.claims import older_records, reference
 from ffrepro.claims.records import Store
 from ffrepro.methods import ff
@@ -182,8 +182,8 @@ def test_an_empty_reference_is_fine(world):
 
 def test_the_hash_of_a_plan_ignores_notes_alone(world):
     plan = world.train_plan("rnn", "mcyt", "corrected", "ff_std", 0, "lite")
-    assert substance(plan) == substance(plan | {"origin": {}, "tags": {}})
-    assert substance(plan) != substance(plan | {"seed": 1})
+    assert result_hash(plan) == result_hash(plan | {"origin": {}, "tags": {}})
+    assert result_hash(plan) != result_hash(plan | {"seed": 1})
 
 
 def test_a_twin_sees_the_same_negatives_and_a_fit_needs_none(world):
@@ -327,7 +327,7 @@ def test_phases_may_stop_early_where_the_plan_says_so(world, greedy):
     path = world.root / reference.FOLDER / FF / "run.json"
     about = json.loads(path.read_text())
     about["plan"]["training"]["early_stop_epochs"] = 10
-    sha = substance(about["plan"])
+    sha = result_hash(about["plan"])
     tamper(world, FF, "run.json", lambda found: found.update(plan=about["plan"], plan_sha256=sha))
     assert greedy([ALL[0], ("layer1", 20), *ALL[2:]]) == ""
     assert greedy([*ALL[:3], ("head", 3)]) == "phase head ended after 3 of 5 epochs"

@@ -6,7 +6,7 @@ import numpy as np
 from helpers.plan_head import plan_head
 
 from ffrepro.base.files import dump_json
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.claims import load, tables
 from ffrepro.claims.compare import best_pick, compare, scale_pick
 from ffrepro.claims.figures import draw_all
@@ -122,7 +122,7 @@ class Nets:
             "schema": 1,
             "run": plan["run"],
             "plan": plan,
-            "plan_sha256": substance(plan),
+            "plan_sha256": result_hash(plan),
             "data": data,
             "git": {"commit": "0" * 40, "dirty": False},
             "versions": {"torch": "2.8.0"},

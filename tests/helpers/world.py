@@ -9,7 +9,7 @@ import numpy as np
 from helpers.plan_head import plan_head
 
 from ffrepro.base.files import dump_json, sha256_file
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.claims import load
 
 PAPER = "chikhachev2025_rnn"
@@ -127,7 +127,7 @@ class World:
             "schema": 1,
             "run": plan["run"],
             "plan": plan,
-            "plan_sha256": substance(plan),
+            "plan_sha256": result_hash(plan),
             "data": data,
             "git": {"commit": "0" * 40, "dirty": False},
             "versions": {"ffrepro": "0.1.0", "python": "3.11.2", "torch": "2.8.0", "numpy": "2.0.0"},

@@ -19,7 +19,7 @@ def test_every_image_method_learns_and_scores_them_all(case, classes):
     method, batch = build(case, classes=classes), make_images(classes=classes)
     method.begin_phase(method.phases()[0])
     assert method.step(batch)["loss"].isfinite()
-    seen = method.observe(batch)
+    seen = method.evaluate_batch(batch)
     schemes = [name for name in seen if name.startswith("scores_")]
     assert schemes and all(seen[name].shape == (20, classes) for name in schemes)
     assert method.scores(batch, "one_pass").shape == (20, classes)

@@ -29,11 +29,11 @@ def equal(a, b):
 
 def test_loss_falls_and_the_task_is_learnt(case, batch):
     method = build(case)
-    before = method.observe(batch)["loss"].mean()
+    before = method.evaluate_batch(batch)["loss"].mean()
     first = float(method.step(batch)["loss"])
     for _ in range(150):
         last = float(method.step(batch)["loss"])
-    after = method.observe(batch)
+    after = method.evaluate_batch(batch)
     assert last < 0.7 * first
     assert after["loss"].mean() < 0.7 * before
     if is_image_case(case):
@@ -64,9 +64,9 @@ def test_uneven_last_batch_leaves_no_trace_of_the_full_one(case):
     """A small batch after a large one gives what it gives on its own: no stale workspace."""
     small = batch_for(case, 6, seed=5, masked=True)
     fresh, used = build(case), build(case)
-    used.observe(batch_for(case, 20, seed=6))
-    used.observe(batch_for(case, 20, seed=7, masked=True))
-    assert equal(fresh.observe(small), used.observe(small))
+    used.evaluate_batch(batch_for(case, 20, seed=6))
+    used.evaluate_batch(batch_for(case, 20, seed=7, masked=True))
+    assert equal(fresh.evaluate_batch(small), used.evaluate_batch(small))
     fresh.step(small)
     used.step(small)
     assert equal(fresh.weights(), used.weights())
@@ -76,12 +76,12 @@ def test_observing_changes_nothing(case, batch):
     method = build(case)
     method.step(batch)
     state, rng = copy.deepcopy(method.state_dict()), torch.get_rng_state()
-    first = {k: v.clone() for k, v in method.observe(batch).items()}
+    first = {k: v.clone() for k, v in method.evaluate_batch(batch).items()}
     method.scores(batch, inference_of(case))
     assert equal(state["weights"], method.state_dict()["weights"])
     assert str(state["optimizers"]) == str(method.state_dict()["optimizers"])
     assert torch.equal(rng, torch.get_rng_state())
-    assert equal(first, method.observe(batch))
+    assert equal(first, method.evaluate_batch(batch))
 
 
 def test_save_and_load_go_on_bit_for_bit(case, batch, tmp_path):
@@ -109,7 +109,7 @@ def test_learning_rate_is_followed(case, batch):
 
 def test_observation_has_one_value_a_sample(case, batch):
     method = build(case)
-    out = method.observe(batch)
+    out = method.evaluate_batch(batch)
     n = len(batch["label"])
     assert out["loss"].ndim == 2
     assert all(len(v) == n and v.isfinite().all() and not v.requires_grad for v in out.values())

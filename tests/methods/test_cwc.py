@@ -208,7 +208,7 @@ def test_pairwise_losses_set_the_true_class_against_the_sum_of_the_others(loss):
         "symba": torch.log1p(torch.exp(-2 * (positive - negative))),
         "distance": 0.4 * absolute + 0.6 * relative,
     }[loss]
-    torch.testing.assert_close(method.observe(batch)["loss"][:, 0], expected, rtol=1e-10, atol=0)
+    torch.testing.assert_close(method.evaluate_batch(batch)["loss"][:, 0], expected, rtol=1e-10, atol=0)
 
 
 def test_goodness_is_that_of_the_last_two_layers():
@@ -220,7 +220,7 @@ def test_goodness_is_that_of_the_last_two_layers():
         for block in copy.deepcopy(method.net).eval().blocks:
             h = block(h)
             goods.append(by_hand(h))
-    seen = method.observe(batch)
+    seen = method.evaluate_batch(batch)
     torch.testing.assert_close(seen["scores_goodness"], goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_all"], goods[0] + goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_last1"], goods[2], rtol=1e-10, atol=0)

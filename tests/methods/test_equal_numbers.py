@@ -100,12 +100,12 @@ def test_gradients_are_those_of_the_papers_equations(norm, batch):
 
 
 def test_observe_agrees_with_the_loss_that_step_reports(batch):
-    """Per-sample losses of observe, reduced by class, are the batch loss of step (before its update)."""
+    """Per-sample losses of evaluate_batch, reduced by class, are the batch loss of step (before its update)."""
     for case in CASES:
-        if is_image_case(case):  # BatchNorm: a step sees the batch's statistics, observe the running ones
+        if is_image_case(case):  # BatchNorm: a step sees the batch's statistics, evaluate_batch the running ones
             continue
         method = build(case)
-        seen = method.observe(batch)
+        seen = method.evaluate_batch(batch)
         loss = float(method.step(batch)["loss"])
         label = batch["label"] == 1
         if method.hp.get("loss_reduction") == "per_class":

@@ -56,13 +56,13 @@ def test_readouts_see_their_blocks_and_learn_as_if_alone():
         method.generator.manual_seed(1)
         for _ in range(3):
             method.step(batch)
-    mine, theirs = (method.observe(batch) for method in (together, alone))
+    mine, theirs = (method.evaluate_batch(batch) for method in (together, alone))
     torch.testing.assert_close(mine["scores_one_pass"], theirs["scores_one_pass"], rtol=0, atol=0)
     assert {name for name in mine if name.startswith("scores_one_pass_")} == {f"scores_one_pass_{n}" for n in names[1:]}
-    activities = together.activities(together.put_neutral(together.images(batch)))
+    activations = together.activations(together.put_neutral(together.images(batch)))
     for name, first in (("all", 0), ("from_second", 1), ("last_2", 1), ("last_3", 0)):
         readout = head.layers[str(first)]
-        expected = torch.cat(activities[first:], 1) @ readout.weight.T + readout.bias
+        expected = torch.cat(activations[first:], 1) @ readout.weight.T + readout.bias
         torch.testing.assert_close(mine[f"scores_one_pass_{name}"], expected)
 
 
@@ -109,7 +109,7 @@ def test_hard_negatives_follow_the_heads_mistakes(monkeypatch):
     method = build("ff hard negatives")
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0, 0.5, -30.0, 0.0, 0.0, 1.5, -2.0])
     label_B = torch.tensor([0, 5]).repeat(20_000)
-    monkeypatch.setattr(method.head, "forward", lambda activities: logits.expand(len(label_B), -1))
+    monkeypatch.setattr(method.head, "forward", lambda activations: logits.expand(len(label_B), -1))
     wrong_B = method._wrong_labels([], label_B)
     for label in (0, 5):
         share = logits.softmax(0)
@@ -136,7 +136,7 @@ def test_multi_pass_is_the_goodness_of_all_layers_under_each_label(size):
                 h = h if index == 0 else h / (h.square().mean(1, keepdim=True).sqrt() + 1e-5)
                 h = (h @ block.linear.weight.T + block.linear.bias).clamp_min(0)
                 expected[:, label] += h.square().sum(1)
-    torch.testing.assert_close(method.observe(batch)["scores_multi_pass"], expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(method.evaluate_batch(batch)["scores_multi_pass"], expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("case", ["ff", "ff hard negatives", "ff_unsupervised hybrid", "uff autoencoder"])
@@ -145,9 +145,9 @@ def test_what_the_head_reads_is_gone_before_the_blocks_learn(case, monkeypatch):
     import weakref
 
     method, read, alive = build(case), [], []
-    see, learn = method.activities, method.learn_blocks
+    see, learn = method.activations, method.learn_blocks
 
-    def activities(x):
+    def activations(x):
         out = see(x)
         read.extend(weakref.ref(h) for h in out)
         return out
@@ -157,7 +157,7 @@ def test_what_the_head_reads_is_gone_before_the_blocks_learn(case, monkeypatch):
         alive.extend(ref() is not None for ref in read)
         return learn(*args)
 
-    monkeypatch.setattr(method, "activities", activities)
+    monkeypatch.setattr(method, "activations", activations)
     monkeypatch.setattr(method, "learn_blocks", learn_blocks)
     out = method.step(make_images())
     assert alive == [False] * 3 and "loss_head" in out

@@ -36,17 +36,17 @@ def test_backpropagation_holds_all_of_them():
 
 @pytest.mark.parametrize("case", ["ff", "ff closed form", "scff"])
 def test_pairs_hold_one_layer_whatever_the_depth(case):
-    """What five more layers cost is their weights, gradients and optimizers' state: no activities."""
+    """What five more layers cost is their weights, gradients and optimizers' state: no activations."""
     batch, peaks = make_images(500), {}
     for layers in (3, 8):
-        method = build(case, layers=layers, head="after")  # beside the blocks, it needs all activities
+        method = build(case, layers=layers, head="after")  # beside the blocks, it needs all activations
         method.begin_phase(method.phases()[0])
         with Peak("cpu") as measured:
             method.step(batch)
             method.step(batch)
         peaks[layers] = measured.bytes
-    activities = 2 * 500 * 40 * 4
-    assert peaks[8] - peaks[3] < activities
+    activations = 2 * 500 * 40 * 4
+    assert peaks[8] - peaks[3] < activations
 
 
 def test_class_competition_in_closed_form_trains_in_the_memory_that_its_bench_states():

@@ -58,7 +58,7 @@ def test_the_readout_afterwards_leaves_the_blocks_alone(case):
     head = weight_of(method).clone()
     out = method.step(batch)
     assert torch.equal(head, weight_of(method)) and "loss_head" not in out
-    assert "scores_one_pass" in method.observe(batch)  # at chance, but there
+    assert "scores_one_pass" in method.evaluate_batch(batch)  # at chance, but there
     blocks = [p.clone() for p in method.net.parameters()]
     method.begin_phase(phases[1])
     out = method.step(batch)
@@ -173,7 +173,7 @@ def test_label_images_rest_while_an_upper_layer_learns():
 def test_schemes_alone_are_what_observe_gives_with_everything(case):
     method, batch = build(case), make_images()
     method.step(batch)
-    seen = method.observe(batch)
+    seen = method.evaluate_batch(batch)
     for name in [name for name in seen if name.startswith("scores_")]:
         assert torch.equal(method.scores(batch, name.removeprefix("scores_")), seen[name]), name
     with torch.no_grad():

@@ -75,17 +75,17 @@ def test_forward_is_batchnorm_conv_relu_pool_and_the_head_on_the_last_two():
         for block in net.blocks:
             block.bn.weight.uniform_(0.5, 1.5)
             block.bn.bias.uniform_(-0.5, 0.5)
-        activity, activities = x, []
+        activation, activations = x, []
         for block in net.blocks:
-            mean = activity.mean((0, 2, 3), keepdim=True)
-            variance = activity.var((0, 2, 3), unbiased=False, keepdim=True)
+            mean = activation.mean((0, 2, 3), keepdim=True)
+            variance = activation.var((0, 2, 3), unbiased=False, keepdim=True)
             scale, shift = block.bn.weight.view(1, -1, 1, 1), block.bn.bias.view(1, -1, 1, 1)
-            normed = (activity - mean) / (variance + block.bn.eps).sqrt() * scale + shift
-            activity = F.conv2d(normed, block.conv.weight, padding=1).clamp(min=0)
+            normed = (activation - mean) / (variance + block.bn.eps).sqrt() * scale + shift
+            activation = F.conv2d(normed, block.conv.weight, padding=1).clamp(min=0)
             if block.pool:
-                activity = activity.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
-            activities.append(activity)
-        joined = torch.cat([activities[2].flatten(1), activities[3].flatten(1)], 1)
+                activation = activation.unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
+            activations.append(activation)
+        joined = torch.cat([activations[2].flatten(1), activations[3].flatten(1)], 1)
         normed = (joined - joined.mean(0)) / (joined.var(0, unbiased=False) + net.head.bn.eps).sqrt()
         expected = normed @ net.head.linear.weight.T + net.head.linear.bias
         torch.testing.assert_close(net(x), expected, atol=1e-4, rtol=1e-4)
@@ -140,7 +140,7 @@ def test_unknown_names_and_small_images():
 
 @pytest.mark.parametrize("pool", [True, False])
 def test_relu_behind_the_pool_changes_no_bit(pool):
-    """The paper's order, ReLU before the pool, written out: the same activities and gradients."""
+    """The paper's order, ReLU before the pool, written out: the same activations and gradients."""
     block = ConvBlock(3, 8, 3, padding=1, pool=pool, batch_norm=True, bias=False, groups=None)
     initialise(block, "torch_default", torch.Generator().manual_seed(1))
     x = torch.randn(5, 3, 9, 9, generator=torch.Generator().manual_seed(2))

@@ -6,7 +6,7 @@ import pytest
 from helpers import small_project
 from helpers.small_project import STUDY
 
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.pipeline import hardware
 from ffrepro.pipeline.jobs import RECORD
 
@@ -49,7 +49,7 @@ def finish(project):
             "schema": 1,
             "run": plan["run"],
             "plan": plan,
-            "plan_sha256": substance(plan),
+            "plan_sha256": result_hash(plan),
             "data": {"dataset": plan["dataset"], "source": plan["source"], "fingerprint": "f00d"},
             "git": {"commit": "abc", "dirty": False},
             "started": "2026-01-01T10:00:00+00:00",

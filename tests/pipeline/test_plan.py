@@ -2,7 +2,7 @@
 
 import pytest
 
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.pipeline import params, plan
 from ffrepro.pipeline.plan import expand
 
@@ -135,9 +135,9 @@ def test_notes_do_not_change_what_a_run_is(plans, edit):
         "    variants: [bptt, ff_std]\n    tables: [table1]",
     )
     after = by_run(plans())["smoke/cpu/rnn_mcyt_corrected/bptt/seed0"]
-    assert before != after and substance(before) == substance(after)
+    assert before != after and result_hash(before) == result_hash(after)
     edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")
-    assert substance(by_run(plans())["smoke/cpu/rnn_mcyt_corrected/bptt/seed0"]) != substance(after)
+    assert result_hash(by_run(plans())["smoke/cpu/rnn_mcyt_corrected/bptt/seed0"]) != result_hash(after)
 
 
 def test_grid_values_in_names():

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.pipeline import hardware, probes, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.probes import Probe
@@ -55,7 +55,7 @@ def test_a_record_that_cannot_be_read_is_not_done(project, finish, plan_of):
 
 
 def test_work_in_progress_of_this_plan_is_partial_of_another_it_is_not(project, edit, plan_of):
-    partial = project / "runs" / RUN / f".partial-{substance(plan_of())[:12]}"
+    partial = project / "runs" / RUN / f".partial-{result_hash(plan_of())[:12]}"
     partial.mkdir(parents=True)
     (partial / "metrics.jsonl").write_text('{"epoch": 1}\n')
     assert state(project) == status.Status("partial", "1 of at most 2 epochs")
@@ -75,7 +75,7 @@ def test_a_run_whose_log_ends_in_an_error_has_failed(project, plan_of, text, det
     log.parent.mkdir(parents=True)
     log.write_text(text)
     assert state(project) == status.Status("failed", f"{detail} (logs/{RUN}.log)")
-    partial = project / "runs" / RUN / f".partial-{substance(plan_of())[:12]}"
+    partial = project / "runs" / RUN / f".partial-{result_hash(plan_of())[:12]}"
     partial.mkdir(parents=True)
     (partial / "state.pt").write_text("x")
     os.utime(log, (1, 1))  # something has moved since: it is being run again

@@ -19,7 +19,7 @@ from helpers.movements import make_set, recording
 
 from ffrepro.base import files, studies, yamlfile
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.claims import export, expressions, load, reference, sections
 from ffrepro.claims.audit import form
 from ffrepro.claims.records import Store
@@ -90,7 +90,7 @@ def project(made, tmp_path, monkeypatch):
     monkeypatch.setattr(hardware, "this_machine", lambda: hardware.Machine("Test CPU"))
     plan = next(plan for plan in open_workspace(tmp_path).plans if plan["run"] == RUN)
     real = EVIDENCE / KINDS["train"]
-    about = files.read_json(real / "run.json") | {"run": RUN, "plan": plan, "plan_sha256": substance(plan)}
+    about = files.read_json(real / "run.json") | {"run": RUN, "plan": plan, "plan_sha256": result_hash(plan)}
     result = files.read_json(real / "result.json") | {"run": RUN}
     files.write_json(tmp_path / "runs" / RUN / "run.json", about)
     files.write_json(tmp_path / "runs" / RUN / "result.json", result)

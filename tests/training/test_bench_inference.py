@@ -109,7 +109,7 @@ def test_a_scheme_is_the_one_its_row_names(name, schemes, place):
     ways, _ = bench_inference._ways(plan, task, name, f"{name.partition('_')[0]}_bp", batch)
     method = bench_inference._method(plan, name, task)  # the same weights: one seed
     method.begin_phase(Phase(updates.HEAD))
-    observed, seen = method.observe(batch), []
+    observed, seen = method.evaluate_batch(batch), []
     for scheme, inference in schemes.items():
         torch.testing.assert_close(ways[scheme](batch), observed[f"scores_{inference}"], rtol=1e-5, atol=1e-6)
         assert not any(torch.equal(ways[scheme](batch), other) for other in seen), scheme

@@ -111,7 +111,7 @@ def test_the_record_holds_the_final_weights_goodness_and_filters(place, name):
     task = parts.make_task(plan, parts.load_data(plan, place.prepared), "cpu", torch.float32)
     method = parts.make_method(plan, task)
     method.load_weights(weights)
-    seen = evaluate.observe(method, task, "test")
+    seen = evaluate.evaluate_split(method, task, "test")
     if name == "backprop":
         assert "test_goodness_by_class" not in found
         return

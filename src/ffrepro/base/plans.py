@@ -15,14 +15,14 @@ _NOTES = ("origin", "tags")  # where settings come from, and which tables show t
 _CODE = "code"
 
 
-def substance(plan: dict[str, Any]) -> str:
+def result_hash(plan: dict[str, Any]) -> str:
     """Hash of everything in a plan but the notes: a better word for a source must not retrain a run."""
     return sha256_json({key: value for key, value in plan.items() if key not in _NOTES})
 
 
 def protocol(plan: dict[str, Any]) -> str:
     """Hash of a plan's settings alone, whatever the code: two records with the same one measured the same thing."""
-    return sha256_json({key: value for key, value in today(plan).items() if key not in (*_NOTES, _CODE)})
+    return sha256_json({key: value for key, value in migrate(plan).items() if key not in (*_NOTES, _CODE)})
 
 
 def methods_of(plan: dict[str, Any]) -> list[str]:
@@ -33,7 +33,7 @@ def methods_of(plan: dict[str, Any]) -> list[str]:
     return sorted(name for name in names if isinstance(name, str))
 
 
-def today(plan: dict[str, Any]) -> dict[str, Any]:
+def migrate(plan: dict[str, Any]) -> dict[str, Any]:
     """Migrate a plan to schema 2 and current words (``base.words``).
 
     Schema 1 had one view of the data and one schedule, and named neither.

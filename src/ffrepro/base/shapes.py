@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ffrepro.base.errors import DataFileError
-from ffrepro.base.plans import today
+from ffrepro.base.plans import migrate
 
 _FIX = "restore the record, or run it again (ffrepro train --force and the like)"
 _WHOLE = (int,)
@@ -50,7 +50,7 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
         DataFileError: the first entry that is missing or of another type.
     """
     run, end = f"{where}/run.json", f"{where}/result.json"
-    plan = today(about["plan"]) if isinstance(about.get("plan"), dict) else {}
+    plan = migrate(about["plan"]) if isinstance(about.get("plan"), dict) else {}
     if not isinstance(plan.get("kind"), str) or plan["kind"] not in _PLAN_OF_KIND:
         raise DataFileError("no plan of a known kind", where=run, fix=_FIX)
     _check(about, _ABOUT, run, complete)

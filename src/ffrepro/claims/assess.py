@@ -75,7 +75,7 @@ def describe(claims: Claims, comparison: Comparison) -> str:
     """A comparison in words: "0.8701 ± 0.0034 against 0.8552 (95 % CI [...])"."""
     shown = "".join(
         f"; {label} {formats.plain(found.mean) if comparison.is_counted else formats.mean_std(found, 2)}"
-        for label, found in comparison.beside.items()
+        for label, found in comparison.companions.items()
     )
     shown += "".join(f"; {note}" for note in comparison.precision_notes)
     if comparison.summary is None:

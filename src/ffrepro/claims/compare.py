@@ -34,7 +34,7 @@ class Comparison:
         n: runs; rounds for a bench; 0 for what is counted.
         p_different: two-tailed t-test, p_equivalent: TOST; NaN where there are none.
         capped: the epochs at which runs were cut short.
-        beside: label -> summary of the numbers shown beside it.
+        companions: label -> summary of the numbers shown beside it.
         reduced: label of a number beside it, "" for our own -> the precision of its runs where that is not float32.
     """
 
@@ -47,7 +47,7 @@ class Comparison:
     p_different: float
     p_equivalent: float
     capped: int | None
-    beside: dict[str, st.Summary]
+    companions: dict[str, st.Summary]
     verdict: Verdict
     reduced: dict[str, str] = field(default_factory=dict)
 
@@ -97,12 +97,12 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
     factor = claims.factor(claim)
     evidence, values = _sample(claims, claim["measure"], treatment, pick, factor)
     shown = {"": evidence} if values else {}
-    beside = {}
-    for entry in claim.get("beside", []):
+    companions = {}
+    for entry in claim.get("companions", []):
         other, found = _sample(claims, claim["measure"] | {"row": None} | entry, treatment, pick, factor)
         if found:
-            shown[entry["label"]], beside[entry["label"]] = other, st.summarize(found)
-    result = _compared(claims, store, claim, treatment, evidence, values, beside)
+            shown[entry["label"]], companions[entry["label"]] = other, st.summarize(found)
+    result = _compared(claims, store, claim, treatment, evidence, values, companions)
     return replace(result, reduced={label: e.reduced for label, e in shown.items() if e.reduced})
 
 
@@ -113,15 +113,15 @@ def _compared(
     treatment: str,
     evidence: Evidence | None,
     values: list[float],
-    beside: dict[str, st.Summary],
+    companions: dict[str, st.Summary],
 ) -> Comparison:
     expected = claims.expected(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)
-        return Comparison(claim, treatment, expected, None, None, 0, st.NAN, st.NAN, None, beside, reason)
+        return Comparison(claim, treatment, expected, None, None, 0, st.NAN, st.NAN, None, companions, reason)
     capped = max((cap for r in evidence.records if (cap := claims.capped_at(r)) is not None), default=None)
     if _is_bench(claim["measure"]):
-        return _bench(claims, claim, treatment, evidence, expected, beside)
+        return _bench(claims, claim, treatment, evidence, expected, companions)
     quantity = claims.content["quantities"][claim["quantity"]]
     summary = st.summarize(values)
     if "range" in quantity:
@@ -133,7 +133,7 @@ def _compared(
     p_different, p_equivalent = _tests(claim, summary, expected, margin)
     result = _verdict(claims, claim, evidence, summary, expected, p_different, p_equivalent, capped)
     return Comparison(
-        claim, treatment, expected, evidence, summary, summary.n, p_different, p_equivalent, capped, beside, result
+        claim, treatment, expected, evidence, summary, summary.n, p_different, p_equivalent, capped, companions, result
     )
 
 
@@ -161,10 +161,12 @@ def _sample(
 def _counted(claims: Claims, claim: dict, treatment: str) -> Comparison:
     """A count has no spread: it is the published one or not."""
     count, expected = counted.parameters(claim["measure"], claim["measure"]["count"]), claim["value"]
-    shown = {entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("beside", [])}
-    beside = {label: _exact(number) for label, number in shown.items()}
+    shown = {
+        entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("companions", [])
+    }
+    companions = {label: _exact(number) for label, number in shown.items()}
     result = Verdict(verdict.MET if count == expected else verdict.NOT_MET)
-    return Comparison(claim, treatment, expected, None, _exact(count), 0, st.NAN, st.NAN, None, beside, result)
+    return Comparison(claim, treatment, expected, None, _exact(count), 0, st.NAN, st.NAN, None, companions, result)
 
 
 def _exact(number: int) -> st.Summary:
@@ -216,7 +218,7 @@ def _verdict(
 
 
 def _bench(
-    claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, beside: dict[str, st.Summary]
+    claims: Claims, claim: dict, treatment: str, evidence: Evidence, expected: float, companions: dict[str, st.Summary]
 ) -> Comparison:
     record = evidence.records[0]
     column = claim["measure"]["metric"].partition("/")[2]
@@ -237,7 +239,7 @@ def _bench(
         margin = claims.margin(claim)
         result = verdict.of_rounds(rounds=rounds, low=low, high=high, expected=expected, margin=margin)
     summary = st.Summary(rounds, middle, st.NAN, low, high)
-    return Comparison(claim, treatment, expected, evidence, summary, rounds, st.NAN, st.NAN, None, beside, result)
+    return Comparison(claim, treatment, expected, evidence, summary, rounds, st.NAN, st.NAN, None, companions, result)
 
 
 def _why_not(claims: Claims, store: Store, claim: dict, treatment: str, evidence: Evidence | None) -> Verdict:

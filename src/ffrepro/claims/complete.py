@@ -80,20 +80,20 @@ def _merged(above: dict, own: dict) -> dict:
     for key in above.keys() & own.keys():
         if isinstance(above[key], dict) and isinstance(own[key], dict):
             whole[key] = above[key] | own[key]
-        elif key == "beside" and isinstance(above[key], list) and isinstance(own[key], list):
+        elif key == "companions" and isinstance(above[key], list) and isinstance(own[key], list):
             whole[key] = [*above[key], *own[key]]
     return whole
 
 
 def _put_beside(claim: dict, baseline: str | dict) -> None:
     """Complete what stands beside a measured number: unless said, the same metric of the same runs."""
-    if claim["kind"] == "measured" and "beside" in claim:
+    if claim["kind"] == "measured" and "companions" in claim:
         measure = claim["measure"]
         twin = baseline if isinstance(baseline, str) else baseline.get(measure["variant"], _TWIN)
         inherited = {key: measure[key] for key in ("experiment", "metric")}
-        claim["beside"] = [
+        claim["companions"] = [
             inherited | entry | ({"variant": twin} if entry.get("variant") == _TWIN else {})
-            for entry in claim["beside"]
+            for entry in claim["companions"]
         ]
 
 

@@ -232,7 +232,7 @@ def check(content: dict, where: object) -> None:
     for claim in content["claims"]:
         place = f"{where} {claim['id']}"
         known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
-        named = [claim["measure"], *claim.get("beside", [])] if "measure" in claim else []
+        named = [claim["measure"], *claim.get("companions", [])] if "measure" in claim else []
         named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
         known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
         for key in ("dataset", "variant"):
@@ -253,7 +253,7 @@ def _benches(content: dict) -> set[str]:
     """Experiments of which claims read nothing but a bench's rows: they have no epochs."""
     read: dict[str, set[bool]] = {}
     for claim in content["claims"]:
-        for entry in [claim.get("measure", {}), *claim.get("beside", [])]:
+        for entry in [claim.get("measure", {}), *claim.get("companions", [])]:
             if "experiment" in entry:
                 read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
     return {experiment for experiment, benches in read.items() if benches == {True}}

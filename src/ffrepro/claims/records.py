@@ -18,7 +18,7 @@ import numpy as np
 from ffrepro.base import records, words
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json, read_json_lines
-from ffrepro.base.plans import today
+from ffrepro.base.plans import migrate
 from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import reference
 from ffrepro.data import npz
@@ -70,7 +70,7 @@ class Record:
 
     @property
     def other_version(self) -> str | None:
-        """``made by version 1 of ff_rnn, now 2``; None where today's methods give this record's numbers."""
+        """``made by version 1 of ff_rnn, now 2``; None where the current methods give this record's numbers."""
         changed = method_versions.changes(self.about)
         return method_versions.describe(changed) if changed else None
 
@@ -250,7 +250,7 @@ class Store:
                 if lines < result["epochs"]:
                     self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
                     return None
-            plan = today(about["plan"])
+            plan = migrate(about["plan"])
             if "metrics" in result:
                 result["metrics"] = words.translate_names(plan, result["metrics"])
             return Record(folder, about | {"plan": plan}, result, committed)
@@ -275,7 +275,7 @@ class Store:
 
 def differences(recorded: dict, planned: dict) -> list[str]:
     """The settings in which two plan files are different experiments, as ``training.max_epochs``."""
-    recorded, planned = today(recorded), today(planned)
+    recorded, planned = migrate(recorded), migrate(planned)
     found = []
     for key in dict.fromkeys([*recorded, *planned]):
         if key in _SAME_EXPERIMENT or recorded.get(key) == planned.get(key):

@@ -13,7 +13,7 @@ from typing import Any
 
 from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.files import read_json, read_json_lines, sha256_file
-from ffrepro.base.plans import substance, today
+from ffrepro.base.plans import migrate, result_hash
 from ffrepro.base.records import RECORD
 from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import older_records
@@ -53,7 +53,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         try:
             about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
             check_record(about, result, run)
-            plan = today(about["plan"])
+            plan = migrate(about["plan"])
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, plan, result)]
             views.prepared_set(plan)  # the twin must read the same one
             plans[run] = plan
@@ -79,9 +79,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
     reasons = []
     if {about["run"], plan["run"], result["run"]} != {run}:
         reasons.append("the record calls itself by another name")
-    if about["plan_sha256"] != substance(plan):
+    if about["plan_sha256"] != result_hash(plan):
         reasons.append("its plan was changed after the run")
-    missing = set(RECORD[today(plan)["kind"]]) - names
+    missing = set(RECORD[migrate(plan)["kind"]]) - names
     if missing:
         reasons.append(f"{', '.join(sorted(missing))} is missing")
     if data["source"] != "upstream" or plan["source"] != "upstream":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ffrepro.base import studies
 from ffrepro.base.files import dump_json, write_bytes, write_text
-from ffrepro.claims import beside, export, html, load, markdown, sections, table_files, tables
+from ffrepro.claims import companions, export, html, load, markdown, sections, table_files, tables
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.audit import section as audit
 from ffrepro.claims.blocks import Block, Picture
@@ -96,7 +96,7 @@ def _content(store: Store, scale: str, hardware: list[str], found: list[Study]) 
         content += sections.summary(study.claims, study.assessments)
         content += sections.paper_tables(study.claims, study.tables)
         content += sections.figures(study.claims, [(drawn, _picture(paper, drawn)) for drawn in study.figures])
-        content += beside.section(study.claims, store, scale)
+        content += companions.section(study.claims, store, scale)
         content += _own_sections(study.claims, store, scale)
         content += sections.all_claims(study.claims, study.assessments)
         content += audit.section(paper)

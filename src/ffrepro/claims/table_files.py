@@ -16,7 +16,7 @@ from ffrepro.claims.tables import TableResult
 COLUMNS = (
     "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
     "std", "n", "ci_low", "ci_high", "difference", "margin", "p_different", "p_holm", "p_equivalent", "verdict",
-    "reason", "notes", "deviations", "beside", "runs",
+    "reason", "notes", "deviations", "companions", "runs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -130,7 +130,8 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
         csv_number(result.holm[treatment, claim_id]), csv_number(cell.p_equivalent), cell.verdict.kind,
         cell.verdict.reason, "; ".join(result.notes[treatment, claim_id]),
         " ".join(d["id"] for d in result.claims.deviations(claim, treatment)),
-        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.beside.items()), " ".join(cell.runs),
+        "; ".join(f"{label}: {csv_number(found.mean)}" for label, found in cell.companions.items()),
+        " ".join(cell.runs),
     ]  # fmt: skip
 
 

@@ -79,7 +79,7 @@ class TableResult:
         touching = {
             deviation["id"]
             for (treatment, _), cell in self.cells.items()
-            if cell.summary is not None or cell.beside
+            if cell.summary is not None or cell.companions
             for deviation in self.claims.deviations(cell.claim, treatment)
         }
         return [deviation for deviation in self.claims.content["deviations"] if deviation["id"] in touching]
@@ -138,7 +138,7 @@ def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str 
     low, high = (cell.summary.low, cell.summary.high) if cell.summary else (st.NAN, st.NAN)
     letters = result.footnotes()
     marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
-    deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.beside else []
+    deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.companions else []
     place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
     return [
         cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
@@ -208,7 +208,7 @@ def _beside(claims: Claims, cell: Comparison) -> str:
     digits = claims.content["quantities"][cell.claim["quantity"]]["digits"]
     shown = [
         f"{label} {formats.plain(found.mean) if cell.is_counted else formats.number(found.mean, digits)}"
-        for label, found in cell.beside.items()
+        for label, found in cell.companions.items()
     ]
     return f" ({', '.join(shown)})" if shown else ""
 
@@ -268,8 +268,8 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
             continue
         found.append((a, b.summary, b.claim["row"]))
     for cell in cells.values():
-        others = [entry["label"] for entry in cell.claim.get("beside", []) if "variant" in entry]
-        found += [(cell, cell.beside[name], name) for name in others if cell.summary and name in cell.beside]
+        others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
+        found += [(cell, cell.companions[name], name) for name in others if cell.summary and name in cell.companions]
     welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, _ in found]
     adjusted = st.holm([test.p for test in welch])
     return [

@@ -43,7 +43,7 @@ def read_plan(path: Path, kind: str) -> dict:
     """
     from ffrepro.base import files
     from ffrepro.base.errors import DataFileError, FfreproError
-    from ffrepro.base.plans import today
+    from ffrepro.base.plans import migrate
     from ffrepro.base.records import COMMANDS
 
     try:
@@ -54,7 +54,7 @@ def read_plan(path: Path, kind: str) -> dict:
         raise FfreproError(
             f"not a plan file: {error.what}", where=error.where, fix="make it again: ffrepro plan --write"
         ) from None
-    found = today(plan).get("kind")
+    found = migrate(plan).get("kind")
     if found != kind:
         other = COMMANDS.get(str(found), "ffrepro plan --write")
         raise FfreproError(f"a plan of kind {found!r}, not {kind!r}", where=path, fix=f"use `{other}`")

@@ -1,4 +1,4 @@
-"""Goodness of a layer's activities (Hinton 2022, Sec. 2; the RNN paper, Sec. 2.1)."""
+"""Goodness of a layer's activations (Hinton 2022, Sec. 2; the RNN paper, Sec. 2.1)."""
 
 from __future__ import annotations
 

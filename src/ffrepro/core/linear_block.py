@@ -20,7 +20,7 @@ from ffrepro.core import batch_norm
 from ffrepro.core.batch_norm import Moments, Norm
 
 SAMPLES, UNITS = 128, 1000
-"""What ``gradient`` works on at a time: enough for a fast product, little beside a layer's activities."""
+"""What ``gradient`` works on at a time: enough for a fast product, little beside a layer's activations."""
 
 
 class Map(NamedTuple):
@@ -65,7 +65,7 @@ def unfold(layer: Map, linear: nn.Linear, grads: tuple[Tensor, Tensor]) -> tuple
 
 
 def forward(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor, groups: int, out_NO: Tensor) -> Tensor:
-    """Write the activities to ``out_NO``.
+    """Write the activations to ``out_NO``.
 
     Returns:
         Goodness (N, groups): mean of squares of each group of units (the DLR paper, Eq. 2, without positions). The
@@ -87,7 +87,7 @@ def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, 
     """Gradient of a loss on the layer's goodness.
 
     Args:
-        x_NI: input. h_NO: activities, as ``forward`` left them (not normalised yet).
+        x_NI: input. h_NO: activations, as ``forward`` left them (not normalised yet).
         slope_NG: d loss / d goodness of ``forward``.
         grads: (d weight, d bias), overwritten.
         work_PS: workspace; P samples and S units, of whole groups, are worked on at a time.
@@ -110,7 +110,7 @@ def gradient(x_NI: Tensor, h_NO: Tensor, slope_NG: Tensor, grads: tuple[Tensor, 
 
 
 def pass_on(h_NO: Tensor, goodness_NG: Tensor, epsilon: float) -> Tensor:
-    """Normalise the activities in place to a root mean square of 1, from the goodness that ``forward`` returned.
+    """Normalise the activations in place to a root mean square of 1, from the goodness that ``forward`` returned.
 
     The same as ``normalisation.rms(h, epsilon, "inside_root")``, without reading ``h`` once more: what the next layer
     sees holds no trace of this layer's goodness (Hinton 2022, Sec. 2).

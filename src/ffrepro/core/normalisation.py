@@ -1,4 +1,4 @@
-"""Normalisation of a layer's activities before the next layer: by their length, or standardised.
+"""Normalisation of a layer's activations before the next layer: by their length, or standardised.
 
 Each function has an ``out``-of-place form (autograd-friendly, plain) and the closed-form learners call the same
 code with ``in_place=True``, which overwrites its argument.
@@ -25,7 +25,7 @@ def rms(h: Tensor, epsilon: float, where: str, *, in_place: bool = False) -> Ten
 def standardize_batch(h_TBH: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
     """(h - mean) / (std + eps) over the batch, for each step and unit; std with n - 1.
 
-    The released code's standardisation: a sample's activities depend on the batch that it is in. A batch of one
+    The released code's standardisation: a sample's activations depend on the batch that it is in. A batch of one
     sample has no std; the result is NaN, as it is there.
     """
     out = h_TBH if in_place else h_TBH.clone()
@@ -41,7 +41,7 @@ def standardize_sample(h_TBH: Tensor, epsilon: float, mask_TB1: Tensor | None, *
     """(h - mean) / (std + eps) over each sample's own time axis, for each unit; std with n; padded steps become 0.
 
     Args:
-        h_TBH: activities, 0 where padded.
+        h_TBH: activations, 0 where padded.
         mask_TB1: 1 where a step counts, None where all do.
     """
     out = h_TBH if in_place else h_TBH.clone()

@@ -67,8 +67,8 @@ class Task:
         """Metrics of a split, the watched one among them.
 
         Args:
-            arrays: what the method's ``observe`` and ``targets`` gave, a row a sample in the order of ``in_order``,
-                and ``batch``, int64, the number of the batch that each sample was in.
+            arrays: what the method's ``evaluate_batch`` and ``targets`` gave, a row a sample in the order of
+                ``in_order``, and ``batch``, int64, the number of the batch that each sample was in.
         """
         raise NotImplementedError
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import ffrepro.data as package
 from ffrepro.base.names import unknown
-from ffrepro.base.plans import today
+from ffrepro.base.plans import migrate
 from ffrepro.base.source import syntax_tree
 
 _SUFFIX = "_task"
@@ -34,7 +34,7 @@ def file_of(view: str) -> Path:
 
 def derived(plan: dict[str, Any]) -> str | None:
     """What the set that a plan reads adds to its data set's name, None where that is the data set's own."""
-    data = today(plan)["data"]
+    data = migrate(plan)["data"]
     file = file_of(data["name"])
     declared = _prepared_set(file, file.stat().st_mtime_ns)
     value = data[declared["setting"]] if declared else None

@@ -31,7 +31,7 @@ SETTINGS = {
 class Method(BaseMethod):
     """End-to-end training by cross-entropy at the output.
 
-    A net without a head (``nets.mlp``, the original nets of ``nets.cnn``) gets a linear map on its last activities.
+    A net without a head (``nets.mlp``, the original nets of ``nets.cnn``) gets a linear map on its last activations.
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
     """
 
@@ -61,7 +61,7 @@ class Method(BaseMethod):
         return {"loss": total}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``scores_one_pass`` (B, classes): logits. ``loss`` (B, 1)."""
         self.net.eval()
         logits_BJ = self._logits(images.take(batch, self.conv))
@@ -75,16 +75,16 @@ class Method(BaseMethod):
         return self._logits(images.take(inputs, self.conv))
 
     def _logits(self, x: Tensor) -> Tensor:
-        activities = []
+        activations = []
         for block in self.net.blocks:
             if self.hp["checkpoint"] and torch.is_grad_enabled():
                 x = checkpoint(block, x, use_reentrant=False, context_fn=partial(_contexts, block))
             else:
                 x = block(x)
-            activities.append(x)
+            activations.append(x)
         if "readout" in self.extra:
             return self.extra["readout"](x.flatten(1))
-        return self.net.head(activities)
+        return self.net.head(activations)
 
 
 def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:

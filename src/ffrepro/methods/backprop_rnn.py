@@ -61,7 +61,7 @@ class Method(BaseMethod):
         return {"loss": loss}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``logit`` (B,) and ``loss`` (B, 1), each sample's BCE."""
         logit_B = self._logit(batch)
         loss_B = F.binary_cross_entropy_with_logits(logit_B, batch["label"].to(logit_B.dtype), reduction="none")
@@ -69,7 +69,7 @@ class Method(BaseMethod):
 
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B,) logits, whatever the inference scheme."""
-        return self.observe(inputs)["logit"]
+        return self.evaluate_batch(inputs)["logit"]
 
     def _logit(self, batch: Batch) -> Tensor:
         h_TBH = batch["x"]

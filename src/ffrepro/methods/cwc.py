@@ -1,7 +1,7 @@
 """Channel-wise competitive learning: the improved algorithm of the DLR paper (Sec. III), and CwC (its reference 6).
 
 A layer's channels are divided into groups, one a class. The goodness of a group is the mean of its squared
-activities, and the layer's loss is a softmax over the groups (Eq. 3): positive and negative samples are one and the
+activations, and the layer's loss is a softmax over the groups (Eq. 3): positive and negative samples are one and the
 same image, and learning takes one forward pass. Layers learn in small groups (``core.updates``); no gradient leaves a
 group.
 
@@ -125,14 +125,14 @@ class Method(LocalClassifier):
         """
         if self.phase == local.HEAD:
             with torch.no_grad():
-                activities, _ = self._forward(batch, goodness_of=0)
-            return self.with_head({}, self.learn_head(activities, batch["label"]))
+                activations, _ = self._forward(batch, goodness_of=0)
+            return self.with_head({}, self.learn_head(activations, batch["label"]))
         learn = self._learn_closed_form if self._layers else self._learn
-        activities, layer_losses = learn(batch, self.learning())
+        activations, layer_losses = learn(batch, self.learning())
         self.steps += 1
         out = {f"loss_layer{layer}": loss for layer, loss in enumerate(layer_losses)}
         out["loss"] = torch.stack(layer_losses).sum()
-        return self.with_head(out, self.learn_head(activities, batch["label"]) if self.head_learns else None)
+        return self.with_head(out, self.learn_head(activations, batch["label"]) if self.head_learns else None)
 
     def _learn(self, batch: Batch, learning: list[int]) -> tuple[list[Tensor], list[Tensor]]:
         """Every group's forward pass and update; returns the maps that the head reads and each layer's mean loss."""
@@ -193,7 +193,7 @@ class Method(LocalClassifier):
         h, moments = conv_block.load(self.images(batch))
         chunks = conv_block.chunks(self._layers, h.shape, h.element_size())
         top = self._top(learning)
-        activities: list[Tensor] = []
+        activations: list[Tensor] = []
         layer_losses: list[Tensor] = []
         label_B = batch["label"]
 
@@ -214,8 +214,8 @@ class Method(LocalClassifier):
                 moments = Moments(mean_C, var_C, h[..., 0].numel())
             layer_losses.append(self._loss(g_BJ, label_B).mean())
             if index >= self.layers - self.head.layers:
-                activities.append(h[..., :-1].permute(0, 3, 1, 2))
-        return activities, layer_losses
+                activations.append(h[..., :-1].permute(0, 3, 1, 2))
+        return activations, layer_losses
 
     def _run(self, blocks: list, group: list[int], x: Tensor, learning: list[int], again: int) -> list[Tensor]:
         """The maps of a group's layers, with a graph where something in the group learns; layers below ``again`` have
@@ -264,7 +264,7 @@ class Method(LocalClassifier):
             return torch.autograd.grad(self._loss(g_BJ, label_B).sum(), g_BJ)[0]
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
@@ -274,13 +274,13 @@ class Method(LocalClassifier):
             logits, once it counts. ``loss`` (B, L), and the head's as a last column once it counts.
         """
         label_B = batch["label"]
-        activities, goods = self._forward(batch, goodness_of=self.layers)
+        activations, goods = self._forward(batch, goodness_of=self.layers)
         g_BLJ = torch.stack(goods, 1)
         loss = [self._loss(g_BJ, label_B) for g_BJ in goods]
         out = {"layer_scores": g_BLJ, "scores_goodness": g_BLJ[:, -self.hp["infer_layers"] :].sum(1)}
         out |= {f"scores_last{last}": g_BLJ[:, -last:].sum(1) for last in LAST} | {"scores_all": g_BLJ.sum(1)}
         if self.head_counts:
-            out["scores_one_pass"] = self._one_pass(activities)
+            out["scores_one_pass"] = self._one_pass(activations)
             loss.append(F.cross_entropy(out["scores_one_pass"], label_B, reduction="none"))
         return out | {"loss": torch.stack(loss, 1)}
 
@@ -295,17 +295,17 @@ class Method(LocalClassifier):
     def _forward(self, inputs: Batch, goodness_of: int) -> tuple[list[Tensor], list[Tensor]]:
         """The maps that the head reads, and the goodness (B, classes) of the last ``goodness_of`` layers."""
         x = self.images(inputs)
-        activities, goods = [], []
+        activations, goods = [], []
         for index, block in self.modes([]):
             x = block(x)
-            activities = [*activities, x][-self.head.layers :]
+            activations = [*activations, x][-self.head.layers :]
             if index >= self.layers - goodness_of:
                 goods.append(self._goodness(x))
-        return activities, goods
+        return activations, goods
 
-    def _one_pass(self, activities: list[Tensor]) -> Tensor:
+    def _one_pass(self, activations: list[Tensor]) -> Tensor:
         self.head.eval()
-        return self.head(activities)
+        return self.head(activations)
 
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``."""

@@ -5,12 +5,12 @@ An image with its own label put into it is positive, with a wrong one negative; 
 (``fourier``), or as an image that is learnt (``embedding``): a table of one image a label, which starts as noise of
 standard deviation ``label_scale`` and learns from the first block's loss only.
 
-``normalise_samples`` takes the length off an image with its label as off every layer's activities, so that all
+``normalise_samples`` takes the length off an image with its label as off every layer's activations, so that all
 samples drive the first layer alike. The blocks learn by Adam or, ``optimizer: sgd``, by SGD with ``momentum`` (as in
 Hinton's own experiments).
 
 ``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from all
-others alike; the head then has to learn beside the blocks. The head reads the normalised activities of the second
+others alike; the head then has to learn beside the blocks. The head reads the normalised activations of the second
 to the last layer under a neutral label.
 """
 
@@ -126,11 +126,11 @@ class Method(PairLearner):
             with torch.no_grad():
                 self.table.weight.normal_(std=hyperparameters["label_scale"], generator=generator)
             self.table.to(x)
-        beside = None if self.table is None else {0: self.table}
+        auxiliary = None if self.table is None else {0: self.table}
         momentum = hyperparameters["momentum"] if hyperparameters["optimizer"] == "sgd" else None
         super().__init__(
             net, hyperparameters, example, generator, lr,
-            readouts=hyperparameters["readouts"], beside=beside, momentum=momentum,
+            readouts=hyperparameters["readouts"], auxiliary=auxiliary, momentum=momentum,
         )  # fmt: skip
         if hyperparameters["label"] == "fourier":
             self.modes_JHW = labels.fourier_modes(classes, *x.shape[2:]).to(x)
@@ -143,15 +143,15 @@ class Method(PairLearner):
         """
         x, label_B = self.images(batch), batch["label"]
         learning = self.learning()
-        activities = wrong_B = loss_head = None
+        activations = wrong_B = loss_head = None
         if self.head_learns or self.hp["negatives"] == "hard":
             with torch.no_grad():
-                activities = self.activities(self.put_neutral(x))
+                activations = self.activations(self.put_neutral(x))
         if learning:
-            wrong_B = self._wrong_labels(activities, label_B)
+            wrong_B = self._wrong_labels(activations, label_B)
         if self.head_learns:
-            loss_head = self.learn_head(activities, label_B)
-        del activities  # of all layers: gone before the blocks learn
+            loss_head = self.learn_head(activations, label_B)
+        del activations  # of all layers: gone before the blocks learn
         out: Batch = {}
         if learning:
             with torch.set_grad_enabled(0 in learning):  # of the labels, where they are learnt
@@ -182,16 +182,16 @@ class Method(PairLearner):
     def _sample(self, x: Tensor) -> Tensor:
         return self.normalise(x) if self.hp["normalise_samples"] else x
 
-    def _wrong_labels(self, activities: list[Tensor] | None, label_B: Tensor) -> Tensor:
+    def _wrong_labels(self, activations: list[Tensor] | None, label_B: Tensor) -> Tensor:
         if self.hp["negatives"] == "uniform":
             return labels.wrong_labels(label_B, self.classes, self.generator)
         with torch.no_grad():
-            share_BJ = self.head(activities).softmax(1).cpu() + 1e-12  # a sure head still leaves some label to draw
+            share_BJ = self.head(activations).softmax(1).cpu() + 1e-12  # a sure head still leaves some label to draw
         share_BJ.scatter_(1, label_B.cpu().unsqueeze(1), 0.0)
         return torch.multinomial(share_BJ, 1, generator=self.generator).squeeze(1).to(label_B.device)
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
@@ -215,10 +215,10 @@ class Method(PairLearner):
             "scores_from_second": g_BLJ[:, min(1, self.layers - 1) :].sum(1),
         }
         if self.head_counts:
-            activities = self._neutral_activities(batch)
-            out["scores_one_pass"] = self.head(activities)
+            activations = self._neutral_activations(batch)
+            out["scores_one_pass"] = self.head(activations)
             for name in self.hp["readouts"][1:]:
-                out[f"scores_one_pass_{name}"] = self.head(activities, name)
+                out[f"scores_one_pass_{name}"] = self.head(activations, name)
             loss.append(F.cross_entropy(out["scores_one_pass"], label_B, reduction="none"))
         return out | {"loss": torch.stack(loss, 1)}
 
@@ -226,14 +226,14 @@ class Method(PairLearner):
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under one inference scheme, computing what that scheme needs."""
         if inference == "one_pass":
-            return self.head(self._neutral_activities(inputs))
+            return self.head(self._neutral_activations(inputs))
         if inference.startswith("one_pass_"):
-            return self.head(self._neutral_activities(inputs), inference.removeprefix("one_pass_"))
+            return self.head(self._neutral_activations(inputs), inference.removeprefix("one_pass_"))
         g_BLJ = self._all_labels(inputs)
         return (g_BLJ if inference == "multi_pass" else g_BLJ[:, min(1, self.layers - 1) :]).sum(1)
 
-    def _neutral_activities(self, inputs: Batch) -> list[Tensor]:
-        return self.activities(self.put_neutral(self.images(inputs)))
+    def _neutral_activations(self, inputs: Batch) -> list[Tensor]:
+        return self.activations(self.put_neutral(self.images(inputs)))
 
     def _all_labels(self, inputs: Batch) -> Tensor:
         """Goodness (B, L, classes): a forward pass for each label, or one for all labels of a few images."""

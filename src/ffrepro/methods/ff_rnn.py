@@ -2,7 +2,7 @@
 
 A batch holds real (label 1) and synthetic (label 0) sequences. Each layer raises the goodness of the real ones
 above ``theta`` at every time step and lowers that of the others below it, sees the layer below only through
-activities whose length was removed (or standardised), and sends no gradient down. Inside a layer the gradient
+activations whose length was removed (or standardised), and sends no gradient down. Inside a layer the gradient
 goes through the layer's own time steps, so this is backpropagation through time, layer by layer: the paper's
 "no BPTT" holds between layers only.
 
@@ -77,7 +77,7 @@ class Method(BaseMethod):
         return {"loss": total, **out}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
@@ -102,7 +102,7 @@ class Method(BaseMethod):
 
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B,) evidence that a sample is real: ``ensemble`` (mean over layers) or ``last`` (the last layer)."""
-        logit_BL = self.observe(inputs)["layer_logit"]
+        logit_BL = self.evaluate_batch(inputs)["layer_logit"]
         return logit_BL[:, -1] if inference == "last" else logit_BL.mean(1)
 
     def _unpack(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:

@@ -1,6 +1,6 @@
-"""Base classes of local image classifiers: an optimizer for each layer, phases, a softmax head on detached activities.
+"""Base classes of local image classifiers: an optimizer for each layer, phases, a softmax head on detached activations.
 
-One-pass inference (the DLR paper, Sec. II-A) reads the class off a softmax layer on the blocks' activities. It is
+One-pass inference (the DLR paper, Sec. II-A) reads the class off a softmax layer on the blocks' activations. It is
 learnt beside the blocks (``head: concurrent``), or afterwards on the frozen ones, in a phase of its own whose time
 the record then shows apart (``head: after``).
 """
@@ -22,7 +22,7 @@ from ffrepro.methods.base import BaseMethod, Batch, Phase, classes_of
 from ffrepro.nets.layers import initialise
 
 Update = Callable[[int, nn.Module, Tensor], tuple[Tensor, Tensor]]
-"""(index of a block, block, its input) -> its activities without a graph, and its mean loss."""
+"""(index of a block, block, its input) -> its activations without a graph, and its mean loss."""
 SETTINGS = {
     "update": choice("which layers learn in a step", "greedy", "simultaneous", default="simultaneous"),
     "gradient": choice("written by hand, or autograd; the same numbers", "closed_form", "autograd", default="autograd"),
@@ -37,11 +37,11 @@ SETTINGS = {
 
 
 class LocalClassifier(BaseMethod):
-    """Blocks with an optimizer each, and a softmax head on detached activities.
+    """Blocks with an optimizer each, and a softmax head on detached activations.
 
     Args:
-        head: a module that maps the blocks' activities (a list, bottom up) to logits (B, classes).
-        beside: modules that learn with the blocks, by the block's index. A block and what is beside it share one
+        head: a module that maps the blocks' activations (a list, bottom up) to logits (B, classes).
+        auxiliary: modules that learn with the blocks, by the block's index. A block and its auxiliary module share one
             optimizer, which treats every parameter apart: the same as one each.
         momentum: None: the blocks learn by Adam; a number: by SGD with this momentum. The head learns by Adam.
     """
@@ -52,18 +52,18 @@ class LocalClassifier(BaseMethod):
         hyperparameters: dict,
         head: nn.Module,
         lr: float,
-        beside: dict[int, nn.Module] | None = None,
+        auxiliary: dict[int, nn.Module] | None = None,
         momentum: float | None = None,
     ):
         super().__init__(net, hyperparameters)
-        beside = beside or {}
-        extra = {"head": head} | {f"beside{index}": module for index, module in beside.items()}
+        auxiliary = auxiliary or {}
+        extra = {"head": head} | {f"auxiliary{index}": module for index, module in auxiliary.items()}
         self.extra = nn.ModuleDict({k: m for k, m in extra.items() if m is not getattr(net, "head", None)})
         self.head = head
         self.phase: str | None = None  # None: outside training; everything there is counts as learnt
         self.conv = images.lay_out(net)
         for index, block in enumerate(net.blocks):
-            parameters = [*block.parameters(), *(beside[index].parameters() if index in beside else ())]
+            parameters = [*block.parameters(), *(auxiliary[index].parameters() if index in auxiliary else ())]
             self.add_optimizer(parameters, lr, hyperparameters["weight_decay"], momentum)
         self.add_optimizer(head.parameters(), lr, hyperparameters["weight_decay"])
 
@@ -98,13 +98,13 @@ class LocalClassifier(BaseMethod):
         """The batch's images in the memory format of the blocks."""
         return images.take(batch, self.conv)
 
-    def learn_head(self, activities: list[Tensor], label_B: Tensor) -> Tensor:
-        """Update the head on detached activities; return the mean cross-entropy of its main readout."""
+    def learn_head(self, activations: list[Tensor], label_B: Tensor) -> Tensor:
+        """Update the head on detached activations; return the mean cross-entropy of its main readout."""
         self.head.train()
         optimizer = self.optimizers[-1]
         optimizer.zero_grad()
         with torch.enable_grad():
-            losses = [F.cross_entropy(logits, label_B) for logits in self.readings(activities)]
+            losses = [F.cross_entropy(logits, label_B) for logits in self.readings(activations)]
             torch.stack(losses).sum().backward()
         optimizer.step()
         return losses[0].detach()
@@ -117,9 +117,9 @@ class LocalClassifier(BaseMethod):
             out.setdefault("loss", loss_head)
         return out
 
-    def readings(self, activities: list[Tensor]) -> list[Tensor]:
+    def readings(self, activations: list[Tensor]) -> list[Tensor]:
         """(B, classes) logits of each readout, the main one first."""
-        return [self.head(activities)]
+        return [self.head(activations)]
 
     def modes(self, training: list[int]) -> Iterator[tuple[int, nn.Module]]:
         """(index, block) bottom up, those in ``training`` in training mode, the others in evaluation mode."""
@@ -127,12 +127,12 @@ class LocalClassifier(BaseMethod):
             yield index, block.train(index in training)
 
     def scores(self, inputs: Batch, inference: str) -> Tensor:
-        """(B, classes) under an inference scheme: a name that ``observe`` gives with ``scores_`` before it."""
-        return self.observe(inputs)[f"scores_{inference}"]
+        """(B, classes) under an inference scheme: a name that ``evaluate_batch`` gives with ``scores_`` before it."""
+        return self.evaluate_batch(inputs)[f"scores_{inference}"]
 
 
 class Readout(nn.Linear):
-    """Softmax layer on the activities of all blocks from ``first`` on.
+    """Softmax layer on the activations of all blocks from ``first`` on.
 
     Without the first block, one-pass inference does better (the DLR paper, Sec. II-A).
     """
@@ -141,16 +141,16 @@ class Readout(nn.Linear):
         self.first = first
         super().__init__(sum(math.prod(shape) for shape in shapes[self.first :]), classes)
 
-    def forward(self, activities: list[Tensor]) -> Tensor:
+    def forward(self, activations: list[Tensor]) -> Tensor:
         """(B, classes) logits."""
-        return super().forward(torch.cat([h.flatten(1) for h in activities[self.first :]], dim=1))
+        return super().forward(torch.cat([h.flatten(1) for h in activations[self.first :]], dim=1))
 
 
 class Readouts(nn.Module):
-    """Softmax layers on the activities of different blocks, trained in parallel and independent of each other.
+    """Softmax layers on the activations of different blocks, trained in parallel and independent of each other.
 
     Args:
-        shapes: of the blocks' activities.
+        shapes: of the blocks' activations.
         classes: how many.
         names: ``all`` blocks, ``from_second`` on, or the last one, two, three (``last_1``, ...). The first one counts;
             names that come to the same blocks in a net share one; of a net of one block, all read that one.
@@ -171,17 +171,17 @@ class Readouts(nn.Module):
             {str(first): Readout(shapes, first, classes) for first in dict.fromkeys(self.first.values())}
         )
 
-    def forward(self, activities: list[Tensor], name: str | None = None) -> Tensor:
+    def forward(self, activations: list[Tensor], name: str | None = None) -> Tensor:
         """(B, classes) logits of the main readout, or of a named one."""
-        return self.layers[str(self.first[name or self.counts])](activities)
+        return self.layers[str(self.first[name or self.counts])](activations)
 
 
 class NormalisedClassifier(LocalClassifier):
-    """Blocks with normalised activities between them, readouts on these, and a random generator for samples.
+    """Blocks with normalised activations between them, readouts on these, and a random generator for samples.
 
     Args:
         readouts: see ``Readouts``.
-        beside, momentum: see ``LocalClassifier``.
+        auxiliary, momentum: see ``LocalClassifier``.
     """
 
     def __init__(
@@ -193,18 +193,18 @@ class NormalisedClassifier(LocalClassifier):
         lr: float,
         *,
         readouts: Sequence[str] = ("from_second",),
-        beside: dict[int, nn.Module] | None = None,
+        auxiliary: dict[int, nn.Module] | None = None,
         momentum: float | None = None,
     ):
         self.classes = classes_of(net)
         head = Readouts(net.shapes, self.classes, readouts)
         initialise(head, "torch_default", generator)
-        super().__init__(net, hyperparameters, head.to(example["x"]), lr, beside, momentum)
+        super().__init__(net, hyperparameters, head.to(example["x"]), lr, auxiliary, momentum)
         self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
 
-    def readings(self, activities: list[Tensor]) -> list[Tensor]:
+    def readings(self, activations: list[Tensor]) -> list[Tensor]:
         """(B, classes) logits of each readout."""
-        return [readout(activities) for readout in self.head.layers.values()]
+        return [readout(activations) for readout in self.head.layers.values()]
 
     def learn_blocks(self, x: Tensor, learning: list[int], update: Update) -> Batch:
         """Update every learning block, bottom up, on the normalised output of the block below.
@@ -233,15 +233,15 @@ class NormalisedClassifier(LocalClassifier):
         return out
 
     def normalise(self, h: Tensor) -> Tensor:
-        """Normalise a layer's activities, so that only their direction is passed on."""
+        """Normalise a layer's activations, so that only their direction is passed on."""
         flat, epsilon = h.flatten(1), self.hp["norm_epsilon"]
         if self.hp["norm"] == "rms":
             return normalisation.rms(flat, epsilon, "outside_root").view(h.shape)
         return normalisation.length(flat, epsilon).view(h.shape)
 
     @torch.no_grad()
-    def activities(self, x: Tensor) -> list[Tensor]:
-        """Normalised activities of every block, bottom up."""
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """Normalised activations of every block, bottom up."""
         out = []
         for _, block in self.modes([]):
             x = self.normalise(block(x))

@@ -1,7 +1,7 @@
 """Local learning from positive samples and their negatives: the common part of supervised FF, unsupervised FF and SCFF.
 
 Positive and negative samples go through a layer in one batch, the positive ones first, pair by pair. A layer raises
-the goodness of the former above that of the latter, and sees the layer below only through activities whose length was
+the goodness of the former above that of the latter, and sees the layer below only through activations whose length was
 removed (the DLR paper, Sec. II-A). ``theta`` is per unit of a layer where the goodness is a sum, so that one number
 fits layers of any width; the paper does not state its value.
 """
@@ -56,8 +56,8 @@ class PairLearner(NormalisedClassifier):
 
     def _has_closed_form(self, block: nn.Module) -> bool:
         if isinstance(block, ConvBlock):
-            return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "beside0" not in self.extra
-        return isinstance(block, LinearBlock) and (block.bn is None or "beside0" not in self.extra)
+            return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "auxiliary0" not in self.extra
+        return isinstance(block, LinearBlock) and (block.bn is None or "auxiliary0" not in self.extra)
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
         """``learn_blocks`` on positive samples followed by their negatives."""

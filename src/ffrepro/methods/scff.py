@@ -2,7 +2,7 @@
 
 An image paired with itself is positive, paired with another image of the batch negative. SCFF joins the two images
 and gives both the same weights, W x + W x' + b; that is a layer on their sum, and a sum is what is used here, so that
-the net keeps its input. Later layers see the normalised activities of the layer below, as everywhere here; the
+the net keeps its input. Later layers see the normalised activations of the layer below, as everywhere here; the
 readout sees those of every image paired with itself.
 """
 

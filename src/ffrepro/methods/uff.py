@@ -65,8 +65,8 @@ class Method(Unlabelled):
                 cell = nn.ModuleDict({"generate": generate, "judge": nn.Linear(hidden, 1)})
             initialise(cell, "torch_default", generator)
             self.cells.append(cell.to(example["x"]))
-        beside = dict(enumerate(self.cells))
-        super().__init__(net, hyperparameters, example, generator, lr, readouts=("all",), beside=beside)
+        auxiliary = dict(enumerate(self.cells))
+        super().__init__(net, hyperparameters, example, generator, lr, readouts=("all",), auxiliary=auxiliary)
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """Every learning cell's update."""

@@ -1,6 +1,6 @@
 """Base classes of unsupervised methods; labels are used by a linear readout alone.
 
-The readout is a softmax layer on the blocks' normalised activities (Hinton 2022, Sec. 3.2; the DLR paper, Sec. II-A,
+The readout is a softmax layer on the blocks' normalised activations (Hinton 2022, Sec. 3.2; the DLR paper, Sec. II-A,
 for its place), learnt beside the blocks or after them (``head``). Where it is learnt after them, its scores are those
 of its initial weights until then: there is no other way to infer.
 """
@@ -39,12 +39,12 @@ class Unlabelled(NormalisedClassifier):
         """
         x, learning = self.images(batch), self.learning()
         loss_head = None
-        if self.head_learns:  # before the blocks, so that all layers' activities are gone when these learn
-            loss_head = self.learn_head(self.activities(self.as_seen(x)), batch["label"])
+        if self.head_learns:  # before the blocks, so that all layers' activations are gone when these learn
+            loss_head = self.learn_head(self.activations(self.as_seen(x)), batch["label"])
         return self.with_head(self.learn(x, learning) if learning else {}, loss_head)
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
@@ -60,7 +60,7 @@ class Unlabelled(NormalisedClassifier):
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) logits of the readout, whatever the inference scheme."""
-        return self.head(self.activities(self.as_seen(self.images(inputs))))
+        return self.head(self.activations(self.as_seen(self.images(inputs))))
 
 
 class UnlabelledPairs(Unlabelled, PairLearner):

@@ -2,7 +2,7 @@
 
 Table III gives channels and kernels. What it leaves open is solved from its parameter counts, which these nets have
 exactly: BatchNorm with scale and shift on every convolution's input, no bias, padding 1, and a head of BatchNorm and
-a linear map on the activities of the last two layers. To this the published counts add 10,240 parameters, the size of
+a linear map on the activations of the last two layers. To this the published counts add 10,240 parameters, the size of
 an ``Embedding(10, 32 * 32)`` for labels, which the described method never uses. Here it is a number, not a tensor:
 ``parameter_counts`` names it apart, and no memory is spent on it. Pools are at layers 1 and 3 (and 6 in FF_deep): two
 among the first three are certain, which two is chosen by analogy.
@@ -144,12 +144,12 @@ class Cnn(nn.Module):
         initialise(self, init, generator)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits of the head (B, classes), as backpropagation trains it; without a head the last activities."""
-        activities = []
+        """Logits of the head (B, classes), as backpropagation trains it; without a head the last activations."""
+        activations = []
         for block in self.blocks:
             x_BCHW = block(x_BCHW)
-            activities.append(x_BCHW)
-        return x_BCHW if self.head is None else self.head(activities)
+            activations.append(x_BCHW)
+        return x_BCHW if self.head is None else self.head(activations)
 
 
 def build(settings: dict, inputs: tuple[int, int, int], classes: int, generator: torch.Generator) -> Cnn:

@@ -36,7 +36,7 @@ class LinearBlock(nn.Module):
         self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activities (B, outputs)."""
+        """Activations (B, outputs)."""
         x_BI = x.flatten(1)
         return F.relu_(self.linear(x_BI if self.bn is None else self.bn(x_BI)))
 
@@ -72,7 +72,7 @@ class ConvBlock(nn.Module):
         self.groups = groups
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Activities (B, outputs, H', W').
+        """Activations (B, outputs, H', W').
 
         The maximum of rectified values is the rectified maximum: ReLU comes behind the pool, in place, where there are
         four times fewer values. Bit for bit the same, gradients included, in less time.
@@ -88,10 +88,10 @@ class ConvBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """The softmax layer of one-pass inference: BatchNorm and a linear map of the last blocks' flattened activities.
+    """The softmax layer of one-pass inference: BatchNorm and a linear map of the last blocks' flattened activations.
 
     Args:
-        features: flattened activities of the ``layers`` last blocks together.
+        features: flattened activations of the ``layers`` last blocks together.
         classes: outputs.
         layers: how many blocks it reads.
     """
@@ -102,9 +102,9 @@ class Head(nn.Module):
         self.bn = nn.BatchNorm1d(features)
         self.linear = nn.Linear(features, classes)
 
-    def forward(self, activities: list[Tensor]) -> Tensor:
-        """(B, classes) logits from the activities of all blocks, or of the last ones."""
-        return self.linear(self.bn(torch.cat([a.flatten(1) for a in activities[-self.layers :]], dim=1)))
+    def forward(self, activations: list[Tensor]) -> Tensor:
+        """(B, classes) logits from the activations of all blocks, or of the last ones."""
+        return self.linear(self.bn(torch.cat([a.flatten(1) for a in activations[-self.layers :]], dim=1)))
 
 
 def check_groups(units: int, groups: int | None) -> None:

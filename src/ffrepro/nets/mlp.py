@@ -56,7 +56,7 @@ class Mlp(nn.Module):
         initialise(self, init, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activities of the last block."""
+        """Activations of the last block."""
         for block in self.blocks:
             x = block(x)
         return x

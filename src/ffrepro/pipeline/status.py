@@ -10,7 +10,7 @@ from typing import Any
 from ffrepro.base import records, words
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
-from ffrepro.base.plans import substance, today
+from ffrepro.base.plans import migrate, result_hash
 from ffrepro.base.shapes import check_record
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
@@ -38,12 +38,12 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
     root = workspace.root
     record = record_of(root, plan)
     if record.complete(plan["kind"]):
-        if substance(record.run["plan"]) == substance(plan):
+        if result_hash(record.run["plan"]) == result_hash(plan):
             return Status("done")
         return Status("stale", ", ".join(differences(record.plan, plan)))
     if plan["hardware"] in workspace.absent:
         return Status(NOT_HERE)
-    partial = records.partial(root / "runs" / plan["run"], substance(plan))
+    partial = records.partial(root / "runs" / plan["run"], result_hash(plan))
     log = root / "logs" / f"{plan['run']}.log"
     error = _error_in(log)
     if error and not (_newest(partial) > log.stat().st_mtime):
@@ -79,7 +79,7 @@ class Record:
     def plan(self) -> Plan | None:
         """The plan that the record was made from, in current words; hashes are of ``run["plan"]``."""
         plan = (self.run or {}).get("plan")
-        return today(plan) if isinstance(plan, dict) else None
+        return migrate(plan) if isinstance(plan, dict) else None
 
     @cached_property
     def result(self) -> dict[str, Any] | None:

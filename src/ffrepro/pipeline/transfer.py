@@ -10,7 +10,7 @@ from pathlib import Path
 from ffrepro.base import files, records
 from ffrepro.base.errors import DataFileError, FfreproError
 from ffrepro.base.lock import Busy, locked
-from ffrepro.base.plans import protocol, substance, today
+from ffrepro.base.plans import migrate, protocol, result_hash
 from ffrepro.base.reading import parse_json
 from ffrepro.base.records import LAST, METRICS, RECORD, WEIGHTS
 from ffrepro.base.shapes import check_record
@@ -81,7 +81,7 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
 
 def _planned(run: str, entry: dict[str, bytes], planned: dict[str, Plan]) -> Plan | None:
     """What is planned for a run, be it under the name that replaced the record's."""
-    made = today(parse_json(entry["run.json"], run)["plan"]) if LAST in entry else {"run": run}
+    made = migrate(parse_json(entry["run.json"], run)["plan"]) if LAST in entry else {"run": run}
     return planned.get(made["run"])
 
 
@@ -94,10 +94,10 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         about, result = parse_json(entry["run.json"], "run.json"), parse_json(entry[LAST], LAST)
         plan, data = about["plan"], about["data"]
         check_record(about, result, run, complete=False)
-        kind = today(plan)["kind"]
+        kind = migrate(plan)["kind"]
         wrong = [name for name in RECORD[kind] if name not in entry]
         names = {str(about["run"]), str(plan["run"]), str(result["run"])}
-        honest = about["plan_sha256"] == substance(plan)
+        honest = about["plan_sha256"] == result_hash(plan)
         short = records.metrics_flaw(entry[METRICS], result) if kind == "train" and not wrong else None
         for name in (data["source"], data.get("set", data["dataset"])):  # paths are made of them
             if not re.fullmatch("[A-Za-z0-9_]+", name):
@@ -142,11 +142,11 @@ def _conflict(folder: Path, entry: dict[str, bytes], planned: Plan | None) -> st
         return "unfinished, and there is work on this run here" if begun and not _same(folder, entry) else None
     plan = parse_json(entry["run.json"], "run.json")["plan"]
     if planned is not None and protocol(planned) != protocol(plan):
-        return f"made with other settings than planned here: {', '.join(differences(today(plan), planned))}"
+        return f"made with other settings than planned here: {', '.join(differences(migrate(plan), planned))}"
     there = (Record(folder).run or {}).get("plan")
     if not isinstance(there, dict) or not (folder / LAST).is_file() or _same(folder, entry):
         return None
-    if substance(there) != substance(plan):
+    if result_hash(there) != result_hash(plan):
         return f"the record here is of another plan: {', '.join(differences(there, plan))} differ"
     return "the record here is of the same plan but has other content"
 
@@ -194,8 +194,10 @@ def _note(taken: Taken, run: str, plan: Plan, planned: Plan | None) -> None:
     if planned is None:
         taken.notes[run] = "not planned here: no report shows it"
     elif protocol(planned) != protocol(plan):
-        taken.notes[run] = f"made with other settings than planned here: {', '.join(differences(today(plan), planned))}"
-    elif substance(planned) != substance(plan):
+        taken.notes[run] = (
+            f"made with other settings than planned here: {', '.join(differences(migrate(plan), planned))}"
+        )
+    elif result_hash(planned) != result_hash(plan):
         taken.notes[run] = "same settings, other code"
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ffrepro.base import files
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.pipeline import hardware, params, plan
 from ffrepro.pipeline.digest import CodeDigest
 from ffrepro.pipeline.jobs import Job, job_list
@@ -141,6 +141,6 @@ def orphans(workspace: Workspace) -> list[str]:
 def _stamp_if_same_substance(path: Path, entry: Plan) -> int | None:
     try:
         old = files.read_json(path)
-        return path.stat().st_mtime_ns if substance(old) == substance(entry) else None
+        return path.stat().st_mtime_ns if result_hash(old) == result_hash(entry) else None
     except (OSError, ValueError, AttributeError):
         return None

@@ -1,6 +1,6 @@
 """Time of inference: the schemes of the local image classifiers beside the forward pass of their BP twins.
 
-For every net: one-pass (softmax on activities), multi-pass (goodness under every label: ten forward passes, or for few
+For every net: one-pass (softmax on activations), multi-pass (goodness under every label: ten forward passes, or for few
 images one over all labels; one for a net with channel groups), each also over the other layers that its method reads
 (``one-pass, all``), early exit, and backpropagation's forward pass, over the same images, in batches and one by one,
 interleaved in one process. The nets are untrained: nothing but early exit takes a time that depends on the weights.
@@ -37,7 +37,7 @@ SETTINGS = {
 LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"
-# Schemes by the names of ``methods.base.Method.observe``; the paper's word for the sum of goodness is multi-pass.
+# Schemes by the names that ``Method.evaluate_batch`` gives; the paper's word for the sum of goodness is multi-pass.
 MAIN = {"one_pass": ONE_PASS, "multi_pass": "multi-pass", "goodness": "multi-pass"}
 
 
@@ -110,7 +110,7 @@ def _ways(plan: dict, task, name: str, twin: str, example: dict) -> tuple[dict[s
     for method in (ours, learner):
         method.begin_phase(Phase(updates.HEAD))
     with torch.no_grad():
-        observed = ours.observe(example)
+        observed = ours.evaluate_batch(example)
     scores_BLC = observed["layer_scores"].cpu()  # float64 below: not every device has it
     threshold = _halving(scores_BLC)
     used = float(early_exit.leave(scores_BLC, threshold)[1].double().mean())

@@ -10,15 +10,16 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.data.task import Arrays, Task
 
 
-def observe(method, task: Task, split: str) -> Arrays:
+def evaluate_split(method, task: Task, split: str) -> Arrays:
     """A split's per-sample results, in the order of ``task.in_order``.
 
     Returns:
-        What ``method.observe`` and ``task.targets`` give, (S, ...) each, and ``batch``: int64 (S,) batch numbers.
+        What ``method.evaluate_batch`` and ``task.targets`` give, (S, ...) each, and ``batch``: batch numbers,
+        int64 (S,).
     """
     collected: dict[str, list[np.ndarray]] = {}
     for number, batch in enumerate(task.in_order(split)):
-        out = {**method.observe(batch), **task.targets(batch)}
+        out = {**method.evaluate_batch(batch), **task.targets(batch)}
         for name, value in out.items():
             collected.setdefault(name, []).append(value.detach().cpu().numpy())
         collected.setdefault("batch", []).append(np.full(len(value), number))

@@ -188,7 +188,7 @@ class Learner:
         self._require_shape(data[0])
         with explain.errors(self.method_name, self.device, data[0]):
             task = self._task({"train": data})
-            return task.metrics(evaluate.observe(self.method, task, "train"))
+            return task.metrics(evaluate.evaluate_split(self.method, task, "train"))
 
     def save(self, path: str | Path) -> None:
         """Write weights and settings into a file for ``Learner.load``.
@@ -272,7 +272,7 @@ class Learner:
         generator = torch.Generator().manual_seed(self.seed)
         with explain.errors(self.method_name, self.device, data[0]):
             method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
-            observed = method.observe(example)
+            observed = method.evaluate_batch(example)
         if self._recurrent:
             schemes = ["ensemble", "last"] if "layer_logit" in observed else ["one_pass"]
         else:

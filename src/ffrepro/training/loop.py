@@ -62,7 +62,7 @@ def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict
     outcome = _run_epochs(trainer, record)
     method.load_weights(trainer.best_weights)
     begin = time.perf_counter()
-    seen = {split: trainer.observe(split) for split in task.final_splits}
+    seen = {split: trainer.evaluate_split(split) for split in task.final_splits}
     final = {split: task.metrics(arrays) for split, arrays in seen.items()}
     trainer.refuse_nan({k: v for split, metrics in final.items() for k, v in trainer.judged(split, metrics).items()})
     metrics = {f"{split}/{name}": value for split, found in final.items() for name, value in found.items()}
@@ -103,7 +103,7 @@ def evaluate_again(plan: dict, place: Place, split: str) -> dict[str, float]:
     task = make_task(plan, load_data(plan, place.prepared), device, dtype)
     method = make_method(plan, task)
     method.load_weights(weights)
-    return task.metrics(evaluate.observe(method, task, split))
+    return task.metrics(evaluate.evaluate_split(method, task, split))
 
 
 def _resume(trainer: Trainer, record: Record) -> None:

@@ -16,14 +16,14 @@ BEFORE = 1  # of records made before they said it
 
 
 def of_plan(plan: dict[str, Any]) -> dict[str, int]:
-    """Name -> today's version of every method (of a fit: of its classifier) that a plan names."""
+    """Name -> the current version of every method (of a fit: of its classifier) that a plan names."""
     if plan["kind"] == "sklearn_baseline":
         return {plan["classifier"]["name"]: classifiers.VERSION}
     return {name: methods.version(name) for name in methods_of(plan)}
 
 
 def changes(about: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Name -> (the record's version, today's) of the methods whose numbers have changed since.
+    """Name -> (the record's version, the current one) of the methods whose numbers have changed since.
 
     Args:
         about: content of run.json.

@@ -10,7 +10,7 @@ from ffrepro import data as datasets
 from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
-from ffrepro.base.plans import RUN_NAME, SOURCES, today
+from ffrepro.base.plans import RUN_NAME, SOURCES, migrate
 from ffrepro.base.settings import Declaration, choice, complete, integer, number, or_none
 from ffrepro.core import schedules
 from ffrepro.training import benches, classifiers, loop
@@ -44,7 +44,7 @@ def check(plan: Any, where: object) -> dict:
         raise _wrong("schema", plan.get("schema"), "a whole number", where)
     for name in ("data", "training"):
         _mapping(plan.get(name, {}), name, where)
-    plan = today(plan)
+    plan = migrate(plan)
     kind = plan.get("kind")
     if not isinstance(kind, str) or kind not in _PARTS:
         raise FfreproError(f"a plan of kind {kind!r}", where=where, fix=f"kinds are {', '.join(_PARTS)}; {_FIX}")

@@ -36,15 +36,15 @@ def measure(plan: dict, place: Place, limit: float = SECONDS) -> dict:
         with autocast():
             float(method.step(batch)["loss"])  # waits for the device
 
-    def observe(batch: Batch) -> None:
-        for value in method.observe(batch).values():
+    def evaluate(batch: Batch) -> None:
+        for value in method.evaluate_batch(batch).values():
             value.detach().cpu()
 
     method.begin_phase(trainer.phases[0])
     method.begin_epoch(0)
     seconds = _of_all(task.epoch(order), step, task.size, counts["train"], limit)
     if trainer.validates:
-        seconds += _of_all(task.in_order("val"), observe, task.size, counts["val"], limit)
+        seconds += _of_all(task.in_order("val"), evaluate, task.size, counts["val"], limit)
     return {"epochs": 1, "max_epochs": trainer.total, "time": {"train_s": seconds, "evaluate_s": 0.0}}
 
 

@@ -22,7 +22,7 @@ import torch
 from ffrepro.base import files, records
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import locked
-from ffrepro.base.plans import substance
+from ffrepro.base.plans import result_hash
 from ffrepro.base.reading import parse_json_lines
 from ffrepro.base.records import LAST, METRICS, WEIGHTS
 
@@ -39,7 +39,7 @@ class Record:
 
     def __init__(self, folder: Path, plan: dict):
         self.folder, self.plan = Path(folder), plan
-        self.plan_sha256 = substance(plan)
+        self.plan_sha256 = result_hash(plan)
         self.partial = records.partial(self.folder, self.plan_sha256)
         self._state, self._metrics = self.partial / "state.pt", self.partial / METRICS
         self._staged = self.partial / "final"

@@ -118,7 +118,7 @@ class Trainer:
             total += weight
         train = {name: float(value) / total for name, value in sums.items()}
         seconds = time.perf_counter() - begin
-        val = self.task.metrics(self.observe("val")) if self.validates else {}
+        val = self.task.metrics(self.evaluate_split("val")) if self.validates else {}
         self.epoch += 1
         self.phase_epoch += 1
         self.refuse_nan({f"train/{name}": value for name, value in train.items()} | self.judged("val", val))
@@ -133,9 +133,9 @@ class Trainer:
             **{f"val/{name}": value for name, value in val.items()},
         }  # fmt: skip
 
-    def observe(self, split: str) -> Arrays:
+    def evaluate_split(self, split: str) -> Arrays:
         """Per-sample results of a split."""
-        return evaluate.observe(self.method, self.task, split)
+        return evaluate.evaluate_split(self.method, self.task, split)
 
     def judged(self, split: str, metrics: dict[str, float]) -> dict[str, float]:
         """The loss and the watched metric of a split, which have to be finite."""

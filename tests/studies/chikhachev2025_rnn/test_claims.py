@@ -213,16 +213,19 @@ def test_unknown_paper_and_table(project_root, claims):
 
 
 def test_groups_and_cells_give_claims_what_they_have_in_common():
-    each = [{"id": "001", "cell": "auc", "value": 1, "beside": [{"label": "b"}]}, {"id": "002", "value": 2, "n": None}]
+    each = [
+        {"id": "001", "cell": "auc", "value": 1, "companions": [{"label": "b"}]},
+        {"id": "002", "value": 2, "n": None},
+    ]
     row = {"row": "r", "measure": {"experiment": "e"}, "each": each}
-    cells = {"auc": {"metric": "AUC", "measure": {"metric": "test/auc"}, "beside": [{"label": "a"}]}}
+    cells = {"auc": {"metric": "AUC", "measure": {"metric": "test/auc"}, "companions": [{"label": "a"}]}}
     content = {"cells": cells, "claims": [{"id": "000"}, {"n": 5, "each": [row]}]}
     first, second = {"n": 5, "row": "r", "measure": {"experiment": "e"}}, {"id": "002", "value": 2, "n": None}
     assert complete.expanded(content, "here") == [
         {"id": "000"},
         first
         | {"id": "001", "value": 1, "metric": "AUC", "measure": {"experiment": "e", "metric": "test/auc"}}
-        | {"beside": [{"label": "a"}, {"label": "b"}]},
+        | {"companions": [{"label": "a"}, {"label": "b"}]},
         first | second,
     ]
     with pytest.raises(FfreproError, match="Did you mean 'auc'"):

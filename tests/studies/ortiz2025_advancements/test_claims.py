@@ -90,13 +90,13 @@ def test_a_cell_is_measured_on_its_own_row_and_column(claims, name):
                 net = measure["variant"].rpartition("_")[0]
                 assert (measure["experiment"], measure["metric"]) == ("inference_bench", "bench/ms_median")
                 assert measure["row"] == f"{net}, {scheme.replace('_', '-')}"
-                assert [entry["row"] for entry in claim["beside"]] == [f"{net}, BP"]
+                assert [entry["row"] for entry in claim["companions"]] == [f"{net}, BP"]
                 assert claims.margin(claim) is None and claims.factor(claim) == 0.001
             else:
                 read = "goodness" if scheme == "multi_pass" and name != "table1" else scheme  # grouped nets: one pass
                 assert measure["metric"] == f"{column}/error_{read}"
-                assert claims.twin(measure["variant"]) == claim["beside"][0]["variant"]
-                assert claim["beside"][0]["metric"] == f"{column}/error"
+                assert claims.twin(measure["variant"]) == claim["companions"][0]["variant"]
+                assert claim["companions"][0]["metric"] == f"{column}/error"
                 assert claim["quantity"].startswith(column)
 
 
@@ -126,7 +126,7 @@ def test_every_run_that_a_claim_names_is_planned_with_three_seeds(claims, planne
     for claim in claims.claims.values():
         if claim["kind"] != "measured" or claim["measure"]["metric"].startswith("bench/"):
             continue
-        for entry in [{}, *claim.get("beside", [])]:
+        for entry in [{}, *claim.get("companions", [])]:
             measure = claim["measure"] | entry
             name = claims.experiment(measure["experiment"], "as_published", measure["dataset"])
             assert len(seeds[name, measure["variant"]]) >= 3, (claim["id"], name)

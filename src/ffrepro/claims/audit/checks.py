@@ -234,8 +234,8 @@ def _spread(check: dict, figures: Figures) -> _Outcome:
 
 
 def _missing(check: dict, figures: Figures) -> _Outcome:
-    beside = f' Beside it stands: "{check["beside"]}"' if "beside" in check else ""
-    return _Outcome(UNDECIDED, "nothing", f"Missing: {check['needs']}.{beside}")
+    related = f' Related: "{check["related"]}"' if "related" in check else ""
+    return _Outcome(UNDECIDED, "nothing", f"Missing: {check['needs']}.{related}")
 
 
 _CHECKS: dict[str, Callable[[dict, Figures], _Outcome]] = {

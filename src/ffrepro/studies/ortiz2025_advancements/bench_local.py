@@ -118,7 +118,7 @@ def _makers(name: str, x: Tensor, label: Tensor) -> tuple[dict[str, Callable[[],
     def bp(layout: str, adam: str, forward: Callable = steps.plain, micro: int = 1) -> steps.Step:
         net = _net(name, x)
         net = net.to(memory_format=LAYOUTS[layout]) if images else net
-        head = net.head if images else lambda activities: net.head(activities[-1])
+        head = net.head if images else lambda activations: net.head(activations[-1])
         return steps.backprop(net, head, laid[layout], label, ADAMS[adam], forward, micro)
 
     def local(step: Callable[..., steps.Step]) -> steps.Step:

@@ -32,11 +32,11 @@ def backprop(
     def step() -> None:
         optimizer.zero_grad()
         for x_part, label_part in zip(x.chunk(micro), label.chunk(micro), strict=True):
-            activities, h = [], x_part
+            activations, h = [], x_part
             for block in net.blocks:
                 h = forward(block, h)
-                activities = [*activities[-1:], h]
-            (F.cross_entropy(head(activities), label_part) / micro).backward()
+                activations = [*activations[-1:], h]
+            (F.cross_entropy(head(activations), label_part) / micro).backward()
         optimizer.step()
 
     return step
@@ -56,7 +56,7 @@ def scripted(block: nn.Module, x: Tensor) -> Tensor:
 
 
 def checkpointed(block: nn.Module, x: Tensor) -> Tensor:
-    """The same, its activities forgotten and computed again in the backward pass."""
+    """The same, its activations forgotten and computed again in the backward pass."""
     return checkpoint(block, x, use_reentrant=False)
 
 

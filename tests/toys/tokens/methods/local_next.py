@@ -28,7 +28,7 @@ class Method(BaseMethod):
         return {"loss": out[f"loss_layer{self.layers - 1}"], **out}
 
     @torch.no_grad()
-    def observe(self, batch):
+    def evaluate_batch(self, batch):
         """``loss`` (B, L) a token, and ``right`` (B,), the share of tokens that the last block foretells."""
         found = list(self._foretell(batch))
         right_BT = found[-1][1].argmax(-1) == batch["next"]

@@ -4,14 +4,14 @@ import json
 
 from helpers.net_records import SCHEMES
 
-from ffrepro.claims import beside, report
+from ffrepro.claims import companions, report
 from ffrepro.claims.blocks import Heading, Table
 
 ABLATION = "ablation_head_cifar10_as_published"
 
 
 def blocks(nets, kind, scale="paper"):
-    return [block for block in beside.section(nets.claims, nets.store, scale) if isinstance(block, kind)]
+    return [block for block in companions.section(nets.claims, nets.store, scale) if isinstance(block, kind)]
 
 
 def test_runs_without_a_claim_are_shown_with_the_heads_time_apart(nets):
@@ -54,6 +54,6 @@ def test_times_of_inference_have_their_spread_and_say_over_how_many_images(nets)
 
 def test_stand_in_data_are_said_and_other_scales_stay_out(nets):
     nets.run(ABLATION, "small_cwc_headafter", 0, errors=dict.fromkeys(SCHEMES, 0.2), scale="smoke")
-    assert beside.section(nets.claims, nets.store, "paper") == []
+    assert companions.section(nets.claims, nets.store, "paper") == []
     (heading,) = blocks(nets, Heading, "smoke")
     assert heading.text.endswith("(scale smoke; STAND-IN DATA, no result)")
