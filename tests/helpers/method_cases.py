@@ -39,12 +39,16 @@ UFF = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
     "cell": "autoencoder", "noise_size": 4, "norm": "rms", "norm_epsilon": 1e-5,
 }  # fmt: skip
+EVOLUTION = {"sigma": 0.02, "pairs": 8, "weight_decay": 0.0}
+GENETIC = {"population": 24, "parents": 6, "elite": 1, "crossover": "uniform"}
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
 SIDE, CLASSES = 10, 10
 CNN, MLP = "cnn", "mlp"
-IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
+IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN,
+              "evolution": MLP, "genetic": MLP}  # fmt: skip
+SEARCHES = ("evolution", "genetic")  # the fewer parameters, the fewer steps
 OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
@@ -91,10 +95,14 @@ CASES = {
     "uff gan": ("uff", {**UFF, "cell": "gan"}),
     "backprop": ("backprop", BP_IMAGES),
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
+    "evolution": ("evolution", EVOLUTION),
+    "genetic": ("genetic", GENETIC),
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
-LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
-LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith("backprop")]
+LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3,
+      "evolution": 3e-2, "genetic": 5e-2}  # fmt: skip
+WHOLE = ("backprop", "backprop_rnn", "evolution", "genetic")  # methods by which a layer learns from what lies above it
+LOCAL = [case for case, (name, _) in CASES.items() if name not in WHOLE]
 
 
 def is_image_case(case):
@@ -115,8 +123,8 @@ def build(
             settings = {"name": CNN, "model": model, "cfse": case == "cwc cfse", "init": "torch_default"}
         else:
             settings = {
-                "name": MLP, "layers": [40] * layers, "input_norm": "none", "bias": True, "groups": None,
-                "init": "torch_default",
+                "name": MLP, "layers": [12] if name in SEARCHES else [40] * layers, "input_norm": "none", "bias": True,
+                "groups": None, "init": "torch_default",
             }  # fmt: skip
         net = nets.build(settings, (3, SIDE, SIDE), classes, generator)
         example = make_images(4, dtype=dtype)

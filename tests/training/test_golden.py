@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.method_cases import BP, BP_IMAGES, CWC, FF, FF_IMAGES, PAIRS, UFF, UNSUPERVISED
+from helpers.method_cases import BP, BP_IMAGES, CWC, EVOLUTION, FF, FF_IMAGES, GENETIC, PAIRS, UFF, UNSUPERVISED
 from helpers.plans import make_baseline_plan, make_image_plan, make_plan
 
 from ffrepro import methods
@@ -29,9 +29,11 @@ RUNS = {
     "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
     "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
     "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
+    "evolution": lambda: make_image_plan("evolution", EVOLUTION),
     "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
     "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
     "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
+    "genetic": lambda: make_image_plan("genetic", GENETIC, lr=1e-2),
     "scff": lambda: make_image_plan("scff", PAIRS),
     "uff": lambda: make_image_plan("uff", UFF),
     "fits": None,

@@ -70,7 +70,7 @@ class DerivativeFree(BaseMethod):
         return F.cross_entropy(logits_BJ, batch["label"])
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``scores_one_pass`` (B, classes): logits. ``loss`` (B, 1)."""
         logits_BJ = self.whole(images.take(batch, self.conv))
         loss_B = F.cross_entropy(logits_BJ, batch["label"], reduction="none")

@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 class Method(DerivativeFree):
-    """One step: the population's losses on a batch, the best vector into the net, and PyGAD's next generation.
+    """One step: PyGAD's next generation, its losses on a batch, and the best vector into the net.
 
     All vectors start as the net's initial weights. The elite is judged anew on every batch.
     """
@@ -35,6 +35,7 @@ class Method(DerivativeFree):
     def __init__(self, net: nn.Module, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator)
         self.mutation_std = lr
+        self.losses_P = torch.zeros(hyperparameters["population"])
         self.algorithm = self._make(self.vector().repeat(hyperparameters["population"], 1))
 
     def set_lr(self, lr: float) -> None:
@@ -43,27 +44,27 @@ class Method(DerivativeFree):
 
     @property
     def population_PD(self) -> Tensor:
-        """The parameter vectors of this generation."""
-        return torch.from_numpy(self.algorithm.population).to(self.parameters[0])
+        """A copy of this generation's parameter vectors; PyGAD puts the next one in their place."""
+        return torch.from_numpy(self.algorithm.population.copy()).to(self.parameters[0])
 
     @torch.no_grad()
     def step(self, batch: Batch) -> Batch:
-        """One generation; ``loss`` is the best vector's mean cross-entropy, before offspring are made."""
+        """One generation; ``loss`` is its best vector's mean cross-entropy."""
+        self._breed()
         population_PD = self.population_PD
         losses_P = torch.stack([self.loss(vector_D, batch) for vector_D in population_PD])
         # A loss that is no number is the worst that there is.
-        losses_P = losses_P.nan_to_num(nan=torch.finfo(losses_P.dtype).max)
-        best = losses_P.argmin()
+        self.losses_P = losses_P.nan_to_num(nan=torch.finfo(losses_P.dtype).max).cpu()
+        best = self.losses_P.argmin()
         self.load_vector(population_PD[best])
-        self._breed(losses_P)
         return {"loss": losses_P[best]}
 
-    def _breed(self, losses_P: Tensor) -> None:
-        """Put the next generation in the place of this one."""
+    def _breed(self) -> None:
+        """Put the offspring of the best in the place of this generation."""
         seed = int(torch.randint(2**32 - 1, (), generator=self.generator))
         self.algorithm.numpy_random_generator = np.random.RandomState(seed)
         self.algorithm.python_random_generator = random.Random(seed)
-        self.algorithm.last_generation_fitness = -losses_P.double().cpu().numpy()
+        self.algorithm.last_generation_fitness = -self.losses_P.double().numpy()
         self.algorithm.run_select_parents()
         self.algorithm.run_crossover()
         self.algorithm.run_mutation()
@@ -95,13 +96,14 @@ class Method(DerivativeFree):
         return (offspring + self.mutation_std * noise).astype(offspring.dtype)
 
     def state_dict(self) -> dict:
-        """The best vector, the population and the generator."""
-        return super().state_dict() | {"population": self.population_PD}
+        """The best vector, the population with its losses, and the generator."""
+        return super().state_dict() | {"population": self.population_PD, "losses": self.losses_P}
 
     def load_state_dict(self, state: dict) -> None:
         """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.algorithm.population = state["population"].cpu().numpy().copy()
+        self.losses_P = state["losses"].clone()
 
 
 def _unused(algorithm, solution, index):
