@@ -100,6 +100,40 @@ ARCHIVES = {
             standin="standin_images",
             build="cifar10_archive",
         ),
+        Archive(
+            name="acl_imdb",
+            file="aclImdb_v1.tar.gz",
+            urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
+            sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            licence="none stated upstream; the authors ask for a citation of Maas et al. (2011)",
+            datasets=("imdb",),
+            standin="standin_texts",
+            build="reviews_archive",
+        ),
+        Archive(
+            name="multi30k_task1",
+            file="multi30k-task1-en-de.tar",
+            urls=("https://codeload.github.com/multi30k/dataset/tar.gz/refs/heads/master",),
+            sha256=None,
+            licence="captions: CC BY-NC-SA 4.0 (upstream's README); the images are not used",
+            datasets=("multi30k",),
+            standin="standin_texts",
+            note="GitHub makes an archive of the repository anew on request, so there is no upstream checksum; a mirror's "
+            "copy may hold the English and German files of task 1 alone.",
+            build="translations_archive",
+        ),
+        Archive(
+            name="punkt",
+            file="punkt_tab.zip",
+            urls=("https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/tokenizers/punkt_tab.zip",),
+            sha256=None,
+            licence="Apache 2.0 (NLTK data)",
+            datasets=("imdb", "multi30k"),
+            standin="standin_texts",
+            note="upstream renews this file under the same name, so there is no checksum to hold it to; the one obtained "
+            "is recorded beside the file.",
+            build="punkt_archive",
+        ),
     )
 }
 

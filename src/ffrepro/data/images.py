@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.files import sha256_json
 from ffrepro.data import image_files, prepared
 from ffrepro.data.image_set import FORMAT, ImageSet, arrays_of, load
+from ffrepro.data.provenance import of_archives
 
 __all__ = ["ImageSet", "ImageSpec", "load", "prepare"]
 
@@ -55,7 +55,7 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
         out: the .npz to write.
 
     Returns:
-        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``_provenance``), ``notes``
+        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``ffrepro.data.provenance``), ``notes``
         (what a mirror put beside upstream's files), ``licence, citation, classes, shape, counts, upstream_counts,
         per_class`` ({train, test: images of each class}), ``mean, std`` (a channel each, of the whole training part,
         pixels in 0 to 1), ``bad`` (always empty: an image file has no unusable samples), ``warnings, fingerprint``.
@@ -74,7 +74,7 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
         test=np.repeat(np.array([0, 1], np.uint8), [len(labels) for _, labels in parts.values()]),
         manifest={},
     )
-    data.manifest.update(_describe(spec, _provenance(spec, records), data, notes))
+    data.manifest.update(_describe(spec, of_archives(spec.name, records), data, notes))
     prepared.save(out, arrays_of(data), data.manifest)
     return data.manifest
 
@@ -114,27 +114,6 @@ def _check(spec: ImageSpec, images_path: Path, images: np.ndarray, labels_path: 
         raise image_files.damaged(
             labels_path, f"label {labels[wrong[0]]} of image {wrong[0]}, there are {len(spec.classes)} classes"
         )
-
-
-def _provenance(spec: ImageSpec, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """One record for the data set: an archive's own, or a summary of several with theirs under ``files``."""
-    if len(records) == 1:
-        return records[0]
-
-    def joined(key: str) -> str:
-        return "; ".join(dict.fromkeys(str(record[key]) for record in records))
-
-    return {
-        "archive": spec.name,
-        "file": ", ".join(record["file"] for record in records),
-        "source": joined("source"),
-        "from": joined("from"),
-        "location": ", ".join(record["location"] for record in records),
-        "sha256": sha256_json([record["sha256"] for record in records]),
-        "bytes": sum(record["bytes"] for record in records),
-        "provenance": joined("provenance"),
-        "files": records,
-    }
 
 
 def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet, notes: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,310 @@
+"""Transformer encoders on token ids: an embedding, and blocks of attention and feed-forward sublayers.
+
+Only real tokens are computed: activations are packed, a row a token (N, width), and ``Layout`` says which token of
+which sample a row is. Attention alone works on padded sequences, with PyTorch's kernel and with padding masked. The
+first position of every sequence is a label token: a class's, or the neutral one.
+
+A sublayer is x + dropout(f(x)), where x is the layer norm of what the sublayer below gave; so the layer norm that the
+paper applies after a sublayer belongs to the one above it, and what a block gives has its length. ``norm`` is that of
+the last one, for readouts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.settings import choice, integer, number, or_none
+
+PAD = 0
+"""The token id of padding."""
+
+SETTINGS = {
+    "layers": integer("transformer layers", 2, minimum=1),
+    "width": integer("of the activations", 128, minimum=1),
+    "heads": integer("of attention", 4, minimum=1),
+    "feedforward": integer("units of the feed-forward sublayer's hidden layer", 256, minimum=1),
+    "activation": choice("of that hidden layer", "relu", "gelu", "sigmoid", default="relu"),
+    "dropout": number("share of a sublayer's outputs that is dropped in training", 0.1, minimum=0, below=1),
+    "positions": choice("learnt, or sines and cosines", "learnt", "sinusoidal", default="learnt"),
+    "causal": choice("whether a token sees later ones", "yes", "no", default="no"),
+    "window": or_none(integer("tokens that a token sees to either side; None: all", minimum=1), None),
+    "blocks": choice("what learns by itself: a layer, or a sublayer", "layer", "sublayer", default="layer"),
+    "embedding_std": number("standard deviation of the initial embeddings", 0.02, above=0),
+}
+_ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "sigmoid": torch.sigmoid}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which token a row of packed activations is.
+
+    Attributes:
+        keep_BS: bool (B, S), real tokens of the padded batch.
+        place_N: int64 (N,), a row's place in the flattened padded batch.
+        sample_N: int64 (N,), a row's sample. position_N: its position in the sequence.
+        count_B: rows of each sample.
+    """
+
+    keep_BS: Tensor
+    place_N: Tensor
+    sample_N: Tensor
+    position_N: Tensor
+    count_B: Tensor
+
+    @classmethod
+    def of(cls, keep_BS: Tensor) -> Layout:
+        """The layout of a padded batch."""
+        place_N = keep_BS.flatten().nonzero().squeeze(1)
+        length = keep_BS.shape[1]
+        return cls(keep_BS, place_N, place_N // length, place_N % length, keep_BS.sum(1))
+
+    def pad(self, x_ND: Tensor) -> Tensor:
+        """(B, S, D) with zeros at padding."""
+        zeros = x_ND.new_zeros(self.keep_BS.numel(), x_ND.shape[1])
+        return zeros.index_copy(0, self.place_N, x_ND).view(*self.keep_BS.shape, -1)
+
+    def pack(self, x_BSD: Tensor) -> Tensor:
+        """(N, D): the rows of real tokens."""
+        return x_BSD.flatten(0, 1).index_select(0, self.place_N)
+
+    def mean(self, x_N: Tensor) -> Tensor:
+        """Mean over each sample's tokens of (N, ...): (B, ...)."""
+        total = x_N.new_zeros(len(self.count_B), *x_N.shape[1:]).index_add(0, self.sample_N, x_N)
+        return total / self.count_B.to(x_N.dtype).view(-1, *[1] * (x_N.ndim - 1))
+
+    def some(self, which: Tensor) -> tuple[Layout, Tensor]:
+        """The layout of some samples (B' indices), and the rows of this one that are theirs, in its order."""
+        chosen = torch.zeros_like(self.count_B, dtype=torch.bool)
+        chosen[which] = True
+        rows = chosen[self.sample_N].nonzero().squeeze(1)
+        return Layout.of(self.keep_BS[chosen]), rows
+
+
+class Sublayer(nn.Module):
+    """Layer norm (but on the embedding), a map f, dropout, and the residual; see the module."""
+
+    def __init__(self, width: int, first: bool):
+        super().__init__()
+        self.norm_in = nn.Identity() if first else nn.LayerNorm(width)
+
+    def forward(self, z_ND: Tensor, layout: Layout, drop: Tensor | None = None) -> Tensor:
+        """Activations (N, D) -> (N, D).
+
+        Args:
+            drop: (N, D), 0 where an output of f is dropped, else 1 / (1 - dropout); None: nothing is.
+        """
+        x_ND = self.norm_in(z_ND)
+        y_ND = self.map(x_ND, layout)
+        return x_ND + y_ND if drop is None else torch.addcmul(x_ND, y_ND, drop)
+
+    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
+        """f."""
+        raise NotImplementedError
+
+
+class Attention(Sublayer):
+    """Multi-head self-attention."""
+
+    kind = "attention"
+
+    def __init__(self, width: int, heads: int, *, causal: bool, window: int | None, first: bool):
+        super().__init__(width, first)
+        self.heads, self.causal, self.window = heads, causal, window
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
+        """Attention among the tokens of each sample."""
+        padded = layout.pad(self.qkv(x_ND))
+        q, k, v = padded.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if self.window is None:
+            mask = layout.keep_BS[:, None, None, :]
+            if self.causal:
+                length = mask.shape[3]
+                mask = mask & torch.ones(length, length, dtype=torch.bool, device=x_ND.device).tril()
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            mixed = local_attention(q, k, v, layout.keep_BS, self.window, self.causal)
+        return self.out(layout.pack(mixed.transpose(1, 2).flatten(2)))
+
+
+class FeedForward(Sublayer):
+    """Two linear maps with a non-linearity between them."""
+
+    kind = "feedforward"
+
+    def __init__(self, width: int, hidden: int, activation: str):
+        super().__init__(width, first=False)
+        self.activation = _ACTIVATIONS[activation]
+        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
+        """Of every token by itself."""
+        return self.down(self.activation(self.up(x_ND)))
+
+
+class Block(nn.Module):
+    """What learns by itself: one or more sublayers."""
+
+    def __init__(self, sublayers: list[Sublayer], dropout: float):
+        super().__init__()
+        self.sublayers = nn.ModuleList(sublayers)
+        self.dropout = dropout
+
+    def forward(self, z_ND: Tensor, layout: Layout, drops: list[Tensor | None] | None = None) -> Tensor:
+        """Activations (N, D) -> (N, D); ``drops``: one a sublayer, see ``draw``."""
+        for index, sublayer in enumerate(self.sublayers):
+            z_ND = sublayer(z_ND, layout, None if drops is None else drops[index])
+        return z_ND
+
+    def draw(self, z_ND: Tensor, generator: torch.Generator) -> list[Tensor | None]:
+        """Dropout factors of each sublayer for activations like ``z_ND``, from a CPU generator."""
+        return [draw(z_ND, self.dropout, generator) for _ in self.sublayers]
+
+
+class Transformer(nn.Module):
+    """An encoder of token ids.
+
+    Args:
+        vocabulary: token ids, 0 (padding) included. length: tokens of a sequence, at most.
+        labels: label tokens beside the neutral one.
+        settings: see ``SETTINGS``.
+        generator: source of the initial weights.
+
+    Attributes:
+        kind: the kind of net, part of the names of the methods for it (``ff_tokens``).
+        blocks: see ``Block``. norm: layer norm of the last block's activations. width: of the activations.
+    """
+
+    kind = "tokens"
+
+    def __init__(self, vocabulary: int, length: int, labels: int, settings: dict, generator: torch.Generator):
+        super().__init__()
+        width, heads = settings["width"], settings["heads"]
+        if width % heads:
+            raise FfreproError(
+                f"a width of {width} does not divide into {heads} heads", where="net.heads", fix="change one of the two"
+            )
+        self.vocabulary, self.length, self.width, self.neutral = vocabulary, length, width, labels
+        self.head = None
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.labels = nn.Embedding(labels + 1, width)
+        if settings["positions"] == "learnt":
+            self.positions = nn.Embedding(length + 1, width)
+        else:
+            self.register_buffer("waves", _waves(length + 1, width), persistent=False)
+        sublayers: list[Sublayer] = []
+        causal = settings["causal"] == "yes"
+        for index in range(settings["layers"]):
+            attention = Attention(width, heads, causal=causal, window=settings["window"], first=index == 0)
+            sublayers += [attention, FeedForward(width, settings["feedforward"], settings["activation"])]
+        size = {"layer": 2, "sublayer": 1}[settings["blocks"]]
+        parts = [sublayers[start : start + size] for start in range(0, len(sublayers), size)]
+        self.blocks = nn.ModuleList(Block(part, settings["dropout"]) for part in parts)
+        self.norm = nn.LayerNorm(width)
+        initialise(self, settings["embedding_std"], generator)
+
+    def embed(self, x_BT: Tensor, label_B: Tensor | None = None, *, everywhere: bool = False) -> tuple[Tensor, Layout]:
+        """Embedded tokens behind a label token, packed.
+
+        Args:
+            x_BT: token ids, 0 where there is none.
+            label_B: classes; None: the neutral label.
+            everywhere: add the label's embedding to every token's as well.
+        """
+        keep_BT = x_BT != PAD
+        layout = Layout.of(F.pad(keep_BT, (1, 0), value=True))
+        if label_B is None:
+            label_B = torch.full((len(x_BT),), self.neutral, device=x_BT.device)
+        label_BD = self.labels(label_B)
+        token_ND = self.tokens(F.pad(x_BT, (1, 0)).flatten()[layout.place_N])
+        first_N1 = (layout.position_N == 0).unsqueeze(1)
+        label_ND = label_BD.index_select(0, layout.sample_N)
+        z_ND = torch.where(first_N1, label_ND, token_ND + label_ND if everywhere else token_ND)
+        where = self.positions.weight if hasattr(self, "positions") else self.waves.to(z_ND.dtype)
+        return z_ND + where.index_select(0, layout.position_N), layout
+
+    def embedding(self) -> list[nn.Parameter]:
+        """The parameters of ``embed``."""
+        found = [*self.tokens.parameters(), *self.labels.parameters()]
+        return [*found, *self.positions.parameters()] if hasattr(self, "positions") else found
+
+    def forward(self, x_BT: Tensor) -> Tensor:
+        """Mean activations (B, D) of the last block, normalised."""
+        z_ND, layout = self.embed(x_BT)
+        for block in self.blocks:
+            z_ND = block(z_ND, layout)
+        return layout.mean(self.norm(z_ND))
+
+
+def build(settings: dict, inputs: tuple[int, int], classes: int | None, generator: torch.Generator) -> Transformer:
+    """The net of a plan file's ``net`` section.
+
+    Args:
+        inputs: size of the vocabulary and length of a sequence.
+        classes: as many label tokens; None: the neutral one alone.
+    """
+    return Transformer(*inputs, classes or 0, settings, generator)
+
+
+def draw(z_ND: Tensor, share: float, generator: torch.Generator) -> Tensor | None:
+    """Factors of ``z_ND``'s shape: 0 for the given share of places at random, 1 / (1 - share) else; None for no share.
+
+    From 16 random bits a place: six times faster on a CPU than Bernoulli draws, and the share exact to 1e-5.
+    """
+    if share == 0:
+        return None
+    numel = z_ND.numel()
+    bits = torch.randint(-(2**63), 2**63 - 1, (-(-numel // 4),), generator=generator).view(torch.int16)[:numel]
+    kept = bits >= round(share * 2**16) - 2**15
+    return (kept.view(z_ND.shape).to(z_ND.dtype) * (1 / (1 - share))).to(z_ND.device)
+
+
+def local_attention(q: Tensor, k: Tensor, v: Tensor, keep_BS: Tensor, window: int, causal: bool) -> Tensor:
+    """Attention to tokens at most ``window`` away, in chunks of that length: time and memory linear in the length.
+
+    Args:
+        q, k, v: (B, heads, S, d). keep_BS: real tokens. causal: see no later ones.
+    """
+    batch, heads, length, size = q.shape
+    chunks = -(-length // window)
+    spare = chunks * window - length
+    reach = window if causal else 2 * window  # of keys before and behind a chunk
+    q = F.pad(q, (0, 0, 0, spare)).unflatten(2, (chunks, window)).transpose(1, 2).flatten(0, 1)
+
+    def around(x: Tensor) -> Tensor:
+        behind = spare + (reach - window)
+        windows = F.pad(x, (0, 0, window, behind)).unfold(2, window + reach, window)
+        return windows.movedim(-1, -2).transpose(1, 2).flatten(0, 1)
+
+    keep = F.pad(keep_BS, (window, spare + reach - window)).unfold(1, window + reach, window).flatten(0, 1)
+    distance = torch.arange(window + reach, device=q.device) - window - torch.arange(window, device=q.device)[:, None]
+    near = (distance.abs() <= window) if not causal else (distance <= 0) & (distance >= -window)
+    # A padded query sees itself, so that no row is without a key.
+    mask = (keep[:, None, None, :] & near) | (distance == 0)
+    mixed = F.scaled_dot_product_attention(q, around(k), around(v), attn_mask=mask)
+    return mixed.unflatten(0, (batch, chunks)).transpose(1, 2).flatten(2, 3)[:, :, :length]
+
+
+@torch.no_grad()
+def initialise(net: nn.Module, embedding_std: float, generator: torch.Generator) -> None:
+    """Xavier-uniform weights and zero biases of linear maps, normal embeddings."""
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            bound = math.sqrt(6 / sum(module.weight.shape))
+            module.weight.uniform_(-bound, bound, generator=generator)
+            module.bias.zero_()
+        elif isinstance(module, nn.Embedding):
+            module.weight.normal_(std=embedding_std, generator=generator)
+
+
+def _waves(length: int, width: int) -> Tensor:
+    """Sines and cosines of positions (Vaswani et al. 2017, Sec. 3.5)."""
+    position, place = torch.arange(length).unsqueeze(1), torch.arange(width)
+    angle = position / 10000 ** ((place - place % 2) / width)
+    return torch.where(place % 2 == 0, angle.sin(), angle.cos())
