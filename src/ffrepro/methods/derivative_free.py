@@ -81,6 +81,11 @@ class DerivativeFree(BaseMethod):
         """(B, classes) logits, whatever the inference scheme."""
         return self.whole(images.take(inputs, self.conv))
 
+    @torch.no_grad()
+    def features(self, batch: Batch) -> Tensor:
+        """(B, F): what the readout reads, for a linear probe."""
+        return self.whole.net(images.take(batch, self.conv)).flatten(1)
+
     def state_dict(self) -> dict:
         """Weights, optimizers and the generator of the noise."""
         return super().state_dict() | {"generator": self.generator.get_state()}

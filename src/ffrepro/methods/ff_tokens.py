@@ -43,9 +43,7 @@ SETTINGS = {
         default="mean",
     ),
     "goodness_of": choice("what a goodness is of", "sample", "token", "batch", default="sample"),
-    "goodness_activation": choice(
-        "non-linearity before the goodness", *token_goodness.ACTIVATIONS, default="relu"
-    ),
+    "goodness_activation": choice("non-linearity before the goodness", *token_goodness.ACTIVATIONS, default="relu"),
     "hinge": choice("of each layer, of their sum, or none", "layer", "aggregated", "none", default="layer"),
     "delta": number("margin of the hinge", 1.0, minimum=0),
     "margin": choice("fixed, or moved towards half of the pairs active", "fixed", "adaptive", default="fixed"),
@@ -209,7 +207,10 @@ class Method(LocalTokenMethod):
         wrong_B = (label_B + 1 + batch["index"] % (self.classes - 1)) % self.classes
         both = torch.stack([label_B, wrong_B], 1)[:, None, :].expand(-1, self.layers, -1)
         positive_BL, negative_BL = g_BLC.gather(2, both).unbind(2)
-        loss_BL = [self._pair_loss(index, torch.cat([positive_BL[:, index], negative_BL[:, index]])) for index in range(self.layers)]
+        loss_BL = [
+            self._pair_loss(index, torch.cat([positive_BL[:, index], negative_BL[:, index]]))
+            for index in range(self.layers)
+        ]
         return {"layer_scores": g_BLC, "scores_goodness": g_BLC.sum(1), "loss": torch.stack(loss_BL, 1)}
 
     def _all_labels(self, x_BT: Tensor) -> Tensor:
