@@ -50,7 +50,7 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
     apart = 100 * paired.smallest_difference(0.83, 500)
     sure = 100 * paired.smallest_difference(0.83, 500, power=0.8)
     limit = (
-        f"At an accuracy of 83 %, 500 reviews cannot tell two single runs apart below {formats.number(apart, 1)} points "
+        f"At an accuracy of 83 %, 500 reviews cannot tell two runs apart below {formats.number(apart, 1)} points "
         f"({formats.number(sure, 1)} at a power of .8)."
     )
     return [*content, Paragraph(f"{_TEXT} {limit}"), Table(header, rows, frozenset({1}))]
