@@ -42,6 +42,13 @@ UFF = {
 EVOLUTION = {"sigma": 0.02, "pairs": 8, "weight_decay": 0.0}
 GENETIC = {"population": 24, "parents": 6, "elite": 1, "crossover": "uniform"}
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
+BP_TOKENS = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1, "trained": "all"}
+FF_TOKENS = {
+    "negatives": "label", "corrupted": 0.3, "noise_std": 0.1, "label": "everywhere", "goodness": "mean",
+    "goodness_of": "sample", "goodness_activation": "relu", "hinge": "layer", "delta": 1.0, "margin": "fixed",
+    "pass_on": "normalised", "active_set": False, "checkpoint": False, "l1": 0.0, "weight_decay": 0.0,
+}  # fmt: skip
+CWC_TOKENS = {"steepness": 1.0, "weight_decay": 0.0}
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
 SIDE, CLASSES = 10, 10
@@ -49,6 +56,12 @@ CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN,
               "evolution": MLP, "genetic": MLP}  # fmt: skip
 SEARCHES = ("evolution", "genetic")  # the fewer parameters, the fewer steps
+TOKEN_METHODS = ("backprop_tokens", "cwc_tokens", "ff_tokens")
+TOKENS = {
+    "name": "transformer", "layers": 2, "width": 20, "heads": 2, "feedforward": 24, "activation": "relu",
+    "dropout": 0.1, "positions": "learnt", "causal": "no", "window": None, "blocks": "layer", "embedding_std": 0.1,
+}  # fmt: skip
+WORDS, LENGTH = 30, 9  # of the token cases
 OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
@@ -97,17 +110,38 @@ CASES = {
     "backprop checkpointed": ("backprop", {**BP_IMAGES, "checkpoint": True}),
     "evolution": ("evolution", EVOLUTION),
     "genetic": ("genetic", GENETIC),
+    "backprop_tokens": ("backprop_tokens", BP_TOKENS),
+    "backprop_tokens checkpointed": ("backprop_tokens", {**BP_TOKENS, "checkpoint": True, "micro_batches": 3}),
+    "cwc_tokens": ("cwc_tokens", CWC_TOKENS),
+    "ff_tokens": ("ff_tokens", FF_TOKENS),
+    "ff_tokens sublayers": ("ff_tokens", {**FF_TOKENS, "goodness_of": "token"}),
+    "ff_tokens active set": ("ff_tokens", {**FF_TOKENS, "active_set": True, "l1": 1e-6}),
+    "ff_tokens aggregated": ("ff_tokens", {**FF_TOKENS, "hinge": "aggregated", "goodness": "norm"}),
+    "ff_tokens nothing passed on": (
+        "ff_tokens",
+        {**FF_TOKENS, "pass_on": "nothing", "goodness": "sum", "delta": 150.0},
+    ),
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
 LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3,
       "evolution": 3e-2, "genetic": 5e-2}  # fmt: skip
-WHOLE = ("backprop", "backprop_rnn", "evolution", "genetic")  # methods by which a layer learns from what lies above it
+WHOLE = ("backprop", "backprop_rnn", "backprop_tokens", "evolution", "genetic")  # methods by which a layer learns from what lies above it
 LOCAL = [case for case, (name, _) in CASES.items() if name not in WHOLE]
 
 
 def is_image_case(case):
     """Whether a case is a classifier of images, and no detector of sequences."""
     return CASES[case][0] in IMAGE_NETS
+
+
+def is_token_case(case):
+    """Whether a case is a classifier of token sequences."""
+    return CASES[case][0] in TOKEN_METHODS
+
+
+def is_classifier(case):
+    """Whether a case tells ten classes apart, of images or of tokens."""
+    return is_image_case(case) or is_token_case(case)
 
 
 def build(
@@ -129,6 +163,10 @@ def build(
         net = nets.build(settings, (3, SIDE, SIDE), classes, generator)
         example = make_images(4, dtype=dtype)
         return methods.module(name).Method(net.to(dtype), {**hyperparameters, **changed}, example, generator, lr)
+    if is_token_case(case):
+        settings = {**TOKENS, "blocks": "sublayer" if case.endswith("sublayers") else "layer"}
+        net = nets.build(settings, (WORDS, LENGTH), classes, generator).to(dtype)
+        return methods.module(name).Method(net, {**hyperparameters, **changed}, make_tokens(4), generator, lr)
     init = "torch_default" if name.startswith("backprop") else "xavier_normal"
     net = Rnn(2, hidden, layers, init, generator).to(dtype)
     example = {"x": torch.zeros(steps, 4, 2, dtype=dtype)}
@@ -158,6 +196,21 @@ def make_images(size=20, seed=0, dtype=torch.float32, classes=CLASSES):
     return {"x": x, "label": label, "index": torch.arange(size)}
 
 
+def make_tokens(size=20, seed=0, masked=False, classes=CLASSES):
+    """Sequences of words that say nothing, with two of a class's own word; masked: some are shorter."""
+    g = torch.Generator().manual_seed(seed)
+    label = torch.arange(size) % classes
+    x = torch.randint(classes + 2, WORDS, (size, LENGTH), generator=g)
+    x[torch.arange(size), torch.randint(0, 4, (size,), generator=g)] = label + 2
+    x[torch.arange(size), torch.randint(0, 4, (size,), generator=g)] = label + 2
+    if masked:
+        length = torch.randint(4, LENGTH + 1, (size, 1), generator=g)
+        x[torch.arange(LENGTH) >= length] = 0
+    return {"x": x, "label": label, "index": torch.arange(size)}
+
+
 def batch_for(case, size=20, seed=0, masked=False, dtype=torch.float32):
     """A batch of the kind that a case learns from."""
+    if is_token_case(case):
+        return make_tokens(size, seed, masked)
     return make_images(size, seed, dtype) if is_image_case(case) else make_batch(size, seed, masked, dtype)

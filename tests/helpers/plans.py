@@ -20,6 +20,13 @@ IMAGES = {
 MLP = {
     "name": "mlp", "layers": [20, 20, 20], "input_norm": "none", "bias": True, "groups": None, "init": "torch_default",
 }  # fmt: skip
+REVIEWS = {
+    "train_samples": 120, "validation": 40, "test_samples": 40, "split_seed": "run", "length": 24, "vocabulary": 60,
+}  # fmt: skip
+TRANSFORMER = {
+    "name": "transformer", "layers": 2, "width": 16, "heads": 4, "feedforward": 16, "activation": "relu",
+    "dropout": 0.1, "positions": "learnt", "causal": "no", "window": None, "blocks": "layer", "embedding_std": 0.02,
+}  # fmt: skip
 TRAINING = {
     "schedule": "plateau",
     "max_epochs": 6, "batch_size": 60, "lr": 1e-3, "plateau_on": "train", "plateau_epochs": 5, "plateau_factor": 0.5,
@@ -80,3 +87,20 @@ def prepare_standin(folder, name="dollar"):
     raw = [fetch(archive.name, "standin", folder / "raw") for archive in found]
     datasets.family(name).prepare(module.SPEC, *raw, out=folder / "prepared" / "standin" / f"{name}.npz")
     return folder / "prepared"
+
+
+def make_text_plan(method, hyperparameters, *, seed=0, net=None, view="reviews", data=None, task="sentiment", **training):
+    """A plan of kind train on the stand-in IMDB set."""
+    inference = "one_pass" if method.startswith("backprop") else "goodness"
+    return make_plan(method, hyperparameters, seed=seed) | {
+        "run": f"smoke/cpu/test_imdb_corrected/{method}/seed{seed}",
+        "experiment": "test_imdb_corrected",
+        "protocol": {"treatment": "corrected", "task": task, "inference": inference},
+        "dataset": "imdb",
+        "data": {"name": view, **REVIEWS, **(data or {})},
+        "net": net or TRANSFORMER,
+        "training": {
+            "schedule": "multistep", "max_epochs": 2, "batch_size": 50, "lr": 3e-3, "milestones": [], "gamma": 0.1,
+            "final_weights": "best", **training,
+        },
+    }  # fmt: skip

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from helpers.method_cases import CASES, batch_for, build, is_image_case
+from helpers.method_cases import CASES, batch_for, build, is_classifier, is_token_case
 
 from ffrepro import methods
 from ffrepro.core import schedules
@@ -13,7 +13,9 @@ pytestmark = pytest.mark.parametrize("case", CASES)
 
 
 def inference_of(case):
-    return "one_pass" if is_image_case(case) else "ensemble"
+    if is_token_case(case) and not case.startswith("backprop"):
+        return "goodness"
+    return "one_pass" if is_classifier(case) else "ensemble"
 
 
 def learnt(method):
@@ -36,7 +38,7 @@ def test_loss_falls_and_the_task_is_learnt(case, batch):
     after = method.evaluate_batch(batch)
     assert last < 0.7 * first
     assert after["loss"].mean() < 0.7 * before
-    if is_image_case(case):
+    if is_classifier(case):
         for name, scores in after.items():
             if name in ("scores_one_pass", "scores_multi_pass", "scores_goodness"):
                 assert (scores.argmax(1) == batch["label"]).double().mean() >= 0.75, name  # of ten
@@ -114,9 +116,9 @@ def test_observation_has_one_value_a_sample(case, batch):
     assert out["loss"].ndim == 2
     assert all(len(v) == n and v.isfinite().all() and not v.requires_grad for v in out.values())
     scores = method.scores(batch, inference_of(case))
-    if is_image_case(case):
+    if is_classifier(case):
         assert scores.shape == (n, 10)
-        assert torch.equal(scores, out["scores_one_pass"])
+        assert torch.equal(scores, out[f"scores_{inference_of(case)}"])
     else:
         assert scores.shape == (n,)
         assert torch.equal(scores, out["logit"])

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.method_cases import BP, BP_IMAGES, CWC, EVOLUTION, FF, FF_IMAGES, GENETIC, PAIRS, UFF, UNSUPERVISED
-from helpers.plans import make_baseline_plan, make_image_plan, make_plan
+from helpers.method_cases import (
+    BP, BP_IMAGES, BP_TOKENS, CWC, CWC_TOKENS, EVOLUTION, FF, FF_IMAGES, FF_TOKENS, GENETIC, PAIRS, UFF, UNSUPERVISED,
+)  # fmt: skip
+from helpers.plans import make_baseline_plan, make_image_plan, make_plan, make_text_plan
 
 from ffrepro import methods
 from ffrepro.base.files import read_json, read_json_lines, write_json
@@ -28,10 +30,13 @@ FITS = {
 RUNS = {
     "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
     "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
+    "backprop_tokens": lambda: make_text_plan("backprop_tokens", BP_TOKENS),
     "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
+    "cwc_tokens": lambda: make_text_plan("cwc_tokens", CWC_TOKENS),
     "evolution": lambda: make_image_plan("evolution", EVOLUTION),
     "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
     "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
+    "ff_tokens": lambda: make_text_plan("ff_tokens", FF_TOKENS),
     "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
     "genetic": lambda: make_image_plan("genetic", GENETIC, lr=1e-2),
     "scff": lambda: make_image_plan("scff", PAIRS),

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from helpers.method_cases import BP, CASES, FF, is_image_case
+from helpers.method_cases import BP, CASES, FF, is_classifier
 from helpers.plans import make_plan
 
 from ffrepro.base.errors import FfreproError, explain_os_error
@@ -36,7 +36,7 @@ def numbers(place, plan):
     return lines, result["metrics"], (at / "arrays.npz").read_bytes()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not is_image_case(case)])
+@pytest.mark.parametrize("case", [case for case in CASES if not is_classifier(case)])
 def test_record_of_every_method(place, case):
     name, hyperparameters = CASES[case]
     plan = make_plan(name, hyperparameters, max_epochs=2)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def chosen_positions(x_BT: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """bool (B, T): real tokens, each chosen with probability ``share``, and at least one of every sequence that has any."""
+    """bool (B, T): real tokens, each chosen with probability ``share``, at least one of every sequence."""
     real = (x_BT != 0).cpu()
     score = torch.rand(real.shape, generator=generator).masked_fill(~real, 2.0)
     lowest = score.min(1, keepdim=True).values

@@ -118,8 +118,8 @@ ARCHIVES = {
             licence="captions: CC BY-NC-SA 4.0 (upstream's README); the images are not used",
             datasets=("multi30k",),
             standin="standin_texts",
-            note="GitHub makes an archive of the repository anew on request, so there is no upstream checksum; a mirror's "
-            "copy may hold the English and German files of task 1 alone.",
+            note="GitHub makes an archive of the repository anew on request, so there is no upstream checksum; a "
+            "mirror's copy may hold the English and German files of task 1 alone.",
             build="translations_archive",
         ),
         Archive(
@@ -130,8 +130,8 @@ ARCHIVES = {
             licence="Apache 2.0 (NLTK data)",
             datasets=("imdb", "multi30k"),
             standin="standin_texts",
-            note="upstream renews this file under the same name, so there is no checksum to hold it to; the one obtained "
-            "is recorded beside the file.",
+            note="upstream renews this file under the same name, so there is no checksum to hold it to; the one "
+            "obtained is recorded beside the file.",
             build="punkt_archive",
         ),
     )

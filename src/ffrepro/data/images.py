@@ -55,7 +55,7 @@ def prepare(spec: ImageSpec, *archive_paths: str | Path, out: str | Path) -> dic
         out: the .npz to write.
 
     Returns:
-        The manifest: ``format, dataset, title, source, archive`` (the files' record, see ``ffrepro.data.provenance``), ``notes``
+        The manifest: ``format, dataset, title, source, archive`` (see ``ffrepro.data.provenance``), ``notes``
         (what a mirror put beside upstream's files), ``licence, citation, classes, shape, counts, upstream_counts,
         per_class`` ({train, test: images of each class}), ``mean, std`` (a channel each, of the whole training part,
         pixels in 0 to 1), ``bad`` (always empty: an image file has no unusable samples), ``warnings, fingerprint``.

@@ -12,7 +12,7 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 __path__ = search_path("methods", __path__)
-_SHARED = {"base", "derivative_free", "images", "local", "pairs", "unlabelled"}
+_SHARED = {"base", "derivative_free", "images", "local", "pairs", "tokens", "unlabelled"}
 
 
 def names() -> list[str]:

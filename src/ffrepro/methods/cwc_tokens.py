@@ -56,7 +56,7 @@ class Method(LocalTokenMethod):
         return {"loss": torch.stack(list(out.values())).sum(), **out}
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """``layer_scores`` (B, L, classes), ``scores_goodness``: summed over layers, ``loss`` (B, L)."""
         g_BLC = self._layers(batch["x"].long())
         label_BL = batch["label"].unsqueeze(1).expand(-1, self.layers)

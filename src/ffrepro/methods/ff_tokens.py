@@ -43,12 +43,13 @@ SETTINGS = {
         default="mean",
     ),
     "goodness_of": choice("what a goodness is of", "sample", "token", "batch", default="sample"),
-    "goodness_activation": choice("non-linearity before the goodness", *token_goodness.ACTIVATIONS, default="relu"),
+    "goodness_activation": choice("non-linearity before the goodness", "relu", "sigmoid", "none", default="relu"),
     "hinge": choice("of each layer, of their sum, or none", "layer", "aggregated", "none", default="layer"),
     "delta": number("margin of the hinge", 1.0, minimum=0),
     "margin": choice("fixed, or moved towards half of the pairs active", "fixed", "adaptive", default="fixed"),
     "pass_on": choice("what a layer gets from the one below", "normalised", "nothing", default="normalised"),
     "active_set": flag("leave pairs whose margin is met out of the backward pass", False),
+    "checkpoint": flag("recompute a block's activations in its backward pass instead of keeping them", False),
     "l1": number("penalty on absolute weights", 0.0, minimum=0),
     "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
 }
@@ -96,7 +97,7 @@ class Method(LocalTokenMethod):
                 again = (lambda which: self._embed(x_BT[which], label_B[which])[0]) if index == 0 else None
                 h_ND, loss_P = self._learn_active(index, z_ND.detach(), layout, drops, again)
             else:
-                h_ND = block(z_ND, layout, drops)
+                h_ND = self.run(block, z_ND, layout, drops)
                 loss_P = self._pair_loss(index, self.goodness(h_ND, layout))
                 (loss_P.mean() + self._penalty(block)).backward()
             self.optimizers[index].step()
@@ -163,7 +164,7 @@ class Method(LocalTokenMethod):
             which = torch.cat([active, active + len(loss_P)])
             some, rows = layout.some(which)
             z_nD = z_ND[rows] if again is None else again(which)
-            h_nD = block(z_nD, some, [drop if drop is None else drop[rows] for drop in drops])
+            h_nD = self.run(block, z_nD, some, [drop if drop is None else drop[rows] for drop in drops])
             penalty = penalty + self._pair_loss(index, self.goodness(h_nD, some)).sum() / len(loss_P)
         if isinstance(penalty, Tensor):
             penalty.backward()
@@ -175,7 +176,7 @@ class Method(LocalTokenMethod):
         z_ND, layout = self._embed(x_BT, label_B)
         goods = []
         for block in self.net.blocks:
-            h_ND = block(z_ND, layout, self.draw(block, z_ND, 2))
+            h_ND = self.run(block, z_ND, layout, self.draw(block, z_ND, 2))
             goods.append(self.goodness(h_ND, layout))
             z_ND = h_ND.detach()
         loss_P = self._pair_loss(0, torch.stack(goods).sum(0))
@@ -195,7 +196,7 @@ class Method(LocalTokenMethod):
                 self.margins[index] *= 1 + _MARGIN_STEP * (1 - 2 * self.shares[index])
 
     @torch.no_grad()
-    def observe(self, batch: Batch) -> Batch:
+    def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from ffrepro.methods.base import BaseMethod, Batch
 from ffrepro.nets.transformer import Layout
@@ -26,7 +27,7 @@ class TokenMethod(BaseMethod):
     @torch.no_grad()
     def features(self, batch: Batch) -> Tensor:
         """(B, layers * width): each block's normalised activations, averaged over tokens, under the neutral label."""
-        z_ND, layout = self.net.embed(batch["x"])
+        z_ND, layout = self.net.embed(batch["x"].long())
         found = [] if len(self.net.blocks) else [layout.mean(_normalised(z_ND))]
         for block in self.net.blocks:
             z_ND = block(z_ND, layout)
@@ -41,6 +42,12 @@ class TokenMethod(BaseMethod):
         """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.generator.set_state(state["generator"])
+
+    def run(self, block: nn.Module, z_ND: Tensor, layout: Layout, drops: list[Tensor | None] | None) -> Tensor:
+        """A block's activations in training; with ``checkpoint`` its backward pass recomputes what is in between."""
+        if self.hp.get("checkpoint") and torch.is_grad_enabled():
+            return checkpoint(block, z_ND, layout, drops, use_reentrant=False, preserve_rng_state=False)
+        return block(z_ND, layout, drops)
 
 
 class LocalTokenMethod(TokenMethod):
@@ -62,8 +69,3 @@ class LocalTokenMethod(TokenMethod):
 
 def _normalised(z_ND: Tensor) -> Tensor:
     return F.layer_norm(z_ND, z_ND.shape[1:])
-
-
-def expand(layout: Layout, copies: int) -> Layout:
-    """The layout of a batch repeated several times."""
-    return layout if copies == 1 else Layout.of(layout.keep_BS.repeat(copies, 1))

@@ -25,7 +25,7 @@ PAD = 0
 """The token id of padding."""
 
 SETTINGS = {
-    "layers": integer("transformer layers", 2, minimum=1),
+    "layers": integer("transformer layers; 0: the embedding alone", 2, minimum=0),
     "width": integer("of the activations", 128, minimum=1),
     "heads": integer("of attention", 4, minimum=1),
     "feedforward": integer("units of the feed-forward sublayer's hidden layer", 256, minimum=1),
@@ -271,7 +271,7 @@ def local_attention(q: Tensor, k: Tensor, v: Tensor, keep_BS: Tensor, window: in
     Args:
         q, k, v: (B, heads, S, d). keep_BS: real tokens. causal: see no later ones.
     """
-    batch, heads, length, size = q.shape
+    batch, length = q.shape[0], q.shape[2]
     chunks = -(-length // window)
     spare = chunks * window - length
     reach = window if causal else 2 * window  # of keys before and behind a chunk

@@ -24,6 +24,11 @@ SETTINGS = {  # by classifier
         "inverse_penalty": number("inverse of the L2 penalty's strength", 1.0, above=0),
         "iterations": integer("iterations of the solver, at most", 1000, minimum=1),
     },
+    "linear": {
+        "inverse_penalty": number("inverse of the L2 penalty's strength", 1.0, above=0),
+        "iterations": integer("iterations of the solver, at most", 1000, minimum=1),
+    },
+    "naive_bayes": {"smoothing": number("count added to every feature", 1.0, above=0)},
 }
 
 
@@ -39,8 +44,8 @@ def logits(
 
     Args:
         settings: ``name`` (gbt: gradient-boosted trees on histograms; logreg: logistic regression on standardised
-            features) and the settings of that name.
-        x_NF: (N, F). label_N: (N,) in {0, 1}.
+            features; linear: on features as they are; naive_bayes: multinomial) and the settings of that name.
+        x_NF: (N, F), of the last two maybe sparse. label_N: (N,) in {0, 1}.
         others: name -> (M, F).
         threads: of the trees' OpenMP loops.
 
@@ -51,7 +56,14 @@ def logits(
 
     with threadpool_limits(threads):
         classifier = _BUILD[settings["name"]](settings, seed).fit(x_NF, label_N)
-        return {name: classifier.decision_function(x_MF).astype(np.float64) for name, x_MF in others.items()}
+        return {name: _decide(classifier, x_MF).astype(np.float64) for name, x_MF in others.items()}
+
+
+def _decide(classifier: Any, x_MF: np.ndarray) -> np.ndarray:
+    """Log odds of class 1."""
+    if hasattr(classifier, "decision_function"):
+        return classifier.decision_function(x_MF)
+    return np.diff(classifier.predict_joint_log_proba(x_MF), axis=1)[:, 0]
 
 
 def _gbt(settings: dict[str, Any], seed: int):
@@ -77,4 +89,16 @@ def _logreg(settings: dict[str, Any], seed: int):
     return make_pipeline(StandardScaler(), regression)
 
 
-_BUILD = {"gbt": _gbt, "logreg": _logreg}
+def _linear(settings: dict[str, Any], seed: int):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=settings["inverse_penalty"], max_iter=settings["iterations"], random_state=seed)
+
+
+def _naive_bayes(settings: dict[str, Any], seed: int):
+    from sklearn.naive_bayes import MultinomialNB
+
+    return MultinomialNB(alpha=settings["smoothing"])
+
+
+_BUILD = {"gbt": _gbt, "logreg": _logreg, "linear": _linear, "naive_bayes": _naive_bayes}

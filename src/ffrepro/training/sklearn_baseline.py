@@ -16,8 +16,6 @@ from ffrepro.core.detection import auc
 from ffrepro.training import classifiers, facts, machine, memory, parts
 from ffrepro.training.record import Record
 
-_SPLITS = ("val", "test")
-
 
 def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
     """Fit, test, and leave the record.
@@ -42,9 +40,9 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     # Below 2^32 for scikit-learn; the label "fit" is part of what committed records were made with.
     seed = seeds.derive("fit", plan["dataset"], plan["seed"]) % 2**32
     x, label = table.features, table.label
-    others = {name: x[name] for name in _SPLITS}
+    others = {name: x[name] for name in x if name != "train"}
     logit = classifiers.logits(plan["classifier"], x["train"], label["train"], others, seed, place.threads)
-    metrics = {f"{name}/{key}": value for name in _SPLITS for key, value in measure(logit[name], label[name]).items()}
+    metrics = {f"{name}/{key}": value for name in others for key, value in measure(logit[name], label[name]).items()}
     result = {
         "schema": 1,
         "run": plan["run"],
@@ -53,7 +51,9 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
         "time": {"train_s": time.perf_counter() - begin, "evaluate_s": 0.0},
         "memory": memory.of_process("cpu"),
     }
-    arrays = {"test_logit": logit["test"], "test_label": label["test"], "test_index": table.index["test"]}
+    kept = [name for name in others if name != "val"]
+    arrays = {f"{name}_logit": logit[name] for name in kept} | {f"{name}_label": label[name] for name in kept}
+    arrays |= {f"{name}_index": table.index[name] for name in kept}
     about = facts.about(plan, record, data, place, device, started)
     about["data"]["counts"] = table.counts()
     record.finish(about, result, arrays)
