@@ -24,6 +24,7 @@ def prepared(tmp_path_factory):
     """Folder of prepared data."""
     folder = tmp_path_factory.mktemp("data")
     prepare_standin(folder, "mnist")
+    prepare_standin(folder, "imdb")
     return prepare_standin(folder)
 
 

@@ -49,6 +49,13 @@ FF_TOKENS = {
     "pass_on": "normalised", "active_set": False, "checkpoint": False, "l1": 0.0, "weight_decay": 0.0,
 }  # fmt: skip
 CWC_TOKENS = {"steepness": 1.0, "weight_decay": 0.0}
+WORD_CASES = {  # methods that foretell words: tests/methods/test_words.py
+    "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
+    "ff_words": {
+        "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_activation": "relu", "delta": 1.0,
+        "weight_decay": 0.0,
+    },
+}  # fmt: skip
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
 MODELS["original"] = Model((24, 24), (5, 3), (1,), padding=0, linear=(20,), grouped=False)
 SIDE, CLASSES = 10, 10
@@ -56,7 +63,11 @@ CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN,
               "evolution": MLP, "genetic": MLP}  # fmt: skip
 SEARCHES = ("evolution", "genetic")  # the fewer parameters, the fewer steps
-TOKEN_METHODS = ("backprop_tokens", "cwc_tokens", "ff_tokens")
+HYBRID = {
+    key: value for key, value in FF_TOKENS.items()
+    if key not in ("noise_std", "margin", "pass_on", "active_set", "checkpoint", "l1")
+}  # fmt: skip
+TOKEN_METHODS = ("backprop_tokens", "cwc_tokens", "ff_tokens", "hybrid_tokens")
 TOKENS = {
     "name": "transformer", "layers": 2, "width": 20, "heads": 2, "feedforward": 24, "activation": "relu",
     "dropout": 0.1, "positions": "learnt", "causal": "no", "window": None, "blocks": "layer", "embedding_std": 0.1,
@@ -117,6 +128,8 @@ CASES = {
     "ff_tokens sublayers": ("ff_tokens", {**FF_TOKENS, "goodness_of": "token"}),
     "ff_tokens active set": ("ff_tokens", {**FF_TOKENS, "active_set": True, "l1": 1e-6}),
     "ff_tokens aggregated": ("ff_tokens", {**FF_TOKENS, "hinge": "aggregated", "goodness": "norm"}),
+    "hybrid_tokens attention sublayers": ("hybrid_tokens", {**HYBRID, "local": "attention"}),
+    "hybrid_tokens feed-forward sublayers": ("hybrid_tokens", {**HYBRID, "local": "feedforward"}),
     "ff_tokens nothing passed on": (
         "ff_tokens",
         {**FF_TOKENS, "pass_on": "nothing", "goodness": "sum", "delta": 150.0},
@@ -125,8 +138,8 @@ CASES = {
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
 LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3,
       "evolution": 3e-2, "genetic": 5e-2}  # fmt: skip
-WHOLE = ("backprop", "backprop_rnn", "backprop_tokens", "evolution", "genetic")  # methods by which a layer learns from what lies above it
-LOCAL = [case for case, (name, _) in CASES.items() if name not in WHOLE]
+# Under searches, as under backpropagation, a layer learns from what lies above it.
+LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith(("backprop", "hybrid", *SEARCHES))]
 
 
 def is_image_case(case):

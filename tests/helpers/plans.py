@@ -89,9 +89,11 @@ def prepare_standin(folder, name="dollar"):
     return folder / "prepared"
 
 
-def make_text_plan(method, hyperparameters, *, seed=0, net=None, view="reviews", data=None, task="sentiment", **training):
+def make_text_plan(
+    method, hyperparameters, *, seed=0, net=None, view="reviews", data=None, task="sentiment", **training
+):
     """A plan of kind train on the stand-in IMDB set."""
-    inference = "one_pass" if method.startswith("backprop") else "goodness"
+    inference = "one_pass" if method.startswith(("backprop", "hybrid")) else "goodness"
     return make_plan(method, hyperparameters, seed=seed) | {
         "run": f"smoke/cpu/test_imdb_corrected/{method}/seed{seed}",
         "experiment": "test_imdb_corrected",

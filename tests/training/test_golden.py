@@ -12,9 +12,23 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.method_cases import (
-    BP, BP_IMAGES, BP_TOKENS, CWC, CWC_TOKENS, EVOLUTION, FF, FF_IMAGES, FF_TOKENS, GENETIC, PAIRS, UFF, UNSUPERVISED,
+    BP,
+    BP_IMAGES,
+    BP_TOKENS,
+    CWC,
+    CWC_TOKENS,
+    EVOLUTION,
+    FF,
+    FF_IMAGES,
+    FF_TOKENS,
+    GENETIC,
+    HYBRID,
+    PAIRS,
+    UFF,
+    UNSUPERVISED,
+    WORD_CASES,
 )  # fmt: skip
-from helpers.plans import make_baseline_plan, make_image_plan, make_plan, make_text_plan
+from helpers.plans import TRANSFORMER, make_baseline_plan, make_image_plan, make_plan, make_text_plan
 
 from ffrepro import methods
 from ffrepro.base.files import read_json, read_json_lines, write_json
@@ -27,18 +41,30 @@ FITS = {
     "gbt": {"trees": 5, "learning_rate": 0.1, "leaves": 7, "leaf_samples": 5, "l2": 0.0},
     "logreg": {"inverse_penalty": 1.0, "iterations": 200},
 }
+
+
+def make_words_plan(method):
+    corruption = {"corruption": "random", "corruption_share": 0.15}
+    return make_text_plan(method, WORD_CASES[method], view="denoise", data=corruption, task="denoise")
+
+
 RUNS = {
     "backprop": lambda: make_image_plan("backprop", BP_IMAGES, net=CNN),
     "backprop_rnn": lambda: make_plan("backprop_rnn", BP, max_epochs=2),
     "backprop_tokens": lambda: make_text_plan("backprop_tokens", BP_TOKENS),
+    "backprop_words": lambda: make_words_plan("backprop_words"),
     "cwc": lambda: make_image_plan("cwc", CWC, net=CNN),
     "cwc_tokens": lambda: make_text_plan("cwc_tokens", CWC_TOKENS),
     "evolution": lambda: make_image_plan("evolution", EVOLUTION),
     "ff": lambda: make_image_plan("ff", FF_IMAGES, inference="multi_pass"),
     "ff_rnn": lambda: make_plan("ff_rnn", FF, max_epochs=2),
     "ff_tokens": lambda: make_text_plan("ff_tokens", FF_TOKENS),
+    "ff_words": lambda: make_words_plan("ff_words"),
     "ff_unsupervised": lambda: make_image_plan("ff_unsupervised", UNSUPERVISED),
     "genetic": lambda: make_image_plan("genetic", GENETIC, lr=1e-2),
+    "hybrid_tokens": lambda: make_text_plan(
+        "hybrid_tokens", {**HYBRID, "local": "attention"}, net={**TRANSFORMER, "blocks": "sublayer"}
+    ),
     "scff": lambda: make_image_plan("scff", PAIRS),
     "uff": lambda: make_image_plan("uff", UFF),
     "fits": None,

@@ -12,7 +12,7 @@ from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
 __path__ = search_path("methods", __path__)
-_SHARED = {"base", "derivative_free", "images", "local", "pairs", "tokens", "unlabelled"}
+_SHARED = {"base", "derivative_free", "images", "local", "pairs", "tokens", "unlabelled", "words"}
 
 
 def names() -> list[str]:
@@ -25,6 +25,15 @@ def module(name: str) -> ModuleType:
     if name not in names():
         raise unknown("method", name, names())
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def for_net(name: str, net: object) -> str:
+    """The method of this name for a kind of net: ``ff`` is ``ff_tokens`` for a net whose ``kind`` is tokens.
+
+    A name without such a method, and a net without a kind, are left as they are.
+    """
+    own = f"{name}_{getattr(net, 'kind', None)}"
+    return own if own in names() else name
 
 
 def version(name: str) -> int:

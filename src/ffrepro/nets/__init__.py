@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from ffrepro.nets.sizes import CNN as CNN
     from ffrepro.nets.sizes import MLP as MLP
     from ffrepro.nets.sizes import RNN as RNN
+    from ffrepro.nets.sizes import Transformer as Transformer
     from ffrepro.nets.sizes import blocks as blocks
 
 __path__ = search_path("nets", __path__)
 _SHARED = {"layers", "sizes"}
-_BY_SIZES = ("CNN", "MLP", "RNN", "blocks")
+_BY_SIZES = ("CNN", "MLP", "RNN", "Transformer", "blocks")
 
 
 def names() -> list[str]:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.nets import cnn, mlp, rnn
+from ffrepro.base.settings import complete
+from ffrepro.nets import cnn, mlp, rnn, transformer
 from ffrepro.nets.layers import Head, initialise
 
 HEAD_LAYERS = cnn.HEAD_LAYERS
@@ -122,6 +123,35 @@ def RNN(inputs: int, hidden: int = 96, layers: int = 3, *, init: str = "xavier_n
     return rnn.Rnn(inputs, hidden, layers, init, torch.Generator().manual_seed(seed))
 
 
+def Transformer(
+    vocabulary: int,
+    length: int,
+    classes: int,
+    *,
+    layers: int = 2,
+    width: int = 128,
+    heads: int = 4,
+    seed: int = 0,
+    **settings: Any,
+) -> transformer.Transformer:
+    """A transformer encoder of token ids (N, T), 0 for padding, for ``ff``, ``cwc``, ``backprop`` and their hybrids.
+
+    Args:
+        vocabulary: token ids are below this. length: tokens of a sequence, at most.
+        classes: how many; each gets a label token.
+        layers, width, heads, settings: ``feedforward, activation, dropout, ...``; see ``nets.transformer.SETTINGS``.
+
+    Raises:
+        FfreproError: sizes that are no positive whole numbers, an unknown setting.
+    """
+    _positive("Transformer", [vocabulary, length, classes])
+    given = {"layers": layers, "width": width, "heads": heads, **settings}
+    chosen = complete(transformer.SETTINGS, given, what="net transformer")
+    net = transformer.build(chosen, (vocabulary, length), classes, torch.Generator().manual_seed(seed))
+    net.classes = classes
+    return net
+
+
 class Blocks(nn.Module):
     """A user's module as a net of blocks."""
 
@@ -176,7 +206,7 @@ def as_net(module: nn.Module, example: Tensor) -> nn.Module:
     Raises:
         FfreproError: as ``blocks`` does; blocks that do not fit the example or one another.
     """
-    if isinstance(module, rnn.Rnn):
+    if isinstance(module, rnn.Rnn | transformer.Transformer):
         return module
     own = getattr(module, "blocks", None)
     if not isinstance(own, nn.ModuleList | nn.Sequential):

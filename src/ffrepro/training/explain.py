@@ -51,6 +51,15 @@ def require_kind(net: nn.Module, method: str, recurrent: bool, x_N: Tensor) -> N
             where="method",
             fix="choose another net or method; docs/LIBRARY.md says what each needs",
         )
+    kind = getattr(net, "kind", None)
+    if (kind is not None) != method.endswith("_tokens") or (kind and not method.endswith(f"_{kind}")):
+        raise FfreproError(
+            f"method {method} does not train a net of {kind or 'samples that are no tokens'}",
+            where="method",
+            fix="choose another net or method; docs/LIBRARY.md says what each needs",
+        )
+    if kind is not None:
+        require_tokens(net, x_N)
     if not isinstance(net, rnn.Rnn):
         return
     features = net.blocks[0].input_size
@@ -59,6 +68,27 @@ def require_kind(net: nn.Module, method: str, recurrent: bool, x_N: Tensor) -> N
             f"samples of shape {tuple(x_N.shape[1:])} for a recurrent net of {features} inputs",
             where="inputs",
             fix="give sequences: (samples, time steps, features)",
+        )
+
+
+def require_tokens(net: nn.Module, x_N: Tensor) -> None:
+    """Refuse inputs that are no token ids of a net.
+
+    Raises:
+        FfreproError: other shapes, numbers that are no ids of the vocabulary, sequences that are too long.
+    """
+    if x_N.ndim != 2 or x_N.shape[1] > net.length:
+        raise FfreproError(
+            f"token ids have shape {tuple(x_N.shape)}, the net takes sequences of at most {net.length}",
+            where="inputs",
+            fix="give (samples, tokens), 0 for padding, or build the net for longer sequences",
+        )
+    if bool((x_N != x_N.round()).any()) or int(x_N.min()) < 0 or int(x_N.max()) >= net.vocabulary:
+        raise FfreproError(
+            f"token ids are {float(x_N.min()):g} to {float(x_N.max()):g}, the net's vocabulary is 0 to "
+            f"{net.vocabulary - 1}",
+            where="inputs",
+            fix="number the words from 1 on, or build the net for a larger vocabulary",
         )
 
 

@@ -90,6 +90,7 @@ class Learner:
     ):
         if not isinstance(net, nn.Module):
             raise FfreproError(f"the net is a {type(net).__name__}", where="net", fix="give a torch.nn.Module")
+        method = methods.for_net(method, net)
         module = methods.module(method)
         complete(OWN, {"classes": classes, "seed": seed, "schedule": schedule}, what="the library")
         own, scheduled = module.SETTINGS, schedules.SETTINGS[schedule]

@@ -1,0 +1,57 @@
+"""Backpropagation on a transformer that foretells words: the baseline of ``ff_words``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ffrepro.base.settings import choice, flag, number
+from ffrepro.methods import words
+from ffrepro.methods.base import Batch
+from ffrepro.methods.tokens import TokenMethod
+from ffrepro.nets.transformer import Layout
+
+VERSION = 1  # of its numbers: tests/golden/backprop_words.json
+SETTINGS = {
+    "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
+    "checkpoint": flag("recompute activations in the backward pass instead of keeping them", False),
+    "trained": choice("the whole net, or the readout on a frozen one", "all", "readout", default="all"),
+}
+
+
+class Method(TokenMethod):
+    """Cross-entropy of the asked words, end to end.
+
+    Batches: ``x`` (B, T), token ids; ``target`` (B, T + 1), the asked words, 0 where none is.
+    """
+
+    def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        super().__init__(net, hyperparameters, example, generator)
+        self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
+        learnt = [] if hyperparameters["trained"] == "readout" else net.parameters()
+        self.add_optimizer([*learnt, *self.extra.parameters()], lr, hyperparameters["weight_decay"])
+
+    def step(self, batch: Batch) -> Batch:
+        """One update; ``loss`` is the mean cross-entropy of the asked words."""
+        self.optimizers[0].zero_grad()
+        logits, _, true_R, _ = self._foretell(batch, training=True)
+        loss = F.cross_entropy(logits, true_R)
+        loss.backward()
+        self.optimizers[0].step()
+        return {"loss": loss.detach()}
+
+    @torch.no_grad()
+    def evaluate_batch(self, batch: Batch) -> Batch:
+        """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
+        logits, rows, true_R, layout = self._foretell(batch, training=False)
+        out = words.measured(logits, rows, true_R, layout, self.net.length)
+        return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
+
+    def _foretell(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor, Layout]:
+        with torch.set_grad_enabled(training and self.hp["trained"] == "all"):
+            z_ND, layout = self.net.embed(batch["x"])
+            for block in self.net.blocks:
+                z_ND = self.run(block, z_ND, layout, block.draw(z_ND, self.generator) if training else None)
+        rows, true_R = words.asked(batch["target"], layout)
+        return self.extra(z_ND[rows]), rows, true_R, layout

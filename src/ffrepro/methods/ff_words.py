@@ -1,0 +1,130 @@
+"""Forward-Forward on a transformer that foretells words: blocks learn to tell true texts from corrupted ones.
+
+Positive samples are true texts, negative ones corrupted (Kim & Yoo 2025, Sec. 3.3, step 1); no label is used. The
+readout of words learns beside the blocks, on detached activations of the last one for the text that it is asked about.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ffrepro.base.settings import choice, number
+from ffrepro.core import token_goodness, token_negatives
+from ffrepro.methods import ff_tokens, words
+from ffrepro.methods.base import Batch
+from ffrepro.methods.tokens import LocalTokenMethod
+from ffrepro.nets.transformer import PAD, Layout
+
+VERSION = 1  # of its numbers: tests/golden/ff_words.json
+SETTINGS = {
+    "negatives": choice(
+        "the task's corrupted text, random words, swapped words, or the readout's own likeliest mistakes",
+        "task",
+        "random",
+        "swap",
+        "mistakes",
+        default="task",
+    ),
+    "corrupted": number(
+        "share of a negative's words that are changed, where the task does not say", 0.15, above=0, maximum=1
+    ),
+    "goodness": ff_tokens.SETTINGS["goodness"],
+    "goodness_activation": ff_tokens.SETTINGS["goodness_activation"],
+    "delta": ff_tokens.SETTINGS["delta"],
+    "weight_decay": ff_tokens.SETTINGS["weight_decay"],
+}
+LIKELIEST = 5
+"""Words that a mistake is drawn from."""
+
+
+class Method(LocalTokenMethod):
+    """FF on texts and their corrupted twins, and a readout of words.
+
+    Batches: ``x`` (B, T), token ids, ``target`` (B, T + 1), the asked words, and ``clean`` (B, T), the true text; where
+    there is none ``x`` is true.
+    """
+
+    def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
+        super().__init__(net, hyperparameters, example, generator, lr)
+        self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
+        self.add_optimizer(self.extra.parameters(), lr, hyperparameters["weight_decay"])
+
+    def step(self, batch: Batch) -> Batch:
+        """One update of every block and of the readout.
+
+        Returns:
+            ``loss`` of the readout, ``loss_layer<l>``, ``active_layer<l>`` (share of pairs with a gradient).
+        """
+        clean_BT = batch.get("clean", batch["x"])
+        asked_first = "clean" not in batch
+        other_BT = batch["x"] if self.hp["negatives"] == "task" else self._negatives(clean_BT, batch)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        out: Batch = {}
+        z_ND, layout = self.net.embed(torch.cat([clean_BT, other_BT]))
+        for index, block in enumerate(self.net.blocks):
+            h_ND = block(z_ND, layout, self.draw(block, z_ND, 2))
+            loss_P = self._pair_loss(h_ND, layout)
+            loss_P.mean().backward()
+            self.optimizers[index].step()
+            out[f"loss_layer{index}"] = loss_P.detach().mean()
+            out[f"active_layer{index}"] = (loss_P.detach() > 0).to(h_ND.dtype).mean()
+            z_ND = h_ND.detach()
+        half = len(z_ND) // 2
+        if self.hp["negatives"] == "task" or asked_first:
+            seen_ND = z_ND[:half] if asked_first else z_ND[half:]
+            seen = Layout.of(layout.keep_BS[: len(clean_BT)])
+        else:
+            seen_ND, seen = self._activations(batch["x"])
+        rows, true_R = words.asked(batch["target"], seen)
+        loss = F.cross_entropy(self.extra(seen_ND[rows]), true_R)
+        loss.backward()
+        self.optimizers[-1].step()
+        return {"loss": loss.detach(), **out}
+
+    @torch.no_grad()
+    def evaluate_batch(self, batch: Batch) -> Batch:
+        """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
+        z_ND, layout = self._activations(batch["x"])
+        rows, true_R = words.asked(batch["target"], layout)
+        out = words.measured(self.extra(z_ND[rows]), rows, true_R, layout, self.net.length)
+        return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
+
+    @torch.no_grad()
+    def _activations(self, x_BT: Tensor) -> tuple[Tensor, Layout]:
+        z_ND, layout = self.net.embed(x_BT)
+        for block in self.net.blocks:
+            z_ND = block(z_ND, layout)
+        return z_ND, layout
+
+    def _pair_loss(self, z_ND: Tensor, layout: Layout) -> Tensor:
+        share_N = token_goodness.of_tokens(z_ND, self.hp["goodness"], self.hp["goodness_activation"])
+        width, groups = z_ND.shape[1], len(layout.count_B)
+        good = token_goodness.of_groups(share_N, layout.sample_N, groups, width, self.hp["goodness"])
+        return token_goodness.hinge(*good.chunk(2), self.hp["delta"])
+
+    @torch.no_grad()
+    def _negatives(self, clean_BT: Tensor, batch: Batch) -> Tensor:
+        where_BT = token_negatives.chosen_positions(clean_BT, self.hp["corrupted"], self.generator)
+        if self.hp["negatives"] == "swap":
+            return token_negatives.swap_positions(clean_BT, where_BT, self.generator)
+        if self.hp["negatives"] == "random":
+            return token_negatives.random_tokens(clean_BT, where_BT, clean_BT[clean_BT != 0], self.generator)
+        z_ND, layout = self._activations(batch["x"])
+        rows, true_R = words.asked(batch["target"], layout)
+        logits = self.extra(z_ND[rows])
+        logits.scatter_(1, true_R.unsqueeze(1), -torch.inf)
+        logits[:, PAD] = -torch.inf
+        likely_RK = logits.topk(min(LIKELIEST, logits.shape[1] - 1)).indices
+        pick_R = torch.randint(likely_RK.shape[1], (len(rows),), generator=self.generator).to(rows.device)
+        place_R = layout.place_N[rows]
+        length = layout.keep_BS.shape[1]
+        # What position p foretells stands at p for restored texts, at p + 1 for the next word.
+        shift = 0 if "clean" in batch else 1
+        sample_R, position_R = place_R // length, place_R % length - 1 + shift
+        chosen = where_BT[sample_R, position_R] if shift else torch.ones_like(true_R, dtype=torch.bool)
+        out = clean_BT.clone()
+        out[sample_R[chosen], position_R[chosen]] = likely_RK.gather(1, pick_R.unsqueeze(1)).squeeze(1)[chosen]
+        return out

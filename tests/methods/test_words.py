@@ -1,0 +1,98 @@
+"""Methods that foretell words: the checks of the conformance suite on texts and their corrupted twins."""
+
+import copy
+
+import pytest
+import torch
+from helpers.method_cases import LENGTH, TOKENS, WORD_CASES, WORDS
+
+from ffrepro import methods, nets
+
+CASES = [*WORD_CASES, "ff_words mistakes", "ff_words swap"]
+
+
+def build(case, seed=0, lr=1e-2):
+    name, _, negatives = case.partition(" ")
+    generator = torch.Generator().manual_seed(seed)
+    net = nets.build(TOKENS, (WORDS, LENGTH), None, generator)
+    settings = WORD_CASES[name] | ({"negatives": negatives} if negatives else {})
+    return methods.module(name).Method(net, settings, make_batch(2), generator, lr)
+
+
+def make_batch(size=20, seed=0, causal=False):
+    """Texts that count up from a random word; two words each are others."""
+    g = torch.Generator().manual_seed(seed)
+    clean = 2 + (torch.randint(0, WORDS - 2, (size, 1), generator=g) + torch.arange(LENGTH)) % (WORDS - 2)
+    clean[torch.arange(LENGTH) >= torch.randint(5, LENGTH + 1, (size, 1), generator=g)] = 0
+    x, target = clean.clone(), torch.zeros(size, LENGTH + 1, dtype=torch.int64)
+    index = torch.arange(size)
+    for _ in range(2):
+        place = torch.randint(0, 5, (size,), generator=g)
+        x[index, place] = 2 + (clean[index, place] + 3) % (WORDS - 2)
+        target[index, place + 1] = clean[index, place]
+    return {"x": x, "clean": clean, "target": target, "index": index}
+
+
+def same(a, b):
+    return all(torch.equal(a[key], b[key]) for key in a) and a.keys() == b.keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_words_are_learnt_and_nothing_but_the_seed_decides(case):
+    batch, runs = make_batch(), []
+    for _ in range(2):
+        method = build(case)
+        before = method.evaluate_batch(batch)
+        for _ in range(60):
+            out = method.step(batch)
+        runs.append(copy.deepcopy(method.weights()))
+    after = method.evaluate_batch(batch)
+    assert out["loss"].isfinite()
+    # A local method's readout sees what blocks have learnt without it.
+    bound = 0.5 if case.startswith("backprop") else 0.85
+    assert after["loss_sum"].sum() < bound * before["loss_sum"].sum()
+    assert after["right"].sum() > 2 * before["right"].sum()
+    assert same(*runs)
+    assert same(after, method.evaluate_batch(batch))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_save_and_load_go_on_bit_for_bit(case, tmp_path):
+    method, batch = build(case), make_batch()
+    method.step(batch)
+    torch.save(method.state_dict(), tmp_path / "state.pt")
+    again = build(case, seed=9)
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for _ in range(2):
+        assert float(method.step(batch)["loss"]) == float(again.step(batch)["loss"])
+    assert same(method.weights(), again.weights())
+
+
+@pytest.mark.parametrize("case", ["ff_words", "ff_words swap"])
+def test_no_gradient_comes_from_the_readout_or_from_above(case):
+    first, second = build(case), build(case)
+    with torch.no_grad():
+        for parameter in [*second.net.blocks[1].parameters(), *second.extra.parameters()]:
+            parameter.mul_(-1.7).add_(0.01)
+    for _ in range(3):
+        first.step(make_batch())
+        second.step(make_batch())
+    assert same(first.net.blocks[0].state_dict(), second.net.blocks[0].state_dict())
+    assert torch.equal(first.net.tokens.weight, second.net.tokens.weight)
+
+
+@pytest.mark.parametrize("case", WORD_CASES)
+def test_what_is_measured_by_hand(case):
+    """Sums of a padded batch are those of its texts one by one, and the prediction stands where a word is asked."""
+    method, batch = build(case), make_batch(4)
+    out = method.evaluate_batch(batch)
+    for row in range(4):
+        length = int((batch["x"][row] != 0).sum())
+        cut = {"x": length, "clean": length, "target": length + 1, "index": None}
+        alone = {
+            name: batch[name][row : row + 1, :end] if end else batch[name][row : row + 1] for name, end in cut.items()
+        }
+        single = method.evaluate_batch(alone)
+        assert torch.allclose(single["loss_sum"], out["loss_sum"][row], atol=1e-4)
+        assert int(out["count"][row]) == int((batch["target"][row] > 0).sum())
+        assert torch.equal(out["prediction"][row] > 0, batch["target"][row] > 0)
