@@ -24,6 +24,14 @@ def test_summary_by_hand():
     assert (s.low, s.high) == pytest.approx((4 - half, 4 + half))
 
 
+def test_spread_by_hand():
+    s = st.spread(st.summarize(A))  # std 2, chi2(.975, 2) = 7.377759, chi2(.025, 2) = .0506356
+    assert (s.n, s.mean) == (3, 2.0)
+    assert (s.low, s.high) == pytest.approx((2 * math.sqrt(2 / 7.377759), 2 * math.sqrt(2 / 0.0506356)), rel=1e-5)
+    assert st.spread(st.summarize([3.0, 3.0]))[1:] == (0.0, pytest.approx(math.nan, nan_ok=True), 0.0, 0.0)
+    assert all(math.isnan(v) for v in st.spread(st.summarize([1.0]))[1:])
+
+
 def test_summary_of_one_run_has_no_spread():
     s = st.summarize([0.5])
     assert (s.n, s.mean) == (1, 0.5)

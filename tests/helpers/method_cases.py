@@ -46,6 +46,8 @@ CUT = {
 CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": []}
 SFF = {**CWC_BLOCKS, "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0}
 BP_BLOCKS = {**CUT, "norm": "none", "checkpoint": False, "micro_batches": 1}
+EVOLUTION = {"sigma": 0.02, "pairs": 8, "weight_decay": 0.0}
+GENETIC = {"population": 24, "parents": 6, "elite": 1, "crossover": "uniform"}
 BP_IMAGES = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1}
 BP_TOKENS = {"weight_decay": 0.0, "checkpoint": False, "micro_batches": 1, "trained": "all"}
 FF_TOKENS = {
@@ -67,6 +69,8 @@ SIDE, CLASSES = 10, 10
 CNN, MLP = "cnn", "mlp"
 IMAGE_NETS = {"cwc": CNN, "ff": MLP, "ff_unsupervised": MLP, "scff": MLP, "uff": MLP, "backprop": CNN}
 IMAGE_NETS |= {"sff": CNN, "cwc_blocks": CNN, "backprop_blocks": CNN}
+IMAGE_NETS |= {"evolution": MLP, "genetic": MLP}
+SEARCHES = ("evolution", "genetic")  # the fewer parameters, the fewer steps
 HYBRID = {
     key: value for key, value in FF_TOKENS.items()
     if key not in ("noise_std", "margin", "pass_on", "active_set", "checkpoint", "l1")
@@ -131,6 +135,8 @@ CASES = {
     "cwc_blocks": ("cwc_blocks", CWC_BLOCKS),
     "backprop_blocks": ("backprop_blocks", BP_BLOCKS),
     "backprop_blocks checkpointed": ("backprop_blocks", {**BP_BLOCKS, "norm": "layer", "checkpoint": True}),
+    "evolution": ("evolution", EVOLUTION),
+    "genetic": ("genetic", GENETIC),
     "backprop_tokens": ("backprop_tokens", BP_TOKENS),
     "backprop_tokens checkpointed": ("backprop_tokens", {**BP_TOKENS, "checkpoint": True, "micro_batches": 3}),
     "cwc_tokens": ("cwc_tokens", CWC_TOKENS),
@@ -147,8 +153,10 @@ CASES = {
 }
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
 LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
+LR |= {"evolution": 3e-2, "genetic": 5e-2}
 OF_CUTS = [case for case, (name, _) in CASES.items() if name in ("sff", "cwc_blocks", "backprop_blocks")]
-LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith(("backprop", "hybrid"))]
+# Under searches, as under backpropagation, a layer learns from what lies above it.
+LOCAL = [case for case, (name, _) in CASES.items() if not name.startswith(("backprop", "hybrid", *SEARCHES))]
 
 
 def is_image_case(case):
@@ -179,8 +187,8 @@ def build(
             settings = {"name": CNN, "model": model, "cfse": case == "cwc cfse", "init": "torch_default"}
         else:
             settings = {
-                "name": MLP, "layers": [40] * layers, "input_norm": "none", "bias": True, "groups": None,
-                "init": "torch_default",
+                "name": MLP, "layers": [12] if name in SEARCHES else [40] * layers, "input_norm": "none", "bias": True,
+                "groups": None, "init": "torch_default",
             }  # fmt: skip
         net = nets.build(settings, (3, SIDE, SIDE), classes, generator)
         example = make_images(4, dtype=dtype)

@@ -157,5 +157,6 @@ def test_an_epochs_end_sets_the_schedules_rate_on_every_optimizer(case, settings
         method.end_epoch({"loss": loss}, {"loss": -loss, "accuracy": 0.1})
         expected.append(alone.update(loss))
         found.append(method.rates()["lr"])
-        assert {group["lr"] for optimizer in method.optimizers for group in optimizer.param_groups} == {expected[-1]}
+        rates = {group["lr"] for optimizer in method.optimizers for group in optimizer.param_groups}
+        assert rates == ({expected[-1]} if method.optimizers else set())
     assert found == expected and len(set(expected)) > 1

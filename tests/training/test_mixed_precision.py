@@ -51,7 +51,8 @@ def test_every_method_learns_with_it(case):
     assert sum(losses[-5:]) < sum(losses[:5])
     assert {p.dtype for module in (method.net, method.extra) for p in module.parameters()} <= {torch.float32}
     states = [state for optimizer in method.optimizers for state in optimizer.state.values()]
-    assert {value.dtype for state in states for value in state.values()} == {torch.float32}
+    found = {value.dtype for state in states for value in state.values()}
+    assert found == ({torch.float32} if method.optimizers else set())
 
 
 def test_float32_is_left_alone():

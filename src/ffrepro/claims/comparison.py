@@ -88,8 +88,9 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """Ours minus the published; NaN without runs, and of what cannot be compared."""
+        """Ours minus the published; NaN without runs, of what cannot be compared, and where a word is published."""
         comparable = self.summary is not None and self.verdict.kind != verdict.NOT_COMPARABLE
+        comparable = comparable and not isinstance(self.expected, str)
         return self.summary.mean - self.expected if comparable else st.NAN
 
     @property

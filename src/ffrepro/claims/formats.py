@@ -11,8 +11,10 @@ DASH = "–"
 MINUS = "−"
 
 
-def number(value: float | None, digits: int) -> str:
-    """``0.9123``; very large and very small ones keep three significant digits."""
+def number(value: float | str | None, digits: int) -> str:
+    """``0.9123``; very large and very small ones keep three significant digits, a published word stays as it is."""
+    if isinstance(value, str):
+        return value
     if value is None or math.isnan(value):
         return DASH
     if math.isinf(value):
@@ -70,8 +72,10 @@ def size(count: float | None) -> str:
     return DASH if count is None else f"{count / 1e6:.1f} MB"
 
 
-def csv_number(value: float | None) -> str:
-    """Full precision for files; empty where there is no number."""
+def csv_number(value: float | str | None) -> str:
+    """Full precision for files; empty where there is no number, a published word as it is."""
+    if isinstance(value, str):
+        return value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     return repr(value)

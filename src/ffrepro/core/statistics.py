@@ -83,6 +83,18 @@ def summarize(sample: Sequence[float], confidence: float = 0.95) -> Summary:
     return Summary(n, mean, std, mean - half, mean + half)
 
 
+def spread(sample: Summary, confidence: float = 0.95) -> Summary:
+    """A sample's standard deviation in the place of the mean, with its chi-square interval (normal values).
+
+    A sample without any spread has an interval of no width, one of a single run none.
+    """
+    if sample.n < 2:
+        return Summary(sample.n, NAN, NAN, NAN, NAN)
+    tails = stats.chi2.ppf([0.5 + confidence / 2, 0.5 - confidence / 2], sample.n - 1)
+    low, high = (sample.std * math.sqrt((sample.n - 1) / float(tail)) for tail in tails)
+    return Summary(sample.n, sample.std, NAN, low, high)
+
+
 def one_sample_t(sample: Summary, value: float, draws: int | None = None) -> Test:
     """Two-tailed t-test of a mean against a number.
 

@@ -134,7 +134,7 @@ def _check_arrays(
             task = datasets.view(plan["data"]["name"]).Task
             split = task.final_splits[-1]
         else:
-            task, split = sklearn_baseline.Measured, sklearn_baseline.SPLITS[-1]
+            task, split = sklearn_baseline.Measured, sklearn_baseline.Measured.split
         kept, others = {}, {}
         for name, array in arrays.items():
             own = name.startswith(f"{split}_")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,13 @@ def measure(logit_N: np.ndarray, label_N: np.ndarray) -> dict[str, float]:
 class Measured:
     """What a record of such a run holds, as ``data.task.Task`` says it of a net's."""
 
+    split = "test"
     ranges = DETECTOR_RANGES
     kept_forms = DETECTOR_FORMS
-    finish_forms: Mapping[str, Form] = {}
+    finish_forms: Mapping[str, Form] = {  # of a further split of the view's
+        f"*_{name}": replace(form, axes=form.axes.replace("S", "R"), needed=False)
+        for name, form in DETECTOR_FORMS.items()
+    }
     not_kept = ()
 
     @staticmethod

@@ -1,0 +1,72 @@
+"""How many updates and seconds each method takes to a common validation accuracy ("GA 2-5 times slower")."""
+
+from __future__ import annotations
+
+from ffrepro.claims import formats
+from ffrepro.claims.blocks import Block, Heading, Notice, Paragraph, Table
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Evidence, Record, Store
+from ffrepro.core import statistics as st
+
+EXPERIMENTS, DATASET, METRIC = ("reduced", "sentiment"), "imdb", "val/accuracy"
+SHARE = 0.95  # of the way from chance to what backpropagation's best epochs reach on validation
+_TEXT = (
+    f"The target of an experiment is {100 * SHARE:.0f} % of the way from chance (.5) to the best validation accuracy "
+    "of its BP runs, mean over seeds. Epochs count until the first one that reaches it; a run that never does is "
+    "counted, not averaged."
+)
+
+
+def section(claims: Claims, store: Store, scale: str) -> list[Block]:
+    """A row for each variant of the experiments that compare methods; nothing without BP runs."""
+    rows: list = []
+    standin = False
+    for family in EXPERIMENTS:
+        experiment = claims.experiment(family, claims.treatments[0], DATASET)
+        found = {v: e for v in claims.content["variants"] if (e := store.at_scale(experiment, v, scale))}
+        base = found.get("bp_reduced" if family == "reduced" else "bp")
+        if base is None:
+            continue
+        target = 0.5 + SHARE * (st.summarize([best(record) for record in base.records]).mean - 0.5)
+        seconds = _mean([reached(record, target)[1] for record in base.records])
+        for variant, evidence in found.items():
+            rows.append([family, claims.content["variants"][variant], *_row(evidence, target, seconds)])
+            standin |= evidence.standin
+    if not rows:
+        return []
+    content: list[Block] = [Heading(f"Steps to a target (scale {scale})", 2, f"{claims.paper}-targets")]
+    if standin:
+        content.append(Notice("Stand-in data made by this project: the numbers show that everything runs."))
+    header = ["Experiment", "Variant", "Target", "Runs that reach it", "Epochs", "Seconds", "Seconds over BP"]
+    return [*content, Paragraph(_TEXT), Table(header, rows, frozenset(range(2, 7)))]
+
+
+def best(record: Record) -> float:
+    """The best validation accuracy of a run's epochs."""
+    return max(line[METRIC] for line in record.metrics())
+
+
+def reached(record: Record, target: float) -> tuple[int, float] | tuple[None, None]:
+    """Epochs and seconds of training until the target was first reached; None where it never was."""
+    seconds = 0.0
+    for line in record.metrics():
+        seconds += line["seconds"]
+        if line[METRIC] >= target:
+            return line["epoch"], seconds
+    return None, None
+
+
+def _row(evidence: Evidence, target: float, bp_seconds: float | None) -> list[str]:
+    found = [reached(record, target) for record in evidence.records]
+    epochs, seconds = _mean([e for e, _ in found]), _mean([s for _, s in found])
+    ratio = seconds / bp_seconds if seconds is not None and bp_seconds else None
+    arrived = sum(e is not None for e, _ in found)
+    return [
+        formats.number(target, 3), f"{arrived} of {len(found)}", formats.number(epochs, 1), formats.number(seconds, 1),
+        formats.number(ratio, 2),
+    ]  # fmt: skip
+
+
+def _mean(values: list[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None

@@ -1,0 +1,100 @@
+"""The report's sections of the transformer paper, on made-up records with numbers that can be checked by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ffrepro.claims.compare import Comparison
+from ffrepro.claims.verdict import Verdict
+from ffrepro.core import statistics as st
+from ffrepro.studies.kim2025_transformer import pairs, targets, words
+
+NAN = float("nan")
+
+
+def cell(word, quantity, *values):
+    """A word's cell with what was measured of it."""
+    claim = {"value": word, "quantity": quantity}
+    summary = st.summarize(values) if values else None
+    return Comparison(claim, "corrected", word, None, summary, len(values), NAN, NAN, None, {}, Verdict("not run"))
+
+
+def record(seed=0, **arrays):
+    found = SimpleNamespace(plan={"seed": seed}, arrays=lambda: {k: np.array(v) for k, v in arrays.items()})
+    return found
+
+
+def test_words_of_memory_are_judged_by_intervals_that_do_not_touch():
+    methods = ["BP", "Sparse Attention", "Gradient Checkpointing", "FF"]
+    cells = [
+        cell("High", "words_memory", 5.0, 5.1, 5.2),
+        cell("Moderate", "words_memory", 4.0, 4.1, 4.0),
+        cell("Moderate", "words_memory", 1.0, 1.1, 1.05),
+        cell("Low", "words_memory", 2.0, 2.1, 2.0),
+    ]
+    found = words.judge(cells, methods)
+    assert set(found.agree) == {
+        ("Sparse Attention", "BP"), ("Gradient Checkpointing", "BP"), ("FF", "BP"), ("FF", "Sparse Attention"),
+    }  # fmt: skip
+    assert found.opposed == (("FF", "Gradient Checkpointing"),) and found.open == ()
+
+
+def test_words_with_a_formula_and_runs_that_are_missing():
+    found = words.judge([cell("High (O(n²))", "words_memory", 1.0, 1.1, 1.2), cell("Low (O(n))", "words_memory")],
+                        ["BP", "FF"])  # fmt: skip
+    assert found.open == (("FF", "BP"),)
+
+
+def test_stability_is_the_deviation_over_seeds():
+    wild = cell("Susceptible", "words_spread", 50.0, 90.0, 70.0, 60.0, 80.0)
+    calm = cell("Stable", "words_spread", 80.0, 80.1, 80.2, 80.1, 80.0)
+    assert words.judge([wild, calm], ["BP", "FF"]).agree == (("FF", "BP"),)
+    assert words.judge([calm, wild], ["FF", "BP"]).agree == (("FF", "BP"),)
+
+
+def test_every_word_of_the_tables_has_a_place(project_root):
+    from ffrepro.base import yamlfile
+
+    content = yamlfile.load(project_root / "src/ffrepro/studies/kim2025_transformer/claims.yaml")[0]
+    cells = [claim for claim in content["claims"] if claim.get("quantity", "").startswith("words_")]
+    in_tables = {i for name in words.TABLES for ids in content["tables"][name]["rows"].values() for i in ids}
+    assert {claim["id"] for claim in cells} - in_tables == {"107"}  # the same of a sentence
+    for claim in cells:
+        if claim["id"] in in_tables:
+            places = words.RANKS[claim["quantity"]]
+            assert claim["value"] in places or claim["value"].split(" (")[0] in places
+
+
+def test_hits_are_in_the_order_of_the_prepared_set():
+    run = record(
+        test_index=[7, 2], test_label=[1, 0], test_prediction_one_pass=[1, 1],
+        rest_index=[5], rest_label=[0], rest_prediction_one_pass=[0],
+    )  # fmt: skip
+    found = pairs.hits(run, "test")
+    assert found.index.tolist() == [2, 7] and found.right.tolist() == [False, True]
+    assert pairs.hits(run, "all").index.tolist() == [2, 5, 7]
+    assert pairs.hits(record(test_index=[1]), "test") is None
+
+
+def test_goodness_is_what_ff_is_read_by():
+    run = record(test_index=[0], test_label=[1], test_prediction_one_pass=[0], test_prediction_goodness=[1])
+    assert pairs.hits(run, "test").right.tolist() == [True]
+
+
+def test_a_target_is_reached_in_the_first_epoch_at_or_above_it():
+    lines = [{"epoch": e, "seconds": 2.0, "val/accuracy": a} for e, a in ((1, 0.5), (2, 0.7), (3, 0.6), (4, 0.8))]
+    run = SimpleNamespace(metrics=lambda: lines)
+    assert targets.best(run) == 0.8
+    assert targets.reached(run, 0.7) == (2, 4.0)
+    assert targets.reached(run, 0.75) == (4, 8.0)
+    assert targets.reached(run, 0.81) == (None, None)
+
+
+def test_the_row_of_a_target_counts_the_runs_that_arrive():
+    def run(*accuracies):
+        lines = [{"epoch": e + 1, "seconds": 3.0, "val/accuracy": a} for e, a in enumerate(accuracies)]
+        return SimpleNamespace(metrics=lambda: lines)
+
+    evidence = SimpleNamespace(records=(run(0.6, 0.8), run(0.8), run(0.6, 0.6)))
+    assert targets._row(evidence, 0.7, 1.5) == ["0.700", "2 of 3", "1.5", "4.5", "3.00"]
+    assert targets._row(SimpleNamespace(records=(run(0.6),)), 0.7, 1.5)[1:] == ["0 of 1", "–", "–", "–"]
