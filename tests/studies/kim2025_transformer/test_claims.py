@@ -135,8 +135,9 @@ def test_twins_are_the_same_nets(claims, planned):
     plans = {(p["experiment"], p["variant"]): p for p in planned if p["kind"] == "train"}
     for (experiment, variant), plan in plans.items():
         twin = plans.get((experiment, claims.twin(variant) if variant in claims.content["variants"] else None))
-        if twin is not None and variant not in ("embeddings", "ff_sublayer"):
-            assert twin["net"] == plan["net"] and twin["data"] == plan["data"], (experiment, variant)
+        if twin is not None and variant != "embeddings":
+            cut = {"blocks": "layer"}  # what learns by itself changes nothing under backpropagation
+            assert twin["net"] | cut == plan["net"] | cut and twin["data"] == plan["data"], (experiment, variant)
             assert twin["training"] == plan["training"]
 
 
