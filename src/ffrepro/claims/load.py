@@ -209,7 +209,9 @@ class Claims:
         return min(corners), max(corners)
 
     def printed(self, claim: dict) -> tuple[float, float]:
-        """The values that round to a printed number: half of its last digit to each side."""
+        """The values that round to a printed number: half of its last digit to each side; NaN of a printed word."""
+        if isinstance(claim["value"], str):
+            return math.nan, math.nan
         text = claim.get("printed")
         quantity = self.content["quantities"].get(claim.get("quantity"), {})
         if text is None and isinstance(claim["value"], float):
