@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import groupby
@@ -50,10 +50,11 @@ KEY, CONTENT = "ffrepro.run", "ffrepro.content"
 
 @dataclass(frozen=True)
 class Mirrored:
-    """Run -> (MLflow run id, content hash), and how many of them were written now."""
+    """Run -> (MLflow run id, content hash), how many of them were written now, and (run, reason) of bad records."""
 
     runs: dict[str, tuple[str, str]]
     written: int
+    bad: tuple[tuple[str, str], ...] = ()
 
 
 def _claims(root: Path, plan: Plan) -> str:
@@ -80,12 +81,13 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan]) -> Mirrored:
     records = [(plan["kind"], record_of(root, plan)) for plan in plans]
     # The plan that a record was made from: it may be older than the one in plan/.
     finished = [(record.plan, record) for kind, record in records if record.complete(kind)]
+    bad = tuple(("/".join(record.folder.parts[-5:]), record.bad) for _, record in records if record.bad)
     # Two processes that create a database or an experiment at once crash each other: one writes, the other waits
     # and then finds everything there.
     with locked(root / "mlflow.db.lock"):
         try:
             _require_free(uri)
-            return _mirror(_client(uri), root, finished)
+            return replace(_mirror(_client(uri), root, finished), bad=bad)
         except (OSError, FfreproError):
             raise
         except Exception as error:  # MLflow, SQLAlchemy and requests share no base class

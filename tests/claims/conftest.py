@@ -1,3 +1,3 @@
 """A made-up project with plans and records."""
 
-from helpers.fixtures import nets, world  # noqa: F401
+from helpers.fixtures import chosen_numbers, nets, world  # noqa: F401

@@ -12,6 +12,7 @@ from ffrepro.claims import complete, facts, load, report, table_files, tables, v
 from ffrepro.claims.assess import assess, describe
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, compare
+from ffrepro.claims.records import Store
 
 
 def test_a_verdict_by_hand_in_percent(nets):
@@ -97,7 +98,7 @@ def test_mixed_precision_of_ours_and_of_the_twin_is_said(nets):
         nets.run("light_cifar10_as_published", "small_cwc", seed, errors=dict.fromkeys(SCHEMES, 0.23))
         nets.run("light_cifar10_as_published", "small_bp", seed, errors={"": 0.2}, **mixed)
     assert nets.compare("050").precision_notes == ["BP trained in bfloat16_mixed precision"]
-    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    page = report.build_report(Store(nets.root, nets.plans, ["cpu"]), "paper").read_text()
     assert both in page and "<td>bfloat16_mixed</td>" in page and "<td>float32</td>" in page
 
 
@@ -202,11 +203,11 @@ def test_conditions(condition, good, bad):
 
 def test_the_report_holds_its_tables_and_figures(nets):
     nets.tiny([0.2435, 0.2440, 0.2445], bp=[0.2, 0.2, 0.2])
-    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    page = report.build_report(Store(nets.root, nets.plans, ["cpu"]), "paper").read_text()
     for name in ("table1", "table2", "table3", "table4"):
         assert f'id="{PAPER}-{name}-scale"' in page
     assert page.count("<img ") == 4 and f"All {len(nets.claims.claims)} claims" in page
-    for path in report.build_table(nets.root, "paper", ["cpu"], PAPER, "table4", nets.plans):
+    for path in report.build_table(Store(nets.root, nets.plans, ["cpu"]), "paper", PAPER, "table4"):
         assert path.stat().st_size > 500
 
 

@@ -6,6 +6,7 @@ from helpers.net_records import SCHEMES
 
 from ffrepro.claims import companions, report
 from ffrepro.claims.blocks import Heading, Table
+from ffrepro.claims.records import Store
 
 ABLATION = "ablation_head_cifar10_as_published"
 
@@ -22,8 +23,10 @@ def test_runs_without_a_claim_are_shown_with_the_heads_time_apart(nets):
         lines = nets.root / "runs" / nets.plans[-1]["run"] / "metrics.jsonl"
         head = [json.dumps({"epoch": e, "phase": "head", "lr": 0.1, "seconds": 2.0}) + "\n" for e in (11, 12)]
         lines.write_text(lines.read_text() + "".join(head))
+        time = {"train_s": 14.0, "epoch_s_median": 1.0, "epoch_s_mean": 14 / 12, "evaluate_s": 0.1}
+        changed = {"epochs": 12, "best_epoch": 12, "max_epochs": 12, "time": time}
         result = json.loads(lines.with_name("result.json").read_text())
-        lines.with_name("result.json").write_text(json.dumps(result | {"epochs": 12, "max_epochs": 12}))
+        lines.with_name("result.json").write_text(json.dumps(result | changed))
     nets.run("variants_mnist_as_published", "scff", 0, errors={"one_pass": 0.1, "multi_pass": 0.3}, epochs=30)
     (table,) = blocks(nets, Table)
     assert table.rows == [
@@ -38,7 +41,7 @@ def test_runs_without_a_claim_are_shown_with_the_heads_time_apart(nets):
     ]  # fmt: skip
     assert [len(row) for row in table.rows] == [len(table.header)] * 2
     assert [block.text for block in blocks(nets, Heading)] == ["Runs beside the paper's tables (scale paper)"]
-    page = report.build_report(nets.root, "paper", ["cpu"], nets.plans).read_text()
+    page = report.build_report(Store(nets.root, nets.plans, ["cpu"]), "paper").read_text()
     assert "14 s (4 s)" in page
 
 

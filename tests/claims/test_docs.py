@@ -9,6 +9,7 @@ import yaml
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import docs, docs_figure
+from ffrepro.claims.records import Store
 from ffrepro.cli import main
 
 PAPER = "chikhachev2025_rnn"
@@ -34,13 +35,13 @@ class Project:
         """The cells of a table with these columns, row by row."""
         self.define(tables={"t": {"rows": rows, "columns": [{"title": str(i)} | c for i, c in enumerate(columns)]}})
         self.page.write_text(f"<!-- ffrepro: table {PAPER}/t -->\n<!-- /ffrepro -->\n")
-        (page,) = docs.generate(self.root, self.world.plans)
+        (page,) = docs.generate(Store(self.root, self.world.plans, local=False))
         return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.text.splitlines()[3:-1]]
 
     def value(self, **spec):
         self.define(values={"v": spec})
         self.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
-        (page,) = docs.generate(self.root, self.world.plans)
+        (page,) = docs.generate(Store(self.root, self.world.plans, local=False))
         return page.text.removeprefix(f"It is <!-- ffrepro: value {PAPER}/v -->").removesuffix("<!-- /ffrepro -->.\n")
 
 
@@ -166,11 +167,11 @@ def test_writing_is_idempotent_and_touches_nothing_else(project):
     project.page.write_text(f"before <!-- ffrepro: value {PAPER}/n -->5<!-- /ffrepro --> after\n")
     other = project.root / "README.md"
     other.write_text("no markers\n")
-    pages = docs.generate(project.root, project.world.plans)
+    pages = docs.generate(Store(project.root, project.world.plans, local=False))
     assert [(page.path, [block.name for block in page.changed]) for page in pages] == [("docs/page.md", ["n"])]
     assert docs.write(project.root, pages) == ["docs/page.md"]
     assert project.page.read_text() == f"before <!-- ffrepro: value {PAPER}/n -->3<!-- /ffrepro --> after\n"
-    again = docs.generate(project.root, project.world.plans)
+    again = docs.generate(Store(project.root, project.world.plans, local=False))
     assert [page.changed for page in again] == [[]]
     assert docs.write(project.root, again) == []
     assert other.read_text() == "no markers\n"
@@ -182,18 +183,18 @@ HEADLINE = {"title": "a", "axis": "b", "metric": "test/accuracy", "complement": 
 def test_the_picture_shows_means_and_intervals_and_is_written_once(project):
     """FF-Std errs 18 percent, with a 95 % interval of 4.303 * 2 / sqrt(3) on either side; BPTT 10 without a spread."""
     project.define(headline=HEADLINE | {"rows": [{"label": "<MCYT>", "of": FF}]})
-    (panel,) = docs.Studies(project.root, project.world.plans).panels()
+    (panel,) = docs.Studies(Store(project.root, project.world.plans, local=False)).panels()
     ((label, ours, twin),) = panel.rows
     assert (label, ours.n, twin.n) == ("<MCYT>", 3, 3)
     assert (ours.mean, ours.high - ours.mean) == pytest.approx((18, 4.303 * 2 / math.sqrt(3)), abs=1e-3)
     assert (twin.low, twin.mean, twin.high) == pytest.approx((10, 10, 10))
     for written in ([docs_figure.FILE], []):
-        pages = docs.generate(project.root, project.world.plans)
+        pages = docs.generate(Store(project.root, project.world.plans, local=False))
         assert docs.write(project.root, pages) == written
     text = (project.root / docs_figure.FILE).read_text()
     assert "&lt;MCYT&gt;" in text and "<dc:date>" not in text
     (project.root / docs_figure.FILE).write_text(text.replace("MCYT", "ABCD"))
-    (page,) = docs.generate(project.root, project.world.plans)
+    (page,) = docs.generate(Store(project.root, project.world.plans, local=False))
     assert page.path == docs_figure.FILE and page.changed
 
 
@@ -202,7 +203,7 @@ def test_a_picture_of_what_is_not_committed(project, row):
     """No runs, no twin, several groups."""
     project.define(headline=HEADLINE | {"rows": [{"label": "x", "of": row}]})
     with pytest.raises(FfreproError) as caught:
-        docs.generate(project.root, project.world.plans)
+        docs.generate(Store(project.root, project.world.plans, local=False))
     assert caught.value.where == f"{docs.STUDIES}/{PAPER}/{docs.FILE}, headline"
 
 
@@ -261,7 +262,7 @@ def test_a_file_that_breaks_the_schema(project, definitions, place):
     path.write_text(yaml.safe_dump(definitions))
     project.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
     with pytest.raises(FfreproError) as caught:
-        docs.generate(project.root, [])
+        docs.generate(Store(project.root, [], local=False))
     assert caught.value.where == (f"{path}:1" if definitions is None else f"{path} {place}")
 
 
@@ -272,7 +273,7 @@ def test_a_file_that_is_no_yaml(project, content):
     path.write_bytes(content)
     project.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
     with pytest.raises(FfreproError) as caught:
-        docs.generate(project.root, [])
+        docs.generate(Store(project.root, [], local=False))
     assert str(caught.value.where).startswith(str(path))
 
 
@@ -288,7 +289,7 @@ def test_a_marker_of_what_is_not_defined(project, marker, where):
     project.define(tables={"t": {"rows": {"runs": [FF]}, "columns": [TEXT | {"title": "run"}]}})
     project.page.write_text(f"It is <!-- ffrepro: {marker} --><!-- /ffrepro -->.\n")
     with pytest.raises(FfreproError) as caught:
-        docs.generate(project.root, [])
+        docs.generate(Store(project.root, [], local=False))
     assert caught.value.where == where
 
 
@@ -298,7 +299,7 @@ def test_the_pages_of_this_repository(project_root, monkeypatch, capsys):
     assert main.main(["docs"]) == 0
     printed = capsys.readouterr().out
     assert "out of date" not in printed, "run `ffrepro docs --write` and commit what it writes"
-    for paper, content in docs.Studies(project_root, []).definitions.items():
+    for paper, content in docs.Studies(Store(project_root, [], local=False)).definitions.items():
         for kind in ("table", "value"):
             for name in content.get(f"{kind}s", {}):
                 assert f": {kind} {paper}/{name}: up to date\n" in printed

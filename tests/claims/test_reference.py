@@ -290,9 +290,11 @@ def greedy(world):
     def commit(ran, **result):
         """Let the run have gone through (phase, epochs)."""
         names = [name for name, epochs in ran for _ in range(epochs)]
-        lines = [json.dumps({"epoch": n, "phase": name}) for n, name in enumerate(names, start=1)]
+        lines = [json.dumps({"epoch": n, "phase": name, "seconds": 0.5}) for n, name in enumerate(names, start=1)]
         (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
-        about = {"epochs": len(names), "max_epochs": 185, "stopped_by": "max_epochs"} | result
+        about = {"epochs": len(names), "best_epoch": len(names), "max_epochs": 185, "stopped_by": "max_epochs"} | result
+        about["time"] = dict.fromkeys(("epoch_s_median", "epoch_s_mean", "evaluate_s"), 0.5)
+        about["time"]["train_s"] = 0.5 * len(names)
         layers = {f"test/accuracy_layer{layer}": 0.5 for layer in range(3)}
         tamper(world, FF, "result.json", lambda found: found.update(about, metrics=layers))
         hashes = json.loads((world.root / reference.FOLDER / reference.INDEX).read_text())

@@ -14,6 +14,7 @@ from ffrepro.claims.audit import checks, form
 from ffrepro.claims.blocks import Bullets, Code, Folded, Heading, Line, Notice, Paragraph, Picture, Table
 from ffrepro.claims.figures import draw_all
 from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Store
 from ffrepro.claims.report import build_report
 
 PAPER = "chikhachev2025_rnn"
@@ -64,7 +65,7 @@ def built(tmp_path_factory, request):
         world.record(plan, accuracy=0.88 + 0.002 * plan["seed"], auc=0.95 + 0.001 * plan["seed"], epochs=30)
     stale = world.find("rnn_mcyt_corrected", "bptt")[0]
     world.record(stale | {"net": stale["net"] | {"hidden": 64}}, epochs=30)
-    build_report(world.root, "lite", ["cpu"], world.plans)
+    build_report(Store(world.root, world.plans, ["cpu"]), "lite")
     return world
 
 
@@ -163,13 +164,13 @@ def test_same_records_same_bytes_and_old_pictures_go(built):
     folder = built.root / "reports/lite"
     before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     (folder / "figures" / PAPER / "old.png").write_bytes(b"old")
-    build_report(built.root, "lite", ["cpu"], list(built.plans))
+    build_report(Store(built.root, built.plans, ["cpu"]), "lite")
     after = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert after == before
 
 
 def test_smoke_warns_and_shows_the_best_evidence_beside(built):
-    build_report(built.root, "smoke", ["cpu"], built.plans)
+    build_report(Store(built.root, built.plans, ["cpu"]), "smoke")
     page = text(built, "report.html", "smoke")
     assert "<title>ffrepro report, scale smoke (stand-in data)</title>" in page
     assert page.count("STAND-IN DATA, no result") == 2 * 3  # title and table of contents, three tables

@@ -177,14 +177,14 @@ def test_another_version_of_the_method_is_noted_once_other_code_is_not(world):
 
 
 def test_build_table_writes_the_three_files(lite):
-    paths = build_table(lite.root, "lite", ["cpu"], PAPER, "table1", lite.plans)
+    paths = build_table(Store(lite.root, lite.plans, ["cpu"]), "lite", PAPER, "table1")
     folder = lite.root / "reports/lite/tables" / PAPER
     assert paths == [folder / f"table1.{suffix}" for suffix in ("csv", "md", "tex")]
     first = [path.read_bytes() for path in paths]
-    build_table(lite.root, "lite", ["cpu"], PAPER, "table1", list(reversed(lite.plans)))
+    build_table(Store(lite.root, list(reversed(lite.plans)), ["cpu"]), "lite", PAPER, "table1")
     assert [path.read_bytes() for path in paths] == first
     with pytest.raises(FfreproError, match="Did you mean 'table1'"):
-        build_table(lite.root, "lite", ["cpu"], PAPER, "table11", lite.plans)
+        build_table(Store(lite.root, lite.plans, ["cpu"]), "lite", PAPER, "table11")
 
 
 def test_intervals_end_where_a_quantity_does(world):

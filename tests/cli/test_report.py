@@ -1,8 +1,13 @@
 """``ffrepro report`` and ``ffrepro trace`` on this project's own params.yaml, in an empty project folder."""
 
+import shutil
+
 import pytest
 
+from ffrepro import tracking
+from ffrepro.base import files
 from ffrepro.cli import main
+from ffrepro.pipeline import hardware
 
 
 @pytest.fixture
@@ -42,6 +47,45 @@ def test_trace_by_words_and_by_id(project, capsys):
     assert capsys.readouterr().out.startswith("6 claims fit")
     assert main.main(["trace", "chikhachev2025_rnn/099"]) == 1
     assert "nearest: chikhachev2025_rnn/0" in capsys.readouterr().err
+
+
+RUN = "lite/cpu/rnn_dollar_corrected/ff_std/seed0"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["report", "--scale", "lite", "--table", "chikhachev2025_rnn/table1"],
+        ["trace", "table1", "mcyt", "ff_std", "auc"],
+        ["docs"],
+        ["track", "--scale", "lite"],
+        ["plan", "--scale", "lite", "--experiment", "rnn_dollar_corrected"],
+        ["export", "out.tar.gz", "--scale", "lite", "--experiment", "rnn_dollar_corrected"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_bad_record_is_left_out_by_name_and_the_rest_is_done(project, project_root, capsys, monkeypatch, command):
+    """One that states another accuracy than its arrays have; its twin is a true one."""
+    monkeypatch.setattr(hardware, "this_machine", lambda: hardware.Machine("Test CPU"))
+    monkeypatch.setattr(tracking, "_client", lambda uri: None)
+    monkeypatch.setattr(tracking, "_mirror", lambda client, root, finished: tracking.Mirrored({}, len(finished)))
+    place = "reports/reference" if command[0] == "docs" else "runs"
+    twin = RUN.replace("ff_std", "bptt")
+    for run in (RUN, twin):
+        shutil.copytree(project_root / "reports/reference" / run, project / place / run)
+    result = files.read_json(project / place / RUN / "result.json")
+    result["metrics"]["test/accuracy"] = 0.999
+    files.write_json(project / place / RUN / "result.json", result)
+    index = {
+        run: {path.name: files.sha256_file(path) for path in (project / place / run).iterdir()} for run in (RUN, twin)
+    }
+    files.write_json(project / "reports/reference/index.json", index if command[0] == "docs" else {})
+    assert main.main(command) == 1
+    printed = capsys.readouterr()
+    line, *others = printed.err.splitlines()
+    assert line.startswith(f"left out: {RUN}: ") and "test/accuracy is 0.999" in line and "result.json" in line
+    # Both end with an error of their own: nothing is left to export, a page wants runs that are not in this folder.
+    assert (printed.out and not others) or command[0] in ("docs", "export")
 
 
 @pytest.mark.parametrize("command", ["report", "trace"])

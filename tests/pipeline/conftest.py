@@ -1,14 +1,11 @@
 """A small project in a temporary folder, and records of runs that it finished."""
 
-import json
-
 import pytest
-from helpers import small_project
+from helpers import small_project, true_record
+from helpers.fixtures import chosen_numbers  # noqa: F401
 from helpers.small_project import STUDY
 
-from ffrepro.base.plans import result_hash
 from ffrepro.pipeline import hardware
-from ffrepro.pipeline.jobs import RECORD
 
 
 @pytest.fixture(autouse=True)
@@ -45,36 +42,8 @@ def finish(project):
     def write(plan, accuracy=0.75, seconds=10.0, folder="runs"):
         target = project / folder / plan["run"]
         target.mkdir(parents=True, exist_ok=True)
-        about = {
-            "schema": 1,
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": result_hash(plan),
-            "data": {"dataset": plan["dataset"], "source": plan["source"], "fingerprint": "f00d"},
-            "git": {"commit": "abc", "dirty": False},
-            "started": "2026-01-01T10:00:00+00:00",
-            "finished": "2026-01-01T10:01:00+00:00",
-        }
-        result = {"schema": 1, "run": plan["run"]}
-        if plan["kind"] == "train":
-            result |= {
-                "epochs": 2,
-                "max_epochs": 2,
-                "metrics": {"test/accuracy": accuracy, "val/loss": 0.5},
-                "time": {"train_s": seconds - 1, "evaluate_s": 1.0},
-                "memory": {"peak_bytes": 900 * 2**20, "how": "resident set"},
-            }
-        else:
-            result |= {"rows": [{"name": "FF-Std", "ms_median": 2.0, "ratio_to_bp": 0.5}]}
-        lines = [{"epoch": n, "phase": "train", "seconds": 0.5, "val/accuracy": 0.5 + n / 10} for n in (1, 2)]
-        content = {
-            "run.json": json.dumps(about),
-            "metrics.jsonl": "".join(json.dumps(line) + "\n" for line in lines),
-            "arrays.npz": "arrays",
-            "result.json": json.dumps(result),
-        }
-        for name in RECORD[plan["kind"]]:
-            (target / name).write_text(content[name])
+        for name, content in true_record.files_of(plan, accuracy, seconds).items():
+            (target / name).write_bytes(content)
         return target
 
     return write

@@ -46,12 +46,13 @@ def test_a_better_word_for_a_source_makes_nothing_stale(project, edit, finish, p
 @pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "result.json", "arrays.npz"])
 def test_a_record_with_a_file_missing_is_not_done(project, finish, plan_of, name):
     (finish(plan_of()) / name).unlink()
-    assert state(project).state == "todo"
+    assert state(project).state == ("todo" if name == "result.json" else "bad")
 
 
 def test_a_record_that_cannot_be_read_is_not_done(project, finish, plan_of):
     (finish(plan_of()) / "result.json").write_text('{"half": ')
-    assert state(project).state == "todo"
+    found = state(project)
+    assert found.state == "bad" and "(result.json)" in found.detail
 
 
 def test_work_in_progress_of_this_plan_is_partial_of_another_it_is_not(project, edit, plan_of):

@@ -47,20 +47,19 @@ class Page:
     text: str
 
 
-def generate(root: str | Path, plans: list[dict]) -> list[Page]:
+def generate(store: Store) -> list[Page]:
     """Every page with markers, its generated parts made anew, and the picture; nothing is written.
 
     Args:
-        root: the project's folder.
-        plans: plan files' content of every scale: a committed record counts where one declares it.
+        store: committed records alone, of plans of every scale: one counts where a plan declares it.
 
     Raises:
         FfreproError: a page's markers or a study's definitions are wrong, or name what is not there.
     """
-    root = Path(root)
+    root = store.root
     texts = {path: _text(path) for pattern in PAGES for path in sorted(root.glob(pattern))}
     marked = {path: blocks(text, path.relative_to(root).as_posix()) for path, text in texts.items()}
-    studies = Studies(root, plans)
+    studies = Studies(store)
     made = []
     for path, found in marked.items():
         if found:
@@ -77,8 +76,8 @@ def write(root: str | Path, pages: list[Page]) -> list[str]:
 class Studies:
     """The definitions of all studies, and what they say."""
 
-    def __init__(self, root: Path, plans: list[dict]):
-        self.root, self.plans = root, plans
+    def __init__(self, store: Store):
+        self.root, self._store = store.root, store
         self._sources: dict[str, Sources] = {}
 
     @cached_property
@@ -124,10 +123,6 @@ class Studies:
     def assessments(self) -> list[dict[str, Assessment]]:
         """Every claim of every study that has pages."""
         return [self._of(paper).assessments for paper in self.definitions]
-
-    @cached_property
-    def _store(self) -> Store:
-        return Store(self.root, self.plans, local=False)
 
     def _of(self, paper: str) -> Sources:
         if paper not in self._sources:

@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from ffrepro.base import records, words
+from ffrepro.base import words
 from ffrepro.base.errors import DataFileError
-from ffrepro.base.files import read_json, read_json_lines
+from ffrepro.base.files import read_json_lines
 from ffrepro.base.plans import migrate
-from ffrepro.base.shapes import check_lines, check_record
+from ffrepro.base.proofs import Proofs
+from ffrepro.base.reading import parse_json
+from ffrepro.base.records import LAST
+from ffrepro.base.shapes import check_lines
 from ffrepro.claims import reference
 from ffrepro.data import npz
-from ffrepro.training import method_versions
+from ffrepro.training import method_versions, record_check
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 PLAIN = "float32"  # the precision that goes without saying
@@ -169,6 +172,7 @@ class Store:
 
     Attributes:
         left_out: (run, reason) of records that may not be used.
+        bad: those of them that no run can have left, or that lost something: somebody has to look at them.
     """
 
     def __init__(self, root: str | Path, plans: Iterable[dict], hardware: Iterable[str] = (), *, local: bool = True):
@@ -176,6 +180,8 @@ class Store:
         self.plans = {plan["run"]: plan for plan in plans}
         self.hardware = list(hardware)
         self.left_out: list[tuple[str, str]] = []
+        self.bad: list[tuple[str, str]] = []
+        self._proofs = Proofs(root)
         self._planned = {_experiment_key(plan): plan for plan in self.plans.values()}
         self.records = {record.run: record for record in [*self._committed(), *(self._local() if local else ())]}
 
@@ -242,51 +248,48 @@ class Store:
             folder = next((folder for folder in folders if (folder / "result.json").is_file()), None)
             if folder is not None:
                 record = self._read(run, folder, committed=False)
-                if record is not None and self._is_whole(record) and self._fits(record, plan):
+                if record is not None and self._fits(record, plan):
                     yield record
 
     def _committed(self) -> Iterator[Record]:
         wrong = reference.problems(self.root)
-        self.left_out += [(run, f"committed record: {'; '.join(reasons)}") for run, reasons in wrong.items()]
+        for run, reasons in wrong.items():
+            self._leave_out(run, f"committed record: {'; '.join(reasons)}", bad=True)
         for run in sorted(set(reference.index(self.root)) - set(wrong)):
             record = self._read(run, self.root / reference.FOLDER / run, committed=True)
             if record is None:
                 continue
             plan = self._planned.get(_experiment_key(record.plan))
             if plan is None:
-                self.left_out.append((run, "params.yaml does not declare it any more"))
+                self._leave_out(run, "params.yaml does not declare it any more")
             elif self._fits(record, plan):
                 yield record
 
     def _read(self, run: str, folder: Path, *, committed: bool) -> Record | None:
+        """A record in current words; ``run``: what is planned, under whichever name its folder has."""
         try:
-            about, result = read_json(folder / "run.json"), read_json(folder / "result.json")
-            check_record(about, result, run)
-            if about["plan"]["kind"] == "train":
-                lines = (folder / "metrics.jsonl").read_bytes().count(b"\n")
-                if lines < result["epochs"]:
-                    self.left_out.append((run, f"metrics.jsonl has {lines} epochs, the result {result['epochs']}"))
-                    return None
+            entry = record_check.read(folder)
+            if not committed:  # ``reference.problems`` saw the others
+                record_check.check(entry, _name_of(folder), self._proofs)
+            about, result = (parse_json(entry[name], folder / name) for name in ("run.json", LAST))
             plan = migrate(about["plan"])
             if "metrics" in result:
                 result["metrics"] = words.translate_names(plan, result["metrics"])
             return Record(folder, about | {"plan": plan}, result, committed)
         except DataFileError as error:
-            self.left_out.append((run, f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"))
+            self._leave_out(run, f"{error.what} ({Path(str(error.where)).name})", bad=True)
         except (OSError, KeyError) as error:
-            self.left_out.append((run, f"the record cannot be read ({type(error).__name__}: {error})"))
+            self._leave_out(run, f"the record cannot be read ({type(error).__name__}: {error})", bad=True)
         return None
 
-    def _is_whole(self, record: Record) -> bool:
-        flaw = records.flaw(record.folder, record.plan["kind"], record.result)
-        if flaw is not None:
-            self.left_out.append((record.run, f"the record is not whole: {flaw}"))
-        return flaw is None
+    def _leave_out(self, run: str, reason: str, *, bad: bool = False) -> None:
+        self.left_out.append((run, reason))
+        self.bad += [(run, reason)] * bad
 
     def _fits(self, record: Record, plan: dict) -> bool:
         changed = differences(record.plan, plan)
         if changed:
-            self.left_out.append((record.run, f"its settings are not the plan's: {', '.join(changed)}"))
+            self._leave_out(record.run, f"its settings are not the plan's: {', '.join(changed)}")
         return not changed
 
 
@@ -303,6 +306,11 @@ def differences(recorded: dict, planned: dict) -> list[str]:
         else:
             found.append(key)
     return found
+
+
+def _name_of(folder: Path) -> str:
+    """The run that a record's folder is of."""
+    return "/".join(folder.parts[-5:])
 
 
 def _experiment_key(plan: dict) -> tuple[str, str, str]:

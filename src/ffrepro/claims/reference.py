@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from ffrepro.base.errors import DataFileError, FfreproError
-from ffrepro.base.files import read_json, read_json_lines, sha256_file
+from ffrepro.base.files import read_json, read_json_lines, sha256_bytes
 from ffrepro.base.plans import migrate, result_hash
-from ffrepro.base.records import RECORD
+from ffrepro.base.proofs import Proofs
+from ffrepro.base.reading import parse_json
+from ffrepro.base.records import LAST, RECORD
 from ffrepro.base.shapes import check_lines, check_record
 from ffrepro.claims import older_records
 from ffrepro.data import views
+from ffrepro.training import record_check
 
 FOLDER = "reports/reference"
 INDEX = "index.json"
@@ -41,28 +43,32 @@ def index(root: str | Path) -> dict[str, dict[str, str]]:
 
 def problems(root: str | Path) -> dict[str, list[str]]:
     """Run -> what is wrong with its committed record; runs without a problem are left out."""
-    folder = Path(root) / FOLDER
+    folder, proofs = Path(root) / FOLDER, Proofs(root)
     listed = index(root)
     found: dict[str, list[str]] = {}
-    plans: dict[str, dict[str, Any]] = {}
+    trained: dict[str, tuple[bool, tuple]] = {}  # run -> whether by backpropagation, and what its twin has too
     for run, hashes in listed.items():
-        changed = [name for name, sha in hashes.items() if not _is(folder / run / name, sha)]
-        if changed:
-            found[run] = [f"{', '.join(changed)}: not what the index lists"]
-            continue
         try:
-            about, result = read_json(folder / run / "run.json"), read_json(folder / run / "result.json")
+            entry = {name: (folder / run / name).read_bytes() for name in hashes if (folder / run / name).is_file()}
+            changed = [name for name, sha in hashes.items() if name not in entry or sha256_bytes(entry[name]) != sha]
+            if changed:
+                found[run] = [f"{', '.join(changed)}: not what the index lists"]
+                continue
+            about, result = (parse_json(entry[name], f"{run}/{name}") for name in ("run.json", LAST) if name in entry)
             check_record(about, result, run)
             plan = migrate(about["plan"])
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, plan, result)]
-            views.prepared_set(plan)  # the twin must read the same one
-            plans[run] = plan
+            if not found[run]:
+                record_check.check(entry, run, proofs)
+            if plan["kind"] == "train":
+                trained[run] = (_is_backpropagation(plan), _place(plan))
         except FfreproError as error:
             found[run] = [f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             found[run] = [f"the record cannot be read ({type(error).__name__}: {error})"]
-    for run, plan in plans.items():
-        if plan["kind"] == "train" and not any(is_twin(plan, plans[other]) for other in plans if not found[other]):
+    twins = [place for run, (backpropagation, place) in trained.items() if backpropagation and not found[run]]
+    for run, (_, place) in trained.items():
+        if place not in twins:
             found[run].append(
                 "no backpropagation run of the same data, treatment, scale, hardware and seed beside it"
                 " (and of the same layers, epochs, samples and augmentation)"
@@ -169,14 +175,16 @@ def is_twin(plan: dict, other: dict) -> bool:
     It also has the same layers, epochs and way of showing the samples: nets of every size stand beside each other.
     """
 
-    def place(p: dict) -> tuple:
-        data = (views.prepared_set(p), p["data"].get("control"))
-        net = [p["training"]["max_epochs"], *(p["net"].get(name) for name in ("model", "layers", "cfse"))]
-        shown = [p["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
-        return data, net, shown, p["protocol"]["treatment"], p["scale"], p["hardware"], p["seed"]
-
-    return other["kind"] == "train" and other["method"]["name"].startswith("backprop") and place(other) == place(plan)
+    return _is_backpropagation(other) and _place(other) == _place(plan)
 
 
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_file(path) == sha256
+def _is_backpropagation(plan: dict) -> bool:
+    return plan["kind"] == "train" and plan["method"]["name"].startswith("backprop")
+
+
+def _place(plan: dict) -> tuple:
+    """What twins have in common."""
+    data = (views.prepared_set(plan), plan["data"].get("control"))
+    net = [plan["training"]["max_epochs"], *(plan["net"].get(name) for name in ("model", "layers", "cfse"))]
+    shown = [plan["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
+    return data, net, shown, plan["protocol"]["treatment"], plan["scale"], plan["hardware"], plan["seed"]

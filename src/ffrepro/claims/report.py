@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,38 +30,32 @@ class Study:
     figures: list[Drawn]
 
 
-def build_table(
-    root: str | Path, scale: str, hardware: Iterable[str], paper: str, table: str, plans: list[dict]
-) -> list[Path]:
+def build_table(store: Store, scale: str, paper: str, table: str) -> list[Path]:
     """Write one table of a paper at one scale; its files.
 
     Args:
-        root: the project's folder.
-        hardware: profiles in order of preference.
-        plans: plan files' content; those of other scales do no harm.
+        store: records of plans of this scale; those of others do no harm.
 
     Raises:
         FfreproError: no such paper or table, or a claims file that breaks its schema.
     """
-    store = Store(root, plans, hardware)
-    result = tables.build(load.load(root, paper), store, table, scale_pick(store, scale), f"scale {scale}")
-    return table_files.write(result, Path(root) / "reports" / scale / "tables" / paper)
+    result = tables.build(load.load(store.root, paper), store, table, scale_pick(store, scale), f"scale {scale}")
+    return table_files.write(result, store.root / "reports" / scale / "tables" / paper)
 
 
-def build_report(root: str | Path, scale: str, hardware: Iterable[str], plans: list[dict]) -> Path:
+def build_report(store: Store, scale: str) -> Path:
     """Write the report of one scale: HTML, Markdown, CSV files, metrics and figures; the page's path.
 
     Tables and figures are of the scale; verdicts rest on the best evidence among all plans and the committed records.
     """
-    root, hardware = Path(root), list(hardware)
-    store = Store(root, plans, hardware)
-    papers = dict.fromkeys(plan["paper"] for plan in plans)
+    root = store.root
+    papers = dict.fromkeys(plan["paper"] for plan in store.plans.values())
     found = [_study(root, store, scale, paper) for paper in papers if paper in load.papers()]
     records = store.of_scale(scale)
     folder = root / "reports" / scale
     # Pictures of an earlier report that this one does not draw would be taken for its own.
     shutil.rmtree(folder / "figures", ignore_errors=True)
-    content = _content(store, scale, hardware, found)
+    content = _content(store, scale, found)
     for picture in sections.pictures(content):
         write_bytes(folder / picture.path, picture.png)
     write_text(folder / "results.csv", export.results_csv(records))
@@ -89,8 +82,8 @@ def _runs(result: TableResult) -> list[tuple[str, ...]]:
     return [cell.runs for cell in result.cells.values()]
 
 
-def _content(store: Store, scale: str, hardware: list[str], found: list[Study]) -> list[Block]:
-    content = sections.head(store, scale, hardware)
+def _content(store: Store, scale: str, found: list[Study]) -> list[Block]:
+    content = sections.head(store, scale)
     for study in found:
         paper = study.claims.paper
         content += sections.summary(study.claims, study.assessments)

@@ -52,20 +52,32 @@ _STANDIN = (
 )
 
 
+_BAD = (
+    "Records left out because they are damaged or say what no run can have left: {}. Nothing in this report rests on "
+    "them; remove them and run them again, or import them again from where they were made."
+)
+
+
+def _runs_with_reasons(found: list[tuple[str, str]]) -> Bullets:
+    return Bullets([f"`{run}`: {reason}" for run, reason in found])
+
+
 def window_title(scale: str, records: list[Record]) -> str:
     """The page's title."""
     return f"ffrepro report, scale {scale}" + (" (stand-in data)" if any(r.standin for r in records) else "")
 
 
-def head(store: Store, scale: str, hardware: list[str]) -> list[Block]:
+def head(store: Store, scale: str) -> list[Block]:
     """What this is, and what nobody may overlook."""
     records = store.of_scale(scale)
     wanted = store.wanted(scale)
     content: list[Block] = [Heading(window_title(scale, records), 1, "top")]
     if any(store.plans[run]["source"] == "standin" for run in wanted):
         content.append(Notice(_STANDIN))
+    if store.bad:
+        content += [Notice(_BAD.format(len(store.bad))), _runs_with_reasons(store.bad)]
     missing = store.missing(scale)
-    place = f"scale {scale} ({', '.join(hardware)})"
+    place = f"scale {scale} ({', '.join(store.hardware)})"
     done = f"{len(wanted) - len(missing)} of {len(wanted)} planned runs have a record"
     content.append(
         Paragraph(
@@ -215,7 +227,7 @@ def _runs(store: Store, records: list[Record]) -> list[Block]:
         Table(header, rows, frozenset({2, *range(4, 4 + len(metrics))}), [_anchor(group) for group in groups]),
     ]
     if store.left_out:
-        left = Bullets([f"`{run}`: {reason}" for run, reason in store.left_out])
+        left = _runs_with_reasons(store.left_out)
         content.append(Folded(f"Records left out: {len(store.left_out)}", [left]))
     return content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable
 
 from ffrepro.pipeline.selection import Selection
@@ -64,3 +65,11 @@ def size(mb: float | None) -> str:
     if mb is None:
         return "unknown"
     return f"{mb:.0f} MB" if mb < 1000 else f"{mb / 1024:.1f} GB"
+
+
+def say_bad(found: Iterable[tuple[str, str]]) -> int:
+    """Name the records that were left out, with the reason, on standard error; the exit status that they make."""
+    found = list(found)
+    for run, reason in found:
+        print(f"left out: {run}: {reason}", file=sys.stderr)
+    return 1 if found else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ffrepro.cli import common
 from ffrepro.cli.evidence import all_plans
 
 _EPILOG = """\
@@ -42,14 +43,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write, check or list."""
     from ffrepro.claims import docs  # scipy: not for `--help`
+    from ffrepro.claims.records import Store
 
     root = Path.cwd()
-    _, plans = all_plans(root, None, None)
-    pages = docs.generate(root, plans)
+    store = Store(root, all_plans(root, None, None)[1], local=False)
+    bad = common.say_bad(store.bad)
+    pages = docs.generate(store)
     if args.write:
         written = docs.write(root, pages)
         print("\n".join(written) if written else f"{len(pages)} pages are up to date")
-        return 0
+        return bad
     stale = 0
     for page in pages:
         for block in page.blocks:
@@ -60,4 +63,4 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{page.path}:{block.line}: {block.kind} {block.paper}/{block.name}: {state}")
     total = sum(len(page.blocks) for page in pages)
     print(f"{stale} of {total} are out of date: `ffrepro docs --write` makes them" if stale else f"{total} up to date")
-    return 1 if stale and args.check else 0
+    return 1 if stale and args.check else bad

@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     estimator = Estimator(workspace)
     chosen = common.selection(args).choose(workspace.params.raw, workspace.plans, estimator.hours)
     wanted = ("done", "partial", "failed") if args.state else ("done",)
-    states = {plan["run"]: status.of_run(workspace, plan).state for plan in chosen}
+    found = {plan["run"]: status.of_run(workspace, plan) for plan in chosen}
+    states = {run: one.state for run, one in found.items()}
+    bad = common.say_bad((run, one.detail) for run, one in found.items() if one.state == "bad")
     folders = {run: workspace.root / "runs" / run for run, state in states.items() if state in wanted}
     folders = {run: folder for run, folder in folders.items() if folder.is_dir()}
     if not folders:
@@ -57,4 +59,4 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.archive}: {len(packed)} records, {args.archive.stat().st_size / 1e6:.1f} MB")
     if stale:
         print(f"  left out: {stale} records of other settings or code than planned now")
-    return 0
+    return bad

@@ -16,7 +16,8 @@ example:
   ffrepro import records.tar.gz --to reports/reference      as evidence to commit, with its index
 
 A record that is there already is left alone. One that differs from what is there, or was made with other settings
-than params.yaml plans, is refused unless --replace is given.
+than params.yaml plans, is refused unless --replace is given. One that is damaged, or says what no run can have left, is
+refused in any case; the others are taken in.
 """
 
 
@@ -46,12 +47,15 @@ def run(args: argparse.Namespace) -> int:
     }
     taken = transfer.take_in(packed, root, planned, replace=args.replace, reference=args.to == REFERENCE)
     print(
-        f"{args.to}: {len(taken.imported)} imported, {len(taken.unchanged)} there already, {len(taken.refused)} refused"
+        f"{args.to}: {len(taken.imported)} imported, {len(taken.unchanged)} there already, "
+        f"{len(taken.refused) + len(taken.bad)} refused"
     )
     for run, note in taken.notes.items():
         print(f"  {run}: {note}")
     for run, reason in taken.refused.items():
         print(f"  refused: {run}: {reason}; --replace takes it all the same")
+    for run, reason in taken.bad.items():
+        print(f"  refused: {run}: {reason}")
     for run, who in taken.busy.items():
         print(f"  not now: {run}: {who}; import again when it has ended")
-    return 1 if taken.refused or taken.busy else 0
+    return 1 if taken.refused or taken.bad or taken.busy else 0

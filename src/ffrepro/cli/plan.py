@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
     else:
         _print_table(workspace, rows, estimator)
-    return 0
+    return common.say_bad((plan["run"], found.detail) for plan, found, _ in rows if found.state == "bad")
 
 
 def _where(workspace: Workspace, args: argparse.Namespace) -> Workspace:

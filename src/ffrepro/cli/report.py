@@ -17,7 +17,8 @@ example:
   ffrepro report --headline                                  what the report that is there says, in a few lines
 
 Tables and figures are of the scale; each verdict rests on the best evidence there is, committed records included.
-Missing records are named in the report and are no error.
+Missing records are named in the report and are no error. Records that are damaged, or say what no run can have left,
+are left out: the report names them, and the exit status is 1.
 """
 
 
@@ -39,24 +40,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report or one table and say where; or print what it says."""
+    from ffrepro.claims.records import Store
     from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
 
     root = project.folder()
     if args.headline:
         return _headline(root, params.load(root).scale(args.scale))
     workspace, plans = all_plans(root, args.scale, args.hardware)
-    place = (root, workspace.scale, workspace.hardware)
+    store = Store(root, plans, workspace.hardware)
     if args.table is None:
-        print(build_report(*place, plans).relative_to(root))
-        return 0
+        print(build_report(store, workspace.scale).relative_to(root))
+        return common.say_bad(store.bad)
     paper, _, table = args.table.partition("/")
     if not table:
         papers = workspace.params.raw["papers"]
         names = [f"{name}/{table}" for name, study in papers.items() for table in study["tables"]]
         raise FfreproError(f"no table {args.table!r}", fix=f"name paper and table: {', '.join(names)}")
-    for path in build_table(*place, paper, table, plans):
+    for path in build_table(store, workspace.scale, paper, table):
         print(path.relative_to(root))
-    return 0
+    return common.say_bad(store.bad)
 
 
 def _headline(root: Path, scale: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ffrepro.cli import project
+from ffrepro.cli import common, project
 from ffrepro.cli.evidence import all_plans
 
 _EPILOG = """\
@@ -42,5 +42,6 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(f"  {trace.one_line(claims, claim_id)}" for claim_id in found))
         return 0
     workspace, plans = all_plans(root, None, None)
-    print(trace.describe(claims, Store(root, plans, workspace.hardware), found[0]), end="")
-    return 0
+    store = Store(root, plans, workspace.hardware)
+    print(trace.describe(claims, store, found[0]), end="")
+    return common.say_bad(store.bad)

@@ -7,7 +7,7 @@ import os
 
 from ffrepro import tracking
 from ffrepro.base import files
-from ffrepro.cli import project
+from ffrepro.cli import common, project
 from ffrepro.pipeline import params
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -44,4 +44,4 @@ def run(args: argparse.Namespace) -> int:
     target = root / "reports" / workspace.scale / "mlflow.json"
     files.write_text_if_changed(target, files.dump_json({"schema": 1, "runs": runs}))
     print(f"{len(runs)} runs in MLflow, {mirrored.written} of them written now")
-    return 0
+    return common.say_bad(mirrored.bad)

@@ -21,12 +21,29 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
         ``loss`` (summed over layers), ``accuracy`` and ``error``, ``error_<scheme>`` for each scheme; ``loss_layer<l>``
         and ``accuracy_layer<l>`` where the method has layer-wise ones.
     """
-    label_S = arrays["label"]
     by_layer = arrays["loss"].mean(0, dtype=np.float64)
+    out = {"loss": float(by_layer.sum())} | of_predictions(predictions(arrays) | {"label": arrays["label"]}, inference)
+    layers = arrays["layer_scores"].shape[1] if "layer_scores" in arrays else 0
+    for layer, loss in enumerate(by_layer[:layers]):  # each loss before its accuracy
+        name = f"accuracy_layer{layer}"
+        out |= {f"loss_layer{layer}": float(loss), name: out.pop(name)}
+    return out
+
+
+def of_predictions(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
+    """The metrics that follow from predicted classes alone: accuracies and errors, see ``metrics``.
+
+    Args:
+        arrays: ``label`` (S,), ``prediction_<scheme>`` (S,) for each scheme, maybe ``layer_prediction`` (S, L).
+
+    Raises:
+        FfreproError: there are several schemes, and ``inference`` is none of them.
+    """
+    label_S = arrays["label"]
     errors = {
-        f"error_{name.removeprefix('scores_')}": float((scores_SC.argmax(-1) != label_S).mean())
-        for name, scores_SC in arrays.items()
-        if name.startswith("scores_")
+        f"error_{name.removeprefix('prediction_')}": float((prediction_S != label_S).mean())
+        for name, prediction_S in arrays.items()
+        if name.startswith("prediction_")
     }
     # Backpropagation has one way to infer, whatever the experiment asks of the methods that have several.
     name = f"error_{inference}" if len(errors) > 1 else next(iter(errors))
@@ -38,13 +55,20 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
             "(of cwc: goodness), or `head` to concurrent",
         )
     error = errors[name]
-    out = {"loss": float(by_layer.sum()), "accuracy": 1 - error, "error": error, **errors}
-    if "layer_scores" in arrays:
-        right_SL = arrays["layer_scores"].argmax(-1) == label_S[:, None]
-        for layer, accuracy in enumerate(right_SL.mean(0)):
-            out[f"loss_layer{layer}"] = float(by_layer[layer])
-            out[f"accuracy_layer{layer}"] = float(accuracy)
+    out = {"accuracy": 1 - error, "error": error, **errors}
+    if "layer_prediction" in arrays:
+        right_SL = arrays["layer_prediction"] == label_S[:, None]
+        out |= {f"accuracy_layer{layer}": float(accuracy) for layer, accuracy in enumerate(right_SL.mean(0))}
     return out
+
+
+def predictions(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Predicted classes, in the smallest unsigned type, in place of ``scores_<scheme>`` and ``layer_scores``."""
+    return {
+        name.replace("scores", "prediction"): value.argmax(-1).astype(np.min_scalar_type(value.shape[-1] - 1))
+        for name, value in arrays.items()
+        if name.startswith("scores_") or name == "layer_scores"
+    }
 
 
 def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> dict[str, float]:
@@ -73,10 +97,7 @@ def early_exit_metrics(val: dict[str, np.ndarray], test: dict[str, np.ndarray]) 
 
 def kept(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays to keep: predicted classes in the smallest unsigned type instead of scores, and ``goodness_by_class``."""
-    out = {name: arrays[name] for name in ("label", "index")}
-    for name, value in arrays.items():
-        if name.startswith("scores_") or name == "layer_scores":
-            out[name.replace("scores", "prediction")] = value.argmax(-1).astype(np.min_scalar_type(value.shape[-1] - 1))
+    out = {name: arrays[name] for name in ("label", "index")} | predictions(arrays)
     if "layer_scores" in arrays:
         out["goodness_by_class"] = goodness_by_class(arrays["layer_scores"], arrays["label"])
     return out

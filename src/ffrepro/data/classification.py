@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import classification
+from ffrepro.data.record_form import Form
 from ffrepro.data.task import Arrays, Batch, Task
 
 
@@ -17,6 +20,20 @@ class Classification(Task):
 
     shown = ("accuracy",)
     final_splits: tuple[str, ...] = ("train", "val", "test")
+    ranges: Mapping[str, tuple[float, float]] = {
+        "accuracy": (0, 1),
+        "error": (0, 1),
+        "loss": (0, inf),
+        "layers": (1, inf),
+    }
+    kept_forms: Mapping[str, Form] = {
+        "label": Form("i", "S", below="C", needed=True),
+        "index": Form("i", "S", below=2**40, distinct=True, needed=True),
+        "prediction_*": Form("u", "S", below="C", needed=True),
+        "layer_prediction": Form("u", "SL", below="C"),
+        "goodness_by_class": Form("f", "LCC", finite=False),  # NaN of a class without samples
+    }
+    not_kept = ("loss", "loss_layer*", "*_early_exit")
 
     def targets(self, batch: Batch) -> Batch:
         """Labels and sample indices of a batch."""
@@ -29,6 +46,11 @@ class Classification(Task):
     def kept(self, arrays: Arrays) -> Arrays:
         """As ``core.classification.kept``: classes instead of scores."""
         return classification.kept(arrays)
+
+    @classmethod
+    def remeasure(cls, arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+        """As ``core.classification.of_predictions``."""
+        return classification.of_predictions(arrays, evaluation["inference"])
 
     def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
         """Error and mean number of layers of early-exit inference."""

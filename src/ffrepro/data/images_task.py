@@ -7,7 +7,7 @@ one core, below a percent of a training step of the smallest convolutional net. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ffrepro.base.settings import choice, integer, number, or_none
 from ffrepro.core import filters, seeds
 from ffrepro.data.classification import Classification, check_labels
 from ffrepro.data.image_set import ImageSet
+from ffrepro.data.record_form import Form
 from ffrepro.data.task import Arrays, Batch
 
 SETTINGS = {
@@ -55,6 +56,12 @@ class Task(Classification):
     Attributes:
         inputs: (C, H, W). classes: how many. mean, std: of each channel (C,), what normalisation used.
     """
+
+    finish_forms: Mapping[str, Form] = {
+        "filters": Form("f", "FKHW"),
+        "filters_of": Form("i", ""),
+        "filters_class": Form("u", "F", below="C"),
+    }
 
     def __init__(
         self,

@@ -26,10 +26,11 @@ class Damaged(ValueError):
     """Why a file is no usable .npz."""
 
 
-def read(path: str | Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def read(path: str | Path | BinaryIO, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """The arrays of an .npz, without ever unpickling.
 
     Args:
+        path: of the file, or the file.
         names: only these, which must be there; None: all.
 
     Raises:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ffrepro.data.record_form import Form
+
 Batch = dict[str, Tensor]
 Arrays = dict[str, np.ndarray]
 
@@ -26,6 +28,9 @@ class Task:
         shown: metrics that are worth a place in a line of progress and in a table of runs, beside the watched one.
         final_splits: measured once, at the end; the arrays of the last one go into the record.
         device, dtype: where batches live, and of which type their ``x`` is.
+        ranges: least and largest value of a metric, by the first word of its name (``error`` of ``error_one_pass``).
+        kept_forms, finish_forms: of the arrays that ``kept`` and ``finish`` leave in a record; None: any numbers.
+        not_kept: patterns of the metrics that do not follow from the kept arrays (``remeasure``); None: any.
     """
 
     inputs: Any
@@ -33,6 +38,10 @@ class Task:
     watch: tuple[str, str] = ("loss", "min")
     shown: tuple[str, ...] = ()
     final_splits: tuple[str, ...] = ("val", "test")
+    ranges: Mapping[str, tuple[float, float]] = {}
+    kept_forms: Mapping[str, Form] | None = None
+    finish_forms: Mapping[str, Form] | None = None
+    not_kept: tuple[str, ...] | None = None
     device: Any
     dtype: Any
 
@@ -75,6 +84,17 @@ class Task:
     def kept(self, arrays: Arrays) -> Arrays:
         """What of a split's arrays goes into the record."""
         return {name: value for name, value in arrays.items() if name != "batch"}
+
+    @classmethod
+    def remeasure(cls, arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+        """Metrics of a split that follow from what a record keeps of it: a record that states others is refused.
+
+        Args:
+            arrays: what ``kept`` gave.
+            evaluation: as for the task.
+            batch_size: samples in a batch of ``in_order``.
+        """
+        return {}
 
     def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
         """Further metrics (``<split>/<name>``) and arrays of a trained method, of its arrays by final split."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ffrepro.core import detection
+from ffrepro.data.record_form import Form
 from ffrepro.data.task import Arrays, Batch, Task
+
+# Arrays of every detector's record, net or not.
+DETECTOR_FORMS = {
+    "logit": Form("f", "S", needed=True),
+    "label": Form("i", "S", below=2, needed=True),
+    "index": Form("i", "S", below=2**40, distinct=True, needed=True),
+}
+DETECTOR_RANGES = {"accuracy": (0, 1), "auc": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,14 @@ class Detection(Task):
     inputs = 2
     classes = 2
     shown = ("accuracy", "auc")
+    ranges = DETECTOR_RANGES
+    kept_forms = DETECTOR_FORMS | {
+        "loss": Form("f", "SN", needed=True),  # N: layers, one of backpropagation
+        "layer_logit": Form("f", "SL"),
+        "goodness": Form("f", "SL"),
+    }
+    finish_forms: Mapping[str, Form] = {}
+    not_kept = ()
 
     def __init__(
         self,
@@ -118,14 +136,22 @@ class Detection(Task):
 
     def metrics(self, arrays: Arrays) -> dict[str, float]:
         """As ``core.detection.metrics``."""
-        asked = self.evaluation
-        return detection.metrics(
-            arrays,
-            arrays["batch"],
-            average=asked["metric_average"],
-            reduction=asked.get("loss_reduction", "joint"),
-            auc_scores=asked["auc_scores"],
-        )
+        return _measure(arrays, arrays["batch"], self.evaluation)
+
+    @classmethod
+    def remeasure(cls, arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+        """All metrics: the record keeps everything that they are made of."""
+        return _measure(arrays, np.arange(len(arrays["label"])) // batch_size, evaluation)
+
+
+def _measure(arrays: Arrays, batch_S: np.ndarray, asked: Mapping[str, Any]) -> dict[str, float]:
+    return detection.metrics(
+        arrays,
+        batch_S,
+        average=asked["metric_average"],
+        reduction=asked.get("loss_reduction", "joint"),
+        auc_scores=asked["auc_scores"],
+    )
 
 
 def standardise(x_TNI: np.ndarray, mask_TN: np.ndarray, train: np.ndarray) -> np.ndarray:

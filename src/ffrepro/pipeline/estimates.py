@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from statistics import mean
 
 from ffrepro.base import words
@@ -112,9 +113,12 @@ class Estimator:
         if hardware not in self._of_hardware:
             places = [self.workspace.root / place for place in _PLACES]
             folders = [folder for place in places for folder in sorted(place.glob(f"*/{hardware}/*/*/seed*"))]
-            records = [record for record in map(Record, folders) if record.plan is not None]
+            records = [record for record in self._records(folders) if record.plan is not None]
             self._of_hardware[hardware] = [record for record in records if record.complete(record.plan["kind"])]
         return self._of_hardware[hardware]
+
+    def _records(self, folders: Iterable[Path]) -> Iterator[Record]:
+        return (Record(folder, self.workspace.root) for folder in folders)
 
     def _siblings(self, plan: Plan) -> list[Record]:
         """Finished records of the same experiment and variant, at this scale and hardware, of any seed."""
@@ -123,7 +127,7 @@ class Estimator:
             names = [run.rpartition("/")[0] for run in (plan["run"], *words.older_runs(plan))]
             places = [self.workspace.root / place / name for place in _PLACES for name in names]
             folders = [folder for place in places for folder in sorted(place.glob("seed*"))]
-            self._seen[key] = [record for record in map(Record, folders) if record.complete(plan["kind"])]
+            self._seen[key] = [record for record in self._records(folders) if record.complete(plan["kind"])]
         return self._seen[key]
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ffrepro.base import records, words
-from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
 from ffrepro.base.plans import migrate, result_hash
-from ffrepro.base.shapes import check_record
+from ffrepro.base.proofs import Proofs
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.workspace import Workspace
+from ffrepro.training import record_check
 
 NOT_HERE = "not run: no such hardware here"
-STATES = ("done", "stale", "partial", "failed", "todo", NOT_HERE)
+STATES = ("done", "stale", "bad", "partial", "failed", "todo", NOT_HERE)
 _TAIL = 4000  # bytes of a log that are looked at
 
 
@@ -32,6 +32,7 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
     """The state of one planned run.
 
     - done: a complete record of this plan; stale: a complete record of another plan (settings or code changed);
+    - bad: a record that is damaged, or says what no run can have left;
     - partial: work in progress, or stopped, that the same command goes on from;
     - failed: its last log ends in an error and nothing has moved since.
     """
@@ -41,6 +42,8 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
         if result_hash(record.run["plan"]) == result_hash(plan):
             return Status("done")
         return Status("stale", ", ".join(differences(record.plan, plan)))
+    if record.bad is not None:
+        return Status("bad", record.bad)
     if plan["hardware"] in workspace.absent:
         return Status(NOT_HERE)
     partial = records.partial(root / "runs" / plan["run"], result_hash(plan))
@@ -56,19 +59,29 @@ def of_run(workspace: Workspace, plan: Plan) -> Status:
 
 @dataclass(frozen=True)
 class Record:
-    """A run's folder, read leniently: what is not there or unreadable is None."""
+    """A run's folder, read leniently: what is not there or unreadable is None.
+
+    ``root``: the project's folder, where it is kept which records were found good; None: every one is checked.
+    """
 
     folder: Path
+    root: Path | None = None
 
     def complete(self, kind: str) -> bool:
-        """Whether every file of a finished record is there, its epochs are all, and the JSON files make sense."""
-        if self.plan is None or not self.result or records.flaw(self.folder, kind, self.result) is not None:
-            return False
+        """Whether this is a finished record of a run of this kind."""
+        return (self.folder / records.LAST).is_file() and self.bad is None and self.plan["kind"] == kind
+
+    @cached_property
+    def bad(self) -> str | None:
+        """What makes a record that has its last file no evidence; None of a good one, or where there is none."""
+        if not (self.folder / records.LAST).is_file():
+            return None
         try:
-            check_record(self.run, self.result, self.folder, complete=False)
-        except DataFileError:
-            return False
-        return True
+            entry = record_check.read(self.folder)
+        except OSError as error:
+            return str(error)
+        found = record_check.problem(entry, "/".join(self.folder.parts[-5:]), Proofs(self.root) if self.root else None)
+        return f"{found.what} ({Path(str(found.where)).name})" if found else None
 
     @cached_property
     def run(self) -> dict[str, Any] | None:
@@ -94,8 +107,9 @@ class Record:
 
 def record_of(root: Path, plan: Plan) -> Record:
     """The folder of a planned run: the one of its name, unless only one of an older name holds a finished record."""
-    found = [Record(root / "runs" / run) for run in (plan["run"], *words.older_runs(plan))]
-    return next((record for record in found if record.complete(plan["kind"])), found[0])
+    found = [Record(root / "runs" / run, root) for run in (plan["run"], *words.older_runs(plan))]
+    complete = (record for record in found if record.complete(plan["kind"]))
+    return next(complete, next((record for record in found if record.bad), found[0]))
 
 
 def differences(old: Plan, new: Plan) -> list[str]:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ffrepro.base import files, records
-from ffrepro.base.errors import DataFileError, FfreproError
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.lock import Busy, locked
 from ffrepro.base.plans import migrate, protocol, result_hash
 from ffrepro.base.reading import parse_json
-from ffrepro.base.records import LAST, METRICS, RECORD, WEIGHTS
-from ffrepro.base.shapes import check_record
+from ffrepro.base.records import LAST, WEIGHTS
 from ffrepro.pipeline.archive import CHECKPOINT, FINAL, PARTIAL, Packed
 from ffrepro.pipeline.jobs import REFERENCE
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record, differences
+from ffrepro.training import record_check
 
 
 @dataclass
 class Taken:
     """What became of the records of an archive, by run.
 
-    Refused ones with the reason, and apart from them those that are being run here, with who does.
+    Refused ones with the reason, as are bad ones, which nothing makes acceptable; apart from them those that are being
+    run here, with who does.
     """
 
     imported: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
     busy: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -44,16 +45,18 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
         replace: overwrite records that differ, and accept those of other settings.
         reference: into ``reports/reference`` as evidence to commit (no weights, no unfinished runs, an index)
             instead of ``runs``.
-
-    Raises:
-        FfreproError: a record contradicts itself (then nothing at all is written).
     """
-    for run, entry in packed.items():
-        _check_record(run, entry)
     taken = Taken()
+    for run, entry in packed.items():
+        try:
+            _check_record(run, entry)
+        except FfreproError as error:
+            taken.bad[run] = f"{error.what} ({Path(str(error.where)).name})"
     target = root / ("reports/reference" if reference else "runs")
     with locked(root / "logs" / "import.lock"):
         for run, entry in packed.items():
+            if run in taken.bad:
+                continue
             if reference:
                 entry = {name: data for name, data in entry.items() if name in FINAL}
             if not entry:
@@ -86,38 +89,11 @@ def _planned(run: str, entry: dict[str, bytes], planned: dict[str, Plan]) -> Pla
 
 
 def _check_record(run: str, entry: dict[str, bytes]) -> None:
-    """A finished record must be complete and say of itself what its place says; an unfinished run has a checkpoint."""
+    """A finished record must be what its run can have left; an unfinished run has its checkpoint."""
     if LAST not in entry:
         _check_unfinished(run, entry)
         return
-    try:
-        about, result = parse_json(entry["run.json"], "run.json"), parse_json(entry[LAST], LAST)
-        plan, data = about["plan"], about["data"]
-        check_record(about, result, run, complete=False)
-        kind = migrate(plan)["kind"]
-        wrong = [name for name in RECORD[kind] if name not in entry]
-        names = {str(about["run"]), str(plan["run"]), str(result["run"])}
-        honest = about["plan_sha256"] == result_hash(plan)
-        short = records.metrics_flaw(entry[METRICS], result) if kind == "train" and not wrong else None
-        for name in (data["source"], data.get("set", data["dataset"])):  # paths are made of them
-            if not re.fullmatch("[A-Za-z0-9_]+", name):
-                raise ValueError(f"{name!r} names no data set")
-    except DataFileError as error:
-        raise FfreproError(
-            f"{run}: not a run record ({error.what})", where=error.where, fix="export it again"
-        ) from None
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise FfreproError(
-            f"{run}: not a run record ({type(error).__name__}: {error})", fix="export it again"
-        ) from None
-    if wrong:
-        raise FfreproError(f"{run}: {wrong[0]} is missing", fix="export it again when the run is finished")
-    if short:
-        raise FfreproError(f"{run}: {short}", fix="train it again and export it again")
-    if names != {run}:
-        raise FfreproError(f"{run}: the record calls itself {', '.join(sorted(names))}", fix="do not rename records")
-    if not honest:
-        raise FfreproError(f"{run}: its plan was changed after the run", fix="do not edit records: run it again")
+    record_check.check(entry, run)
 
 
 def _check_unfinished(run: str, entry: dict[str, bytes]) -> None:
@@ -125,14 +101,16 @@ def _check_unfinished(run: str, entry: dict[str, bytes]) -> None:
     final = sorted(name for name in entry if not PARTIAL.fullmatch(name))
     if final:
         raise FfreproError(
-            f"{run}: {', '.join(final)} without {LAST}: neither a finished record nor an unfinished run",
-            fix="export it again when the run is finished; nothing was imported",
+            f"{', '.join(final)} without {LAST}: neither a finished record nor an unfinished run",
+            where=run,
+            fix="export it again when the run is finished",
         )
     for folder in {name.split("/")[0] for name in entry}:
         if f"{folder}/{CHECKPOINT}" not in entry:
             raise FfreproError(
-                f"{run}: an unfinished run without its checkpoint {folder}/{CHECKPOINT}",
-                fix="export it again with --state; nothing was imported",
+                f"an unfinished run without its checkpoint {folder}/{CHECKPOINT}",
+                where=run,
+                fix="export it again with --state",
             )
 
 

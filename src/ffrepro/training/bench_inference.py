@@ -34,6 +34,15 @@ SETTINGS = {
     "bench_singles": integer("images that are classified one by one", minimum=1),
     "bench_rounds": integer("interleaved rounds", minimum=3),
 }
+COLUMNS = (
+    *timing.COLUMNS,
+    "images",
+    "ms_per_image",
+    "ratio_to_one_pass",
+    "one_pass_low",
+    "one_pass_high",
+    "layers_used",
+)
 LR = 1e-3  # of the softmax layer; no time depends on it
 BP, ONE_PASS, SINGLY = "BP", "one-pass", ", singly"
 HEAD_TRAINING = "softmax layer's training"

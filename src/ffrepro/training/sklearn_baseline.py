@@ -7,16 +7,21 @@ nothing is selected.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ffrepro import data as datasets
 from ffrepro.core import seeds
 from ffrepro.core.detection import auc
+from ffrepro.data.record_form import Form
+from ffrepro.data.task import Arrays
+from ffrepro.data.trajectory_batches import DETECTOR_FORMS, DETECTOR_RANGES
 from ffrepro.training import classifiers, facts, machine, memory, parts
 from ffrepro.training.record import Record
 
-_SPLITS = ("val", "test")
+SPLITS = ("val", "test")
 
 
 def run(plan: dict, place: parts.Place, *, force: bool = False) -> dict:
@@ -42,9 +47,9 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     # Below 2^32 for scikit-learn; the label "fit" is part of what committed records were made with.
     seed = seeds.derive("fit", plan["dataset"], plan["seed"]) % 2**32
     x, label = table.features, table.label
-    others = {name: x[name] for name in _SPLITS}
+    others = {name: x[name] for name in SPLITS}
     logit = classifiers.logits(plan["classifier"], x["train"], label["train"], others, seed, place.threads)
-    metrics = {f"{name}/{key}": value for name in _SPLITS for key, value in measure(logit[name], label[name]).items()}
+    metrics = {f"{name}/{key}": value for name in SPLITS for key, value in measure(logit[name], label[name]).items()}
     result = {
         "schema": 1,
         "run": plan["run"],
@@ -68,3 +73,17 @@ def measure(logit_N: np.ndarray, label_N: np.ndarray) -> dict[str, float]:
         "accuracy": float(((logit_N > 0) == (label_N == 1)).mean()),
         "auc": auc(logit_N, label_N),
     }
+
+
+class Measured:
+    """What a record of such a run holds, as ``data.task.Task`` says it of a net's."""
+
+    ranges = DETECTOR_RANGES
+    kept_forms = DETECTOR_FORMS
+    finish_forms: Mapping[str, Form] = {}
+    not_kept = ()
+
+    @staticmethod
+    def remeasure(arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+        """All metrics, see ``measure``."""
+        return measure(arrays["logit"], arrays["label"])

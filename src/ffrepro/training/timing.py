@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 import torch
 
+# Of a row of ``rows``, beside its name.
+COLUMNS = ("ms_median", "ms_min", "ms_max", "ratio_to_bp", "ratio_low", "ratio_high")
+
 
 def interleave(steps: dict[str, Callable[[], object]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Run every step once a round, in turn, each round starting with another one.

@@ -27,6 +27,7 @@ SETTINGS = {
     "bench_batch": integer("samples in the batch that is timed", minimum=2),
     "bench_rounds": integer("interleaved rounds", minimum=3),
 }
+COLUMNS = (*timing.COLUMNS, "peak_bytes", "peak_ratio_to_bp")
 LR = 1e-3
 ADAMS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "single-tensor": {"foreach": False}}
 
