@@ -101,9 +101,9 @@ class Method(ff_tokens.Method):
         The last column of ``loss`` is the readout's.
         """
         out = super().evaluate_batch(batch)
-        out["scores_one_pass"] = self._logits(batch["x"].long(), training=False)
-        loss_B = F.cross_entropy(out["scores_one_pass"], batch["label"], reduction="none")
-        return out | {"loss": torch.cat([out["loss"], loss_B.unsqueeze(1)], 1)}
+        logits_BC = self._logits(batch["x"].long(), training=False)
+        loss_B = F.cross_entropy(logits_BC, batch["label"], reduction="none")
+        return {"scores_one_pass": logits_BC, **out} | {"loss": torch.cat([out["loss"], loss_B.unsqueeze(1)], 1)}
 
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
