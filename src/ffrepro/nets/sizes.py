@@ -149,7 +149,7 @@ def Transformer(
     given = {"layers": layers, "width": width, "heads": heads, **settings}
     chosen = complete(transformer.SETTINGS, given, what="net transformer")
     net = transformer.build(chosen, (vocabulary, length), classes, torch.Generator().manual_seed(seed))
-    net.classes = classes
+    net.classes = classes  # type: ignore[assignment]  # torch types attributes of a module as tensors or modules
     return net
 
 

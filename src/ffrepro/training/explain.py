@@ -77,16 +77,17 @@ def require_tokens(net: nn.Module, x_N: Tensor) -> None:
     Raises:
         FfreproError: other shapes, numbers that are no ids of the vocabulary, sequences that are too long.
     """
-    if x_N.ndim != 2 or x_N.shape[1] > net.length:
+    length, vocabulary = int(net.length), int(net.vocabulary)  # type: ignore[arg-type]  # plain numbers of a token net
+    if x_N.ndim != 2 or x_N.shape[1] > length:
         raise FfreproError(
-            f"token ids have shape {tuple(x_N.shape)}, the net takes sequences of at most {net.length}",
+            f"token ids have shape {tuple(x_N.shape)}, the net takes sequences of at most {length}",
             where="inputs",
             fix="give (samples, tokens), 0 for padding, or build the net for longer sequences",
         )
-    if bool((x_N != x_N.round()).any()) or int(x_N.min()) < 0 or int(x_N.max()) >= net.vocabulary:
+    if bool((x_N != x_N.round()).any()) or int(x_N.min()) < 0 or int(x_N.max()) >= vocabulary:
         raise FfreproError(
             f"token ids are {float(x_N.min()):g} to {float(x_N.max()):g}, the net's vocabulary is 0 to "
-            f"{net.vocabulary - 1}",
+            f"{vocabulary - 1}",
             where="inputs",
             fix="number the words from 1 on, or build the net for a larger vocabulary",
         )
