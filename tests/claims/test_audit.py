@@ -269,7 +269,7 @@ def test_the_reports_section_has_a_row_for_each_check(found):
     assert isinstance(heading, Heading) and isinstance(table, Table)
     assert [row[0] for row in table.rows] == list(found[DLR])
     assert len(set(table.anchors)) == len(table.rows)
-    assert section.section("kim2025_transformer") == []
+    assert section.section("a_paper_without_an_audit") == []
 
 
 def test_the_summary_counts_every_row(found):

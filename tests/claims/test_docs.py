@@ -17,6 +17,11 @@ EXPERIMENT = "lite/cpu/rnn_mcyt_corrected"
 FF, BPTT = f"{EXPERIMENT}/ff_std", f"{EXPERIMENT}/bptt"
 
 
+def pages_of(store):
+    """The generated pages and the picture, without the table of verdicts (test_results.py)."""
+    return [page for page in docs.generate(store) if page.blocks[0].kind != "results"]
+
+
 class Project:
     """A made-up project with committed records, one study's definitions and one page."""
 
@@ -35,13 +40,13 @@ class Project:
         """The cells of a table with these columns, row by row."""
         self.define(tables={"t": {"rows": rows, "columns": [{"title": str(i)} | c for i, c in enumerate(columns)]}})
         self.page.write_text(f"<!-- ffrepro: table {PAPER}/t -->\n<!-- /ffrepro -->\n")
-        (page,) = docs.generate(Store(self.root, self.world.plans, local=False))
+        (page,) = pages_of(Store(self.root, self.world.plans, local=False))
         return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.text.splitlines()[3:-1]]
 
     def value(self, **spec):
         self.define(values={"v": spec})
         self.page.write_text(f"It is <!-- ffrepro: value {PAPER}/v --><!-- /ffrepro -->.\n")
-        (page,) = docs.generate(Store(self.root, self.world.plans, local=False))
+        (page,) = pages_of(Store(self.root, self.world.plans, local=False))
         return page.text.removeprefix(f"It is <!-- ffrepro: value {PAPER}/v -->").removesuffix("<!-- /ffrepro -->.\n")
 
 
@@ -167,11 +172,11 @@ def test_writing_is_idempotent_and_touches_nothing_else(project):
     project.page.write_text(f"before <!-- ffrepro: value {PAPER}/n -->5<!-- /ffrepro --> after\n")
     other = project.root / "README.md"
     other.write_text("no markers\n")
-    pages = docs.generate(Store(project.root, project.world.plans, local=False))
+    pages = pages_of(Store(project.root, project.world.plans, local=False))
     assert [(page.path, [block.name for block in page.changed]) for page in pages] == [("docs/page.md", ["n"])]
     assert docs.write(project.root, pages) == ["docs/page.md"]
     assert project.page.read_text() == f"before <!-- ffrepro: value {PAPER}/n -->3<!-- /ffrepro --> after\n"
-    again = docs.generate(Store(project.root, project.world.plans, local=False))
+    again = pages_of(Store(project.root, project.world.plans, local=False))
     assert [page.changed for page in again] == [[]]
     assert docs.write(project.root, again) == []
     assert other.read_text() == "no markers\n"
@@ -189,12 +194,12 @@ def test_the_picture_shows_means_and_intervals_and_is_written_once(project):
     assert (ours.mean, ours.high - ours.mean) == pytest.approx((18, 4.303 * 2 / math.sqrt(3)), abs=1e-3)
     assert (twin.low, twin.mean, twin.high) == pytest.approx((10, 10, 10))
     for written in ([docs_figure.FILE], []):
-        pages = docs.generate(Store(project.root, project.world.plans, local=False))
+        pages = pages_of(Store(project.root, project.world.plans, local=False))
         assert docs.write(project.root, pages) == written
     text = (project.root / docs_figure.FILE).read_text()
     assert "&lt;MCYT&gt;" in text and "<dc:date>" not in text
     (project.root / docs_figure.FILE).write_text(text.replace("MCYT", "ABCD"))
-    (page,) = docs.generate(Store(project.root, project.world.plans, local=False))
+    (page,) = pages_of(Store(project.root, project.world.plans, local=False))
     assert page.path == docs_figure.FILE and page.changed
 
 

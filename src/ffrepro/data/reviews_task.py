@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ffrepro.data import review_batches
 from ffrepro.data.classification import Classification
+from ffrepro.data.record_form import Form
 from ffrepro.data.review_batches import Reviews
 from ffrepro.data.reviews import ReviewSet
 from ffrepro.data.task import Arrays, Batch
@@ -18,6 +19,8 @@ from ffrepro.data.task import Arrays, Batch
 SETTINGS = review_batches.SETTINGS
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the probe's L2 penalty, of which validation chooses."""
+
+_PROBE = "prediction_probe"
 
 
 class Task(Classification):
@@ -38,6 +41,11 @@ class Task(Classification):
 
     watch = ("accuracy", "max")
     final_splits = ("val", "rest", "test")
+    finish_forms: Mapping[str, Form] = {
+        "rest_label": Form("i", "R", below="C", needed=True),
+        "rest_index": Form("i", "R", below=2**40, distinct=True, needed=True),
+        "rest_prediction_*": Form("u", "R", below="C", needed=True),
+    }
 
     def __init__(
         self,
@@ -72,10 +80,17 @@ class Task(Classification):
         metrics, arrays = super().finish(method, seen)
         features = {name: self._features(method, name) for name in ("train", "val", "test")}
         found, prediction = probe(features)
-        arrays = arrays | {"test_prediction_probe": prediction}
+        arrays = arrays | {f"test_{_PROBE}": prediction}
         rest = self.kept(seen["rest"])
         arrays |= {f"rest_{name}": rest[name] for name in rest if name in ("label", "index") or "prediction_" in name}
         return metrics | found, arrays
+
+    @classmethod
+    def remeasure(cls, arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+        """Metrics of the inference schemes, and the linear probe's accuracy."""
+        others = {name: array for name, array in arrays.items() if name != _PROBE}
+        found = super().remeasure(others, evaluation, batch_size)
+        return found | {"accuracy_probe": float((arrays[_PROBE] == arrays["label"]).mean())}
 
     def _features(self, method: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
         batches = list(self.in_order(split))

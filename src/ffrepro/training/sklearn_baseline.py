@@ -81,10 +81,11 @@ class Measured:
 
     split = "test"
     ranges = DETECTOR_RANGES
-    kept_forms = DETECTOR_FORMS
+    kept_forms: Mapping[str, Form] = {
+        name: replace(form, kinds="iu" if form.kinds == "i" else "f") for name, form in DETECTOR_FORMS.items()
+    }
     finish_forms: Mapping[str, Form] = {  # of a further split of the view's
-        f"*_{name}": replace(form, axes=form.axes.replace("S", "R"), needed=False)
-        for name, form in DETECTOR_FORMS.items()
+        f"*_{name}": replace(form, axes=form.axes.replace("S", "R"), needed=False) for name, form in kept_forms.items()
     }
     not_kept = ()
 
