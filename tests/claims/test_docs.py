@@ -137,7 +137,7 @@ def test_claims_and_verdicts(project):
     rows = project.table({"claims": ["table2"]}, {"text": "{id}"}, *columns)
     cells = {row[0]: row[1:] for row in rows}
     assert len(rows) == len(cells) == 16
-    assert cells["036"] == ["0.9602", "0.9000 ± 0.0000", "3", "worse", "lite"]
+    assert cells["036"] == ["0.9602", "0.9000 ± 0.0000", "3", "protocol not stated", "lite"]
     assert cells["028"] == ["0.9320", "–", "–", "not run", "–"]
     counted = project.table({"verdicts": "all"}, {"text": "{verdict}"}, {"field": "claims"})
     assert sum(int(n) for _, n in counted) == 79
