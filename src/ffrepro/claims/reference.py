@@ -147,7 +147,8 @@ def _recorded_problems(plan: dict, result: dict) -> list[str]:
     if not phases or phases[-1]["stopped_by"] != result["stopped_by"]:
         reasons.append("its last phase did not end as the run did")
     measured = older_records.layers(result)
-    if not isinstance(result["layers"], int) or result["layers"] < 1 or measured not in (0, result["layers"]):
+    least = 0 if plan["net"].get("layers") == 0 else 1  # an embedding alone has no layers
+    if not isinstance(result["layers"], int) or result["layers"] < least or measured not in (0, result["layers"]):
         reasons.append(f"it has {result['layers']} layers, and metrics of {measured}")
     return reasons
 
