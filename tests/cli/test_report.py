@@ -45,8 +45,8 @@ def test_trace_by_words_and_by_id(project, capsys):
     assert "1. claim chikhachev2025_rnn/036: Table 1, MCYT" in capsys.readouterr().out
     assert main.main(["trace", "table3", "raton"]) == 0
     assert capsys.readouterr().out.startswith("6 claims fit")
-    assert main.main(["trace", "chikhachev2025_rnn/099"]) == 1
-    assert "nearest: chikhachev2025_rnn/0" in capsys.readouterr().err
+    assert main.main(["trace", "chikhachev2025_rnn/999"]) == 1
+    assert "nearest: chikhachev2025_rnn/" in capsys.readouterr().err
 
 
 RUN = "lite/cpu/rnn_dollar_corrected/ff_std/seed0"

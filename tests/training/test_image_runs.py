@@ -21,7 +21,9 @@ KEPT = {
 GREEDY = [
     case
     for case in LOCAL
-    if is_image_case(case) and CASES[case][1]["update"] == "simultaneous" and CASES[case][1].get("negatives") != "hard"
+    if is_image_case(case)
+    and CASES[case][1].get("update") == "simultaneous"
+    and CASES[case][1].get("negatives") != "hard"
 ]
 
 

@@ -77,7 +77,7 @@ def _benches(content: dict) -> set[str]:
 
 
 def _ungridded(name: str, available: Iterable[str]) -> str:
-    """The entry that a grid made a name of: ``ff_std`` of ``ff_std_theta2``; others as they are."""
+    """The entry that a grid made a name of: ``a`` of ``a_theta2``; others as they are."""
     return next((known_ for known_ in available if name.startswith(f"{known_}_")), name)
 
 

@@ -28,7 +28,7 @@ from ffrepro.training.learner import Learner
 
 Where = str | Sequence[str] | Callable[[str, nn.Module], bool]
 Loss = loss_blocks.Loss
-METHODS = {"sff": "sff", "cwc": "cwc_blocks", "bp": "backprop_blocks"}
+METHODS = dict(sff="sff", cwc="cwc_blocks", bp="backprop_blocks")
 PRECISIONS = ("float32", "bfloat16_mixed")
 
 
