@@ -132,12 +132,7 @@ def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet) -> dict[
     upstream = {"train": spec.train_count, "test": spec.test_count}
     mean, std = pixel_statistics(data.image[train])
     return {
-        "format": FORMAT,
-        "dataset": spec.name,
-        "title": spec.title,
-        "source": archive["source"],
-        "archive": archive,
-        "licence": spec.licence,
+        **prepared.origin(spec, archive, FORMAT),
         "citation": spec.citation,
         "classes": list(spec.classes),
         "shape": list(spec.shape),
@@ -150,11 +145,7 @@ def _describe(spec: ImageSpec, archive: dict[str, Any], data: ImageSet) -> dict[
         "mean": [round(float(value), 6) for value in mean],
         "std": [round(float(value), 6) for value in std],
         "bad": [],
-        "warnings": [
-            f"{counts[part]:,} {part} images, {upstream[part]:,} upstream"
-            for part in counts
-            if archive["source"] == "upstream" and counts[part] != upstream[part]
-        ],
+        "warnings": prepared.count_warnings(counts, upstream, archive["source"], "images"),
         "fingerprint": prepared.fingerprint(arrays_of(data)),
     }
 

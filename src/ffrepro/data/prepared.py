@@ -28,6 +28,32 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def origin(spec: Any, archive: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """The first entries of every manifest: what the set is, and where it comes from.
+
+    Args:
+        spec: of the data set. archive: the record of its archives. version: of the family's format.
+    """
+    return {
+        "format": version,
+        "dataset": spec.name,
+        "title": spec.title,
+        "source": archive["source"],
+        "archive": archive,
+        "licence": spec.licence,
+    }
+
+
+def count_warnings(counts: Mapping[str, int], upstream: Mapping[str, int], source: str, what: str) -> list[str]:
+    """One line for each part that does not have as many samples as upstream; none of stand-in data.
+
+    Args:
+        counts, upstream: samples by part. what: they are, such as ``images``.
+    """
+    differ = [part for part in counts if source == "upstream" and counts[part] != upstream[part]]
+    return [f"{counts[part]:,} {part} {what}, {upstream[part]:,} upstream" for part in differ]
+
+
 def verify(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
     """Compare the arrays with the manifest's fingerprint.
 

@@ -153,12 +153,7 @@ def _describe(spec: ReviewSpec, archive: dict[str, Any], arrays: dict[str, np.nd
     upstream = {"train": spec.train_count, "test": spec.test_count}
     length = np.diff(arrays["start"])
     return {
-        "format": FORMAT,
-        "dataset": spec.name,
-        "title": spec.title,
-        "source": archive["source"],
-        "archive": archive,
-        "licence": spec.licence,
+        **prepared.origin(spec, archive, FORMAT),
         "citation": spec.citation,
         "classes": list(spec.classes),
         "counts": counts,
@@ -170,10 +165,6 @@ def _describe(spec: ReviewSpec, archive: dict[str, Any], arrays: dict[str, np.nd
         "tokens": int(length.sum()),
         "types": len(corpus.types_of(arrays["types"])),
         "bad": bad,
-        "warnings": [
-            f"{counts[part]:,} {part} texts, {upstream[part]:,} upstream"
-            for part in counts
-            if archive["source"] == "upstream" and counts[part] != upstream[part]
-        ],
+        "warnings": prepared.count_warnings(counts, upstream, archive["source"], "texts"),
         "fingerprint": prepared.fingerprint(arrays),
     }

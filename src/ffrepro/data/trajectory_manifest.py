@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ffrepro.data.prepared import fingerprint
+from ffrepro.data import prepared
 from ffrepro.data.trajectory_set import CLASSES, FORMAT, HUMAN, SYNTHETIC, TrajectorySet, arrays_of
 
 if TYPE_CHECKING:
@@ -35,19 +35,9 @@ def describe(
     upstream = {"human": spec.human_count, "synthetic": spec.synthetic_count}
     counts = {kind: int(mask.sum()) for kind, mask in of_class.items()}
     warnings = _missing(spec, data)
-    if provenance["source"] == "upstream":
-        warnings += [
-            f"{counts[kind]:,} {kind} samples, {upstream[kind]:,} upstream"
-            for kind in CLASSES
-            if counts[kind] != upstream[kind]
-        ]
+    warnings += prepared.count_warnings(counts, upstream, provenance["source"], "samples")
     return {
-        "format": FORMAT,
-        "dataset": spec.name,
-        "title": spec.title,
-        "source": provenance["source"],
-        "archive": provenance,
-        "licence": spec.licence,
+        **prepared.origin(spec, provenance, FORMAT),
         "agreement": spec.agreement,
         "counts": {
             **counts,
@@ -64,7 +54,7 @@ def describe(
         "gestures": gestures,
         "bad": bad,
         "warnings": warnings,
-        "fingerprint": fingerprint(arrays_of(data)),
+        "fingerprint": prepared.fingerprint(arrays_of(data)),
     }
 
 

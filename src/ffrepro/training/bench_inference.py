@@ -27,6 +27,7 @@ from ffrepro.core import early_exit, seeds, updates
 from ffrepro.methods.base import Phase
 from ffrepro.training import facts, machine, parts, timing
 from ffrepro.training.record import Record
+from ffrepro.training.timing import Column
 
 SETTINGS = {
     "bench_images": integer("images that are classified in batches", minimum=1),
@@ -189,12 +190,10 @@ def describe(result: dict) -> str:
     lines = [
         f"inference of untrained nets over {config['images']} images in batches of {config['batch']} and over "
         f"{config['singles']} one by one, {config['threads']} thread(s), {config['rounds']} interleaved rounds",
-        f"{'':40s}{'ms/image':>10s}{'to BP':>8s}{'from':>7s}{'to':>7s}{'to one-pass':>13s}{'layers':>8s}",
     ]
-    for row in result["rows"]:
-        layers = "" if row["layers_used"] is None else f"{row['layers_used']:.2f}"
-        lines.append(
-            f"{row['name']:40s}{row['ms_per_image']:10.4f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
-            f"{row['ratio_high']:7.2f}{row['ratio_to_one_pass']:13.3f}{layers:>8s}"
-        )
-    return "\n".join(lines)
+    columns = [
+        Column("ms/image", 10, "ms_per_image", 4), *timing.ratio_columns("to BP"),
+        Column("to one-pass", 13, "ratio_to_one_pass", 3), Column("layers", 8, "layers_used", 2),
+    ]  # fmt: skip
+    table = timing.table(result["rows"], 40, columns)
+    return "\n".join([*lines, *table])

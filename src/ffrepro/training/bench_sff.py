@@ -26,6 +26,7 @@ from ffrepro.base.settings import complete
 from ffrepro.nets import auto_cut
 from ffrepro.nets.cut import Cut
 from ffrepro.training import machine, memory, timing
+from ffrepro.training.timing import Column
 
 PROCESSES, CLASSES, LR = 3, 10, 1e-3
 MICRO_BATCHES = 4
@@ -200,15 +201,11 @@ def describe(found: dict[str, Any], rounds: int, threads: int) -> str:
     lines = [
         f"{found['net']}, {found['side']} x {found['side']}, batch {found['batch']}: {PROCESSES} processes of {rounds} "
         f"interleaved rounds, {threads} thread(s); ratios to the fastest BP of each process",
-        f"{'':38s}{'ms':>9s}{'to BP':>8s}{'from':>7s}{'to':>7s}{'total':>8s}{'activations':>13s}{'memory':>8s}",
     ]
-    for row in found["rows"]:
-        memories = [
-            "" if row.get(f"{kind}_ratio_to_bp") is None else f"{row[f'{kind}_ratio_to_bp']:.2f}"
-            for kind in ("activation", "total")
-        ]
-        lines.append(
-            f"{row['name']:38s}{row['ms_median']:9.1f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
-            f"{row['ratio_high']:7.2f}{row['total_time_ratio_to_bp']:8.3f}{memories[0]:>13s}{memories[1]:>8s}"
-        )
-    return "\n".join(lines)
+    columns = [
+        Column("ms", 9, "ms_median", 1), *timing.ratio_columns("to BP"),
+        Column("total", 8, "total_time_ratio_to_bp", 3), Column("activations", 13, "activation_ratio_to_bp", 2),
+        Column("memory", 8, "total_ratio_to_bp", 2),
+    ]  # fmt: skip
+    table = timing.table(found["rows"], 38, columns)
+    return "\n".join([*lines, *table])

@@ -5,12 +5,35 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import torch
 
 # Of a row of ``rows``, beside its name.
 COLUMNS = ("ms_median", "ms_min", "ms_max", "ratio_to_bp", "ratio_low", "ratio_high")
+
+
+class Column(NamedTuple):
+    """A column of numbers in a printed table.
+
+    Attributes:
+        key: of a row. digits: behind the point. scale: the row's value is multiplied by it.
+        missing: the value in the place of one that is None or not there; without it the place stays empty.
+    """
+
+    title: str
+    width: int
+    key: str
+    digits: int
+    scale: float = 1.0
+    missing: float | None = None
+
+    def show(self, row: dict) -> str:
+        """The row's number, right-aligned."""
+        value = row.get(self.key)
+        value = self.missing if value is None else value
+        return " " * self.width if value is None else f"{value * self.scale:{self.width}.{self.digits}f}"
 
 
 def interleave(steps: dict[str, Callable[[], object]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
@@ -59,6 +82,19 @@ def rows(seconds: dict[str, list[float]], candidates: list[str]) -> tuple[str, l
             "ratio_high": high,
         })  # fmt: skip
     return baseline, table
+
+
+def ratio_columns(title: str = "ratio") -> list[Column]:
+    """Columns of the ratio to the baseline and of its interval."""
+    return [
+        Column(title, 8, "ratio_to_bp", 3), Column("from", 7, "ratio_low", 2), Column("to", 7, "ratio_high", 2),
+    ]  # fmt: skip
+
+
+def table(rows: Iterable[dict], width: int, columns: list[Column]) -> list[str]:
+    """Lines of a plain table: titles, and each row's name in ``width`` letters with its numbers."""
+    lines = [" " * width + "".join(f"{column.title:>{column.width}s}" for column in columns)]
+    return lines + [f"{row['name']:{width}s}" + "".join(column.show(row) for column in columns) for row in rows]
 
 
 def median_interval(values: list[float], confidence: float = 0.95) -> tuple[float, float]:

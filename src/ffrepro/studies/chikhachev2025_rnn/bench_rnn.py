@@ -20,6 +20,7 @@ from ffrepro.core import seeds
 from ffrepro.nets import build, rnn
 from ffrepro.training import facts, machine, memory, parts, timing
 from ffrepro.training.record import Record
+from ffrepro.training.timing import Column
 
 SETTINGS = {
     "hidden": rnn.SETTINGS["hidden"],
@@ -143,11 +144,7 @@ def describe(result: dict) -> str:
     lines = [
         f"one training step, batch {config['batch']}, {config['steps']} time steps, {config['threads']} thread(s), "
         f"{config['rounds']} interleaved rounds; ratios to: {result['baseline']}",
-        f"{'':28s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'peak MB':>10s}{'ratio':>8s}",
     ]
-    for row in result["rows"]:
-        lines.append(
-            f"{row['name']:28s}{row['ms_median']:9.2f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}{row['ratio_high']:7.2f}"
-            f"{(row['peak_bytes'] or 0) / 1e6:10.1f}{row['peak_ratio_to_bp'] or 0:8.3f}"
-        )
-    return "\n".join(lines)
+    peaks = [Column("peak MB", 10, "peak_bytes", 1, 1e-6, 0.0), Column("ratio", 8, "peak_ratio_to_bp", 3, missing=0.0)]
+    table = timing.table(result["rows"], 28, [Column("ms", 9, "ms_median", 2), *timing.ratio_columns(), *peaks])
+    return "\n".join([*lines, *table])

@@ -22,6 +22,7 @@ from ffrepro.methods import ff_tokens
 from ffrepro.methods.base import Batch
 from ffrepro.nets import transformer
 from ffrepro.training import facts, machine, memory, timing
+from ffrepro.training.timing import Column
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 DEPTHS = (2, 4, 12)
@@ -125,16 +126,14 @@ def describe(result: dict) -> str:
     lines = [
         f"{result['layers']} layers: one training step, batch {config['batch']}, {config['length']} tokens, "
         f"{config['threads']} thread(s), {config['rounds']} interleaved rounds; ratios to: {result['baseline']}",
-        f"{'':28s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'bound':>8s}{'active':>8s}{'MB':>9s}{'ratio':>8s}",
     ]
-    for row in result["rows"]:
-        bound, share = (f"{row[key]:8.2f}" if key in row else " " * 8 for key in ("bound", "share"))
-        lines.append(
-            f"{row['name']:28s}{row['ms_median']:9.1f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
-            f"{row['ratio_high']:7.2f}{bound}{share}{(row['peak_bytes'] or 0) / 1e6:9.1f}"
-            f"{row['peak_ratio_to_bp'] or 0:8.3f}"
-        )
-    return "\n".join(lines)
+    columns = [
+        Column("ms", 9, "ms_median", 1), *timing.ratio_columns(), Column("bound", 8, "bound", 2),
+        Column("active", 8, "share", 2), Column("MB", 9, "peak_bytes", 1, 1e-6, 0.0),
+        Column("ratio", 8, "peak_ratio_to_bp", 3, missing=0.0),
+    ]  # fmt: skip
+    table = timing.table(result["rows"], 28, columns)
+    return "\n".join([*lines, *table])
 
 
 def main(args: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
 from ffrepro.studies.ortiz2025_advancements import local_steps as steps
 from ffrepro.training import facts, machine, memory, timing
+from ffrepro.training.timing import Column
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 CLASSES = 10  # of the random labels
@@ -155,15 +156,15 @@ def describe(result: dict) -> str:
         f"{config['rounds']} interleaved rounds",
         f"time ratios to: {result['baseline']}; activation memory to: {result['memory_baseline']}",
         f"least activations of an exact layer-by-layer step: {result['minimum_bytes'] / 1e6:.1f} MB",
-        f"{'':34s}{'ms':>9s}{'ratio':>8s}{'from':>7s}{'to':>7s}{'act. MB':>10s}{'ratio':>8s}{'of least':>10s}",
     ]
-    for row in result["rows"]:
-        lines.append(
-            f"{row['name']:34s}{row['ms_median']:9.1f}{row['ratio_to_bp']:8.3f}{row['ratio_low']:7.2f}"
-            f"{row['ratio_high']:7.2f}{(row['activation_bytes'] or 0) / 1e6:10.1f}"
-            f"{row['activation_ratio_to_bp'] or 0:8.3f}{row['activation_ratio_to_minimum'] or 0:10.2f}"
-        )
-    return "\n".join(lines)
+    columns = [
+        Column("ms", 9, "ms_median", 1), *timing.ratio_columns(),
+        Column("act. MB", 10, "activation_bytes", 1, 1e-6, 0.0),
+        Column("ratio", 8, "activation_ratio_to_bp", 3, missing=0.0),
+        Column("of least", 10, "activation_ratio_to_minimum", 2, missing=0.0),
+    ]  # fmt: skip
+    table = timing.table(result["rows"], 34, columns)
+    return "\n".join([*lines, *table])
 
 
 def main(args: argparse.Namespace) -> None:
