@@ -153,4 +153,4 @@ def of_side(*, n: int, mean: float, p: float, expected: tuple[float, float], thr
 
 
 def _plural(n: int, unit: str) -> str:
-    return "" if n == 1 else "e" * unit.endswith("s") + "s"
+    return "" if n == 1 else "es" if unit.endswith("s") else "s"

@@ -28,6 +28,7 @@ from ffrepro.training.learner import Learner
 
 Where = str | Sequence[str] | Callable[[str, nn.Module], bool]
 Loss = loss_blocks.Loss
+# Names of the public API, as keywords: a study has a variant that is called like one, and generic code names none.
 METHODS = dict(sff="sff", cwc="cwc_blocks", bp="backprop_blocks")
 PRECISIONS = ("float32", "bfloat16_mixed")
 
