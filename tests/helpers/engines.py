@@ -98,7 +98,9 @@ def dvc_ran(output):
 def snakemake_jobs(root):
     """command -> (inputs, outputs) of every job of a forced dry run, `all` left out."""
     jobs = {}
-    for block in snakemake(root, "--dry-run", "--forceall").split("\n\n"):
+    printed = snakemake(root, "--dry-run", "--forceall")
+    assert "Exception" not in printed  # of a rule that was tried for another one's file
+    for block in printed.split("\n\n"):
         for part in re.split(r"^\[.*\]$", block, flags=re.MULTILINE):
             command = re.search(r"^Shell command: (.*) > \S+ 2>&1$", part, re.MULTILINE)
             if command:

@@ -67,6 +67,7 @@ rule negatives:
     benchmark:
         "benchmarks/negatives/{source}/{dataset}_{level}.tsv"
     wildcard_constraints:
-        dataset=DATASET,
+        # A data set's own name may have the form of another one's with a level: imagenette_subset.
+        dataset=rf"(?!({DATASET})\.)({DATASET})",
     shell:
         "ffrepro negatives {wildcards.dataset} --level {wildcards.level} --source {wildcards.source} > {log} 2>&1"
