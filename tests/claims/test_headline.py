@@ -34,6 +34,8 @@ def test_errors_and_times_are_medians_over_pairs(world):
     assert found["time of an epoch over its (median)"] == "1.00"
     assert found["variants beside backpropagation at scale lite"] == "2"
     verdicts = {label: int(cell) for label, cell in found.items() if label in ("reproduced", "not run", "inconclusive")}
+    of_the_paper = [claim for claim in load.load(world.root, PAPER).claims.values() if not claim.get("own")]
+    assert int(found["published figures"]) == len(of_the_paper) < len(load.load(world.root, PAPER).claims)
     assert verdicts["not run"] > 40 and sum(verdicts.values()) <= int(found["published figures"])
 
 

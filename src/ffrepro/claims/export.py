@@ -13,7 +13,7 @@ from ffrepro.core.statistics import summarize
 _RATIOS = {"time_ratio": "ratio_to_bp", "memory_ratio": "peak_ratio_to_bp"}  # a bench of inference has no memory
 _SETTINGS = ("data", "net", "method", "training", "classifier", "bench")
 _VERDICTS = ("claim", "where", "row", "metric", "published", "units", "treatment", "verdict", "reason", "scale", "n",
-             "evidence", "derived", "runs")  # fmt: skip
+             "evidence", "derived", "runs", "own")  # fmt: skip
 
 
 def results_csv(records: list[Record]) -> str:
@@ -25,7 +25,7 @@ def results_csv(records: list[Record]) -> str:
 
 
 def verdicts_csv(assessments: list[dict[str, Assessment]]) -> str:
-    """A line for each claim and treatment; the first of a claim is the headline."""
+    """A line for each claim and treatment; the first of a claim is the headline. ``own``: a fact of the project's."""
     rows = []
     for assessment in (found for paper in assessments for found in paper.values()):
         claim = assessment.claim
@@ -35,7 +35,7 @@ def verdicts_csv(assessments: list[dict[str, Assessment]]) -> str:
                 claim["id"], claim["where"], claim["row"], claim["metric"], plain(claim["value"]), claim["units"],
                 treatment, finding.verdict.kind, finding.verdict.reason, finding.scale or "",
                 comparison.n if comparison and comparison.n else "", finding.evidence, assessment.derived,
-                " ".join(finding.runs),
+                " ".join(finding.runs), "yes" if claim.get("own") else "",
             ])  # fmt: skip
     return write_csv(_VERDICTS, rows)
 

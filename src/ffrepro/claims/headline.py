@@ -36,7 +36,8 @@ def headline(root: str | Path, scale: str) -> list[str]:
     """
     folder = Path(root) / "reports" / scale
     verdicts, results = _read(folder / VERDICTS), _read(folder / RESULTS)
-    headlines = list({row["claim"]: row for row in reversed(verdicts)}.values())  # a claim's first line is its headline
+    # A claim's first line is its headline; facts of the project's own are no claims of the paper.
+    headlines = list({row["claim"]: row for row in reversed(verdicts) if not row["own"]}.values())
     papers = sorted({_paper(row) for row in headlines})
     counts = {paper: Counter(row["verdict"] for row in headlines if _paper(row) == paper) for paper in papers}
     pairs = {paper: _pairs(root, paper, results) for paper in papers}
