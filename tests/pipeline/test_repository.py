@@ -31,6 +31,17 @@ def test_every_scale_is_valid_and_keeps_its_limits():
         workspace = open_workspace(ROOT, scale)
         assert workspace.plans and over_limits(workspace, Estimator(workspace)) == []
         assert all(len(plan["code"]) == 64 for plan in workspace.plans)
+        assert set(rules_of_runs(workspace.runnable).values()) == {1}
+
+
+def rules_of_runs(plans):
+    """How many of Snakemake's rules take each run, by the constraints on the wildcard `run` in runs.smk."""
+    fitted = "|".join(sorted({plan["experiment"] for plan in plans if plan["kind"] == "sklearn_baseline"}))
+    names = {"IS_FITTED": rf"[^/]+/[^/]+/({fitted})/" if fitted else "(?!)"}
+    source = (ROOT / "workflow/rules/runs.smk").read_text()
+    constraints = [eval(text, names) for text in re.findall(r'run=(rf?"[^"\n]+")', source)]
+    assert len(constraints) == source.count("wildcard_constraints:") == 3
+    return {plan["run"]: sum(bool(re.fullmatch(one, plan["run"])) for one in constraints) for plan in plans}
 
 
 def test_committed_records_tell_how_long_the_runs_of_scale_lite_take():

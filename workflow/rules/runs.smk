@@ -56,7 +56,7 @@ rule bench:
     benchmark:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
-        run=r".+/interleaved/seed0",
+        run=r".+/interleaved/seed[0-9]+",
     # All cores, though it computes on one: nothing else may run beside a measurement. A cluster gives it a core alone.
     threads: 1 if config.get("assume_hardware") else os.cpu_count()
     resources:
