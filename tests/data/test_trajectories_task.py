@@ -7,7 +7,7 @@ from helpers.plans import DATA
 from helpers.trajectories import make_set
 from torch.utils.data import random_split
 
-from ffrepro.data.trajectories_task import Task, split_indices
+from ffrepro.data.trajectories_task import Table, Task, split_indices
 from ffrepro.data.trajectory_batches import balanced_batches, shuffled_batches
 
 
@@ -116,3 +116,15 @@ def test_in_order_gives_every_sample_of_a_split_once():
     index = torch.cat([b["index"] for b in built.in_order("test")])
     assert index.tolist() == built.splits["test"].index_N.tolist()
     assert built.counts() == {"train": 42, "val": 6, "test": 12}
+
+
+@pytest.mark.parametrize("scaling", ["train_statistics", "sequence_zscore"])
+@pytest.mark.parametrize("dataset", ["mcyt", "dollar"])
+def test_table_and_task_see_the_same_samples_labels_and_steps(dataset, scaling):
+    data, settings = random_set(dataset=dataset), {**DATA, "input_scaling": scaling, "length": 9}
+    table, net = Table(data, settings, 3), Task(data, settings, 3, 10, "cpu", torch.float32)
+    assert table.counts() == net.counts()
+    for name, split in net.splits.items():
+        assert table.index[name].tolist() == split.index_N.tolist()
+        assert table.label[name].tolist() == split.label_N.tolist()
+        assert table.features[name][:, 0].tolist() == split.mask_TN.sum(0).tolist()

@@ -1,4 +1,7 @@
-"""A trajectory data set as the training loop sees it: splits, scaled inputs, batches."""
+"""A trajectory data set as the training loop sees it: splits, scaled inputs, batches.
+
+``Task`` is what a net sees, ``Table`` what a classifier on summary numbers sees: the same samples, labels and splits.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import numpy as np
 import torch
 
 from ffrepro.base.settings import choice, integer, list_of, number
-from ffrepro.data import features
+from ffrepro.data import features, summary_features
+from ffrepro.data.features import Sequences
 from ffrepro.data.trajectory_batches import Detection, make_splits, standardise
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 
@@ -63,21 +67,48 @@ class Task(Detection):
         dtype: torch.dtype,
         evaluation: dict | None = None,
     ):
-        sequences = features.sequences(data, settings["features"], settings["stamps"])
-        if settings["input_scaling"] == "sequence_zscore":
-            sequences = features.zscore_sequences(sequences)
-        x_TNI, valid_N = features.pad(sequences, settings["length"])
+        x_TNI, valid_N = features.pad(_sequences(data, settings), settings["length"])
         mask_TN = np.arange(len(x_TNI))[:, None] < valid_N
-        order = _published_order(data)
-        parts = split_indices(
-            len(data), settings["split"], seed if settings["split_seed"] == "run" else settings["split_seed"]
-        )
-        parts = {name: order[part] for name, part in parts.items()}
+        parts = _parts(data, settings, seed)
         if settings["input_scaling"] == "train_statistics":
             x_TNI = standardise(x_TNI, mask_TN, parts["train"])
         mask = mask_TN if settings["padding"] == "masked" else None
         splits = make_splits(x_TNI, data.label == HUMAN, np.arange(len(data)), mask, parts, device, dtype)
         super().__init__(splits, settings["batches"], batch_size, device, dtype, evaluation)
+
+
+class Table:
+    """The same samples as summary numbers of the same input, for classifiers that are no nets.
+
+    Attributes:
+        features: split -> float64 (N, 16), see ``ffrepro.data.summary_features``; not scaled by training statistics,
+            which no classifier on single numbers depends on.
+        label, index: split -> int64 (N,): 1 human; rows in the prepared set.
+    """
+
+    def __init__(self, data: TrajectorySet, settings: dict, seed: int):
+        features_SF = summary_features.table(_sequences(data, settings), settings["length"])
+        parts = _parts(data, settings, seed)
+        self.features = {name: features_SF[part] for name, part in parts.items()}
+        self.label = {name: (data.label[part] == HUMAN).astype(np.int64) for name, part in parts.items()}
+        self.index = {name: part.astype(np.int64) for name, part in parts.items()}
+
+    def counts(self) -> dict[str, int]:
+        """Samples in each split."""
+        return {name: len(label) for name, label in self.label.items()}
+
+
+def _sequences(data: TrajectorySet, settings: dict) -> Sequences:
+    """Two channels a time step, whole samples, scaled where each sample is scaled by itself."""
+    sequences = features.sequences(data, settings["features"], settings["stamps"])
+    return features.zscore_sequences(sequences) if settings["input_scaling"] == "sequence_zscore" else sequences
+
+
+def _parts(data: TrajectorySet, settings: dict, seed: int) -> dict[str, np.ndarray]:
+    """Rows of each split."""
+    order = _published_order(data)
+    seed = seed if settings["split_seed"] == "run" else settings["split_seed"]
+    return {name: order[part] for name, part in split_indices(len(data), settings["split"], seed).items()}
 
 
 def _published_order(data: TrajectorySet) -> np.ndarray:
