@@ -93,6 +93,14 @@ def _short_fingerprint(about):
     about["data"]["fingerprint"] = "71faa0adfc31"
 
 
+def _dirty(about):
+    about["git"]["dirty"] = True
+
+
+def _unknown_checkout(about):
+    about["git"]["dirty"] = None
+
+
 def _edited_plan(about):
     about["plan"]["method"]["theta"] = 6.0
 
@@ -123,6 +131,8 @@ def _no_baseline(result):
         (FF, "run.json", _standin, "its data are standin, not upstream"),
         (FF, "run.json", _no_fingerprint, "no full fingerprint"),
         (FF, "run.json", _short_fingerprint, "no full fingerprint"),
+        (FF, "run.json", _dirty, "a checkout with uncommitted changes"),
+        (BENCH, "run.json", _unknown_checkout, "a checkout of unknown state"),
         (FF, "run.json", _edited_plan, "its plan was changed after the run"),
         (FF, "run.json", _renamed, "calls itself by another name"),
         (FF, "result.json", _stopped_early, "ended after 40 of 60 epochs"),

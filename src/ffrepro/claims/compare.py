@@ -58,17 +58,19 @@ def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: P
     factor, measure = claims.factor(claim), claim["measure"]
     evidence, values = sample(claims, measure, treatment, pick, factor)
     shown = {"": evidence} if values else {}
-    companions = {}
+    beside = {}
     for entry in claim.get("companions", []):
         other, found = sample(claims, measure | {"row": None} | entry, treatment, pick, factor)
         if found:
-            shown[entry["label"]], companions[entry["label"]] = other, st.summarize(found)
+            shown[entry["label"]] = other
+            beside[entry["label"]] = _unjudged(claim | {"measure": measure | entry}, treatment, other, found)
+    companions = {label: cell.summary for label, cell in beside.items()}
     reduced = {label: e.reduced for label, e in shown.items() if e.reduced}
     expected, rounded = claims.expected(claim), claims.rounded(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)
         return Comparison(claim, treatment, expected, None, None, 0, None, companions, reason, rounded=rounded,
-                          reduced=reduced)  # fmt: skip
+                          reduced=reduced, beside=beside)  # fmt: skip
     cut = tuple(claims.capped_at(record) for record in evidence.records)
     capped = max((limit for limit in cut if limit is not None), default=None)
     cell = Comparison(
@@ -76,6 +78,7 @@ def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: P
         companions, _barred(claims, claim, evidence), tuple(values),
         tuple(r.plan["seed"] for r in evidence.records), cut, rounded,
         reduced=reduced, censored=claims.content["quantities"][claim["quantity"]].get("censored", False),
+        beside=beside,
     )  # fmt: skip
     return replace(cell, rounds=evidence.records[0].plan["bench"]["bench_rounds"]) if cell.is_bench else cell
 
@@ -98,6 +101,13 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
     censored = claims.content["quantities"][entry["quantity"]].get("censored", False)
     return Comparison(claim, treatment, st.NAN, evidence, st.summarize(values), len(values), capped, {}, reason,
                       tuple(values), seeds, cut, censored=censored)  # fmt: skip
+
+
+def _unjudged(claim: dict, treatment: str, evidence: Evidence, values: list[float]) -> Comparison:
+    """Numbers of ours that stand beside a claim's."""
+    seeds = tuple(record.plan["seed"] for record in evidence.records)
+    return Comparison(claim, treatment, st.NAN, evidence, st.summarize(values), len(values), None, {}, Verdict(OPERAND),
+                      tuple(values), seeds)  # fmt: skip
 
 
 def sample(

@@ -94,6 +94,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
         reasons.append(f"its data are {data['source']}, not upstream")
     if not _FINGERPRINT.fullmatch(str(data.get("fingerprint") or "")):
         reasons.append("its data have no full fingerprint")
+    if about["git"]["dirty"] is not False:
+        state = "with uncommitted changes" if about["git"]["dirty"] else "of unknown state"
+        reasons.append(f"its code was a checkout {state}")
     return reasons
 
 

@@ -276,15 +276,11 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
         a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
         if a.summary is None or b.summary is None:
             continue
-        same = conclusions.paired([a, b])
-        apart = [x - y for x, y in zip(a.values, b.values, strict=True)] if same else []
-        within = st.one_sample_t(st.summarize(apart), 0.0) if apart else None
-        found.append((a, b.summary, b.claim["row"], within))
+        found.append((a, b.summary, b.claim["row"], _within(a, b)))
     for cell in cells.values():
         others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
-        found += [
-            (cell, cell.companions[name], name, None) for name in others if cell.summary and name in cell.companions
-        ]
+        beside = {name: cell.beside[name] for name in others if cell.summary and name in cell.beside}
+        found += [(cell, other.summary, name, _within(cell, other)) for name, other in beside.items()]
     welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, *_ in found]
     adjusted = st.holm([(entry[-1] or test).p for entry, test in zip(found, welch, strict=True)])
     return [
@@ -294,6 +290,13 @@ def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparis
              claims.content["quantities"][a.claim["quantity"]]["digits"])
         for (a, b, other, within), test, p in zip(found, welch, adjusted, strict=True)
     ]  # fmt: skip
+
+
+def _within(a: Comparison, b: Comparison) -> st.Test | None:
+    """The paired test of two samples; None where the runs do not share a split by seed."""
+    if not conclusions.paired([a, b]):
+        return None
+    return st.one_sample_t(st.summarize([x - y for x, y in zip(a.values, b.values, strict=True)]), 0.0)
 
 
 def _letter(index: int) -> str:

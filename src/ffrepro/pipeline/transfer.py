@@ -50,6 +50,8 @@ def take_in(packed: Packed, root: Path, planned: dict[str, Plan], *, replace: bo
     for run, entry in packed.items():
         try:
             _check_record(run, entry)
+            if reference and LAST in entry:
+                _check_checkout(run, entry)
         except FfreproError as error:
             taken.bad[run] = f"{error.what} ({Path(str(error.where)).name})"
     target = root / ("reports/reference" if reference else "runs")
@@ -94,6 +96,16 @@ def _check_record(run: str, entry: dict[str, bytes]) -> None:
         _check_unfinished(run, entry)
         return
     record_check.check(entry, run)
+
+
+def _check_checkout(run: str, entry: dict[str, bytes]) -> None:
+    """Evidence is made by code that a commit names: nobody could run it again otherwise."""
+    if parse_json(entry["run.json"], run)["git"]["dirty"] is not False:
+        raise FfreproError(
+            "its code was a checkout with uncommitted changes, or of unknown state",
+            where=f"{run}/run.json",
+            fix="run it again in a clean clone; into `runs` it can be imported as it is",
+        )
 
 
 def _check_unfinished(run: str, entry: dict[str, bytes]) -> None:
