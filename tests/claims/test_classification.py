@@ -58,7 +58,7 @@ def test_the_twin_stands_beside_and_is_tested(nets):
     assert row[2].startswith("paper 24.4 as_published: 24.40 ± 0.05 (BP 20.00), n=3 compatible")
     pair = next(p for p in result.pairs if p.label == "FF_tiny One-pass against BP, test error")
     assert (pair.a.mean, pair.b.mean, pair.b.n) == (pytest.approx(24.4), pytest.approx(20.0), 3)
-    assert pair.paired.statistic == pytest.approx(4.4 / (0.05 / 3**0.5))  # 4.45, 4.40, 4.35 within seeds
+    assert pair.paired.t == pytest.approx(4.4 / (0.05 / 3**0.5))  # 4.45, 4.40, 4.35 within seeds
     assert pair.p_holm >= pair.paired.p > 0 and pair.effect.g > 10
     text = table_files.as_markdown(result)
     assert "BP 20.00" in text and "(BP 10.00)" in text  # half of it in training

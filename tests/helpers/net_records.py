@@ -50,7 +50,7 @@ class Nets:
             "schema": 2,
             "protocol": {"treatment": "as_published", "task": "classify", "inference": "multi_pass"},
             "dataset": dataset,
-            "data": {"name": "images", "train_samples": part},
+            "data": {"name": "images", "train_samples": part, "split_seed": "run"},
             "net": {"name": "cnn", "model": "ff_tiny"},
             "method": {"name": "backprop" if bp else "cwc" if "_cwc" in variant else "ff"},
             "training": {"max_epochs": epochs, "milestones": list(milestones), "gamma": 0.2},
