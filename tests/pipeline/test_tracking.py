@@ -1,10 +1,13 @@
 """The mirror of records in MLflow: content, idempotence, repair, and two processes at once."""
 
+import copy
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 
 import pytest
 
@@ -14,6 +17,8 @@ from ffrepro.pipeline.workspace import open_workspace
 
 pytestmark = pytest.mark.pipeline
 RUN = "smoke/cpu/rnn_mcyt_corrected/bptt/seed0"
+PARENT = "smoke/cpu/rnn_mcyt_corrected/bptt"
+EXPERIMENT = "paper_a smoke"
 BENCH = "smoke/cpu/bench_dollar_corrected/interleaved/seed0"
 SECOND = """
 import json, sys
@@ -34,13 +39,30 @@ def plans(project):
     return {plan["run"]: plan for plan in open_workspace(project).plans}
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory):
+    """A database with MLflow's tables: making them takes seconds."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def store(project):
-    """The tracking URI, and a client for it."""
+def new_store(project):
+    """The tracking URI of a database that is not there yet, and a client for it."""
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{project}/mlflow.db"
     return uri, lambda: MlflowClient(tracking_uri=uri)
+
+
+@pytest.fixture
+def store(project, new_store, empty_database):
+    """The same of one that is there."""
+    shutil.copy(empty_database, project / "mlflow.db")
+    return new_store
 
 
 def children(client, experiment):
@@ -53,12 +75,14 @@ def test_a_run_carries_the_claims_that_it_is_evidence_for(project, plans, finish
     uri, client = store
     finish(plans[RUN])
     tracking.mirror(project, uri, plans.values())
-    assert children(client(), "paper_a/smoke/rnn_mcyt")[RUN].data.tags["ffrepro.claims"] == ""  # none published
-    claims = type("Claims", (), {"measured_by": lambda self, plan: ["027", plan["variant"]]})()
+    assert children(client(), EXPERIMENT)[RUN].data.tags["ffrepro.claims"] == ""  # none published
+    claims = type(
+        "Claims", (), {"content": {"title": "A paper"}, "measured_by": lambda self, plan: ["027", plan["variant"]]}
+    )()
     monkeypatch.setattr(tracking, "_claims_of", lambda root, paper: claims)
     finish(plans[RUN], accuracy=0.9)
     tracking.mirror(project, uri, plans.values())
-    assert children(client(), "paper_a/smoke/rnn_mcyt")[RUN].data.tags["ffrepro.claims"] == "027 bptt"
+    assert children(client(), EXPERIMENT)[RUN].data.tags["ffrepro.claims"] == "027 bptt"
 
 
 def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store):
@@ -68,18 +92,26 @@ def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store
     first = tracking.mirror(project, uri, plans.values())
     assert sorted(first.runs) == [BENCH, RUN] and first.written == 2
 
-    runs = children(client(), "paper_a/smoke/rnn_mcyt")
-    assert sorted(runs) == ["smoke/cpu/rnn_mcyt_corrected", RUN]
+    runs = children(client(), EXPERIMENT)
+    assert sorted(runs) == sorted([BENCH.rpartition("/")[0], BENCH, PARENT, RUN])
     run = runs[RUN]
-    assert run.data.tags["mlflow.parentRunId"] == runs["smoke/cpu/rnn_mcyt_corrected"].info.run_id
+    assert run.data.tags["mlflow.parentRunId"] == runs[PARENT].info.run_id
+    assert run.data.tags["mlflow.source.name"] == f"ffrepro train plan/{RUN}.json"
+    about = json.loads((project / "runs" / RUN / "run.json").read_text())
+    moments = [round(1000 * datetime.fromisoformat(about[name]).timestamp()) for name in ("started", "finished")]
+    assert [run.info.start_time, run.info.end_time] == moments
+    data = run.inputs.dataset_inputs[0].dataset
+    assert (data.name, data.digest) == ("mcyt", about["data"]["fingerprint"][:36])
     assert run.data.tags["ffrepro.tables"] == "table1 table2"
     assert run.data.tags["ffrepro.protocol"] == "corrected classify ensemble"
-    assert run.data.tags["ffrepro.commit"] == "abc0" * 10 and run.data.tags["ffrepro.hardware"] == "cpu"
+    assert run.data.tags["mlflow.source.git.commit"] == "abc0" * 10 and run.data.tags["ffrepro.hardware"] == "cpu"
     assert run.data.params["method.clip_norm"] == "1.0" and run.data.params["training.max_epochs"] == "2"
     assert run.data.metrics["test/accuracy"] == 0.75 and run.data.metrics["time.train_s"] == 9.0
     history = client().get_metric_history(run.info.run_id, "val/accuracy")
     assert [(entry.step, entry.value) for entry in history] == [(1, 0.6), (2, 0.7), (2, 0.7)]  # epochs, then the result
-    bench = children(client(), "paper_a/smoke/bench")[BENCH]
+    assert run.data.metrics["accuracy"] == 0.75 and run.data.metrics["train_s"] == 9.0
+    bench = children(client(), EXPERIMENT)[BENCH]
+    assert bench.data.metrics["FF-Std ratio_to_bp"] == 0.5
     assert bench.data.metrics["FF-Std/ratio_to_bp"] == 0.5
     assert bench.data.params["variants.ff_std.method.theta"] == "7.0"
 
@@ -89,17 +121,68 @@ def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store
     finish(plans[RUN], accuracy=0.9)  # the record changed: written anew, the old one gone
     changed = tracking.mirror(project, uri, plans.values())
     assert changed.written == 1 and changed.runs[RUN] != first.runs[RUN] and changed.runs[BENCH] == first.runs[BENCH]
-    assert children(client(), "paper_a/smoke/rnn_mcyt")[RUN].data.metrics["test/accuracy"] == 0.9
+    assert children(client(), EXPERIMENT)[RUN].data.metrics["test/accuracy"] == 0.9
 
     # A child whose writer died before the hash was set is written anew, not counted and not doubled.
     with sqlite3.connect(project / "mlflow.db") as database:
         database.execute("delete from tags where key = 'ffrepro.content' and run_uuid = ?", [changed.runs[RUN][0]])
     repaired = tracking.mirror(project, uri, plans.values())
     assert repaired.written == 1
-    assert sorted(children(client(), "paper_a/smoke/rnn_mcyt")) == ["smoke/cpu/rnn_mcyt_corrected", RUN]
+    assert sorted(children(client(), EXPERIMENT)) == sorted([BENCH.rpartition("/")[0], BENCH, PARENT, RUN])
 
 
-def test_two_processes_at_once_on_a_new_database_lose_nothing(project, plans, finish, store):
+def test_a_parent_has_mean_and_spread_of_its_runs_and_follows_them(project, plans, finish, store):
+    uri, client = store
+    second = copy.deepcopy(plans[RUN]) | {"seed": 1, "run": RUN.replace("seed0", "seed1")}
+    both = [plans[RUN], second]
+    finish(plans[RUN], accuracy=0.7)
+    tracking.mirror(project, uri, both)
+    alone = children(client(), EXPERIMENT)[PARENT]
+    assert alone.data.metrics["n"] == 1 and "accuracy_std" not in alone.data.metrics
+
+    finish(second, accuracy=0.8)
+    assert tracking.mirror(project, uri, both).written == 1  # the first child is kept, under the new parent
+    runs = children(client(), EXPERIMENT)
+    parent = runs[PARENT]
+    assert sorted(runs) == sorted([PARENT, RUN, second["run"]])
+    assert {runs[plan["run"]].data.tags["mlflow.parentRunId"] for plan in both} == {parent.info.run_id}
+    assert parent.data.metrics["n"] == 2 and parent.data.metrics["accuracy"] == pytest.approx(0.75)
+    assert parent.data.metrics["accuracy_std"] == pytest.approx(0.1 / 2**0.5)
+    assert parent.data.tags["ffrepro.level"] == "mean over seeds" and "seed" not in parent.data.params
+    kept = [runs[plan["run"]].info for plan in both]
+    assert parent.info.start_time == min(info.start_time for info in kept)
+    assert parent.info.end_time == max(info.end_time for info in kept)
+
+
+def test_an_experiment_opens_for_training_and_says_what_it_holds(project, plans, finish, store):
+    uri, client = store
+    finish(plans[RUN])
+    tracking.mirror(project, uri, plans.values())
+    found = client().get_experiment_by_name(EXPERIMENT)
+    assert found.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "paper_a" in found.tags["mlflow.note.content"] and "`smoke`" in found.tags["mlflow.note.content"]
+    client().set_experiment_tag(found.experiment_id, "mlflow.note.content", "older")
+    tracking.mirror(project, uri, plans.values())
+    assert "paper_a" in client().get_experiment_by_name(EXPERIMENT).tags["mlflow.note.content"]
+
+
+def test_committed_records_are_mirrored_where_asked_and_a_run_of_this_folder_wins(project, plans, finish, store):
+    uri, client = store
+    finish(plans[RUN], accuracy=0.6)
+    committed = project / "reports" / "reference" / RUN
+    committed.parent.mkdir(parents=True)
+    shutil.move(project / "runs" / RUN, committed)
+    assert tracking.mirror(project, uri, plans.values()).runs == {}
+    tracking.mirror(project, uri, plans.values(), committed=True)
+    run = children(client(), EXPERIMENT)[RUN]
+    assert (run.data.metrics["accuracy"], run.data.tags["ffrepro.evidence"]) == (0.6, "committed")
+    finish(plans[RUN], accuracy=0.9)
+    tracking.mirror(project, uri, plans.values(), committed=True)
+    run = children(client(), EXPERIMENT)[RUN]
+    assert (run.data.metrics["accuracy"], run.data.tags["ffrepro.evidence"]) == (0.9, "of this folder")
+
+
+def test_two_processes_at_once_on_a_new_database_lose_nothing(project, plans, finish, new_store):
     runs = [run for run in plans if "/rnn_mcyt_corrected/" in run]
     for run in runs:
         finish(plans[run])
@@ -113,9 +196,9 @@ def test_two_processes_at_once_on_a_new_database_lose_nothing(project, plans, fi
     assert [process.returncode for process in both] == [0, 0], printed
     ids = [json.loads(out.splitlines()[-1]) for out, _ in printed]
     assert ids[0] == ids[1] and sorted(ids[0]) == sorted(runs)
-    found = children(store[1](), "paper_a/smoke/rnn_mcyt")
+    found = children(new_store[1](), EXPERIMENT)
     assert {run: found[run].info.run_id for run in runs} == ids[0]
-    assert len(found) == len(runs) + 1
+    assert len(found) == len(runs) + len({run.rpartition("/")[0] for run in runs})
 
 
 def test_a_store_that_cannot_be_reached_says_so(project, plans, finish):

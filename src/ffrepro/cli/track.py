@@ -14,6 +14,7 @@ from ffrepro.pipeline.workspace import open_workspace
 _EPILOG = """\
 example:
   ffrepro track && mlflow ui --backend-store-uri sqlite:///mlflow.db
+  ffrepro track --scale paper --committed      the evidence of reports/reference too, without running anything
 
 Idempotent: a record that has not changed is skipped. Delete the database and run it again to rebuild it.
 MLFLOW_TRACKING_URI wins over params.yaml's `mlflow`.
@@ -30,6 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--scale", help="smoke, lite or paper (default: params.yaml's)")
+    parser.add_argument(
+        "--committed", action="store_true", help="also the committed record of a run that has none here"
+    )
     parser.set_defaults(run=run)
 
 
@@ -39,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     # Records of every profile: what was imported from other machines belongs beside what was made here.
     workspace = open_workspace(root, args.scale, params.load(root).raw["hardware_profiles"])
     uri = os.environ.get("MLFLOW_TRACKING_URI") or workspace.params.raw["mlflow"]
-    mirrored = tracking.mirror(root, uri, workspace.plans)
+    mirrored = tracking.mirror(root, uri, workspace.plans, committed=args.committed)
     runs = {run: {"id": mlflow_id, "sha256": content} for run, (mlflow_id, content) in mirrored.runs.items()}
     target = root / "reports" / workspace.scale / "mlflow.json"
     files.write_text_if_changed(target, files.dump_json({"schema": 1, "runs": runs}))

@@ -105,9 +105,13 @@ class Record:
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
 
-def record_of(root: Path, plan: Plan) -> Record:
-    """The folder of a planned run: the one of its name, unless only one of an older name holds a finished record."""
-    found = [Record(root / "runs" / run, root) for run in (plan["run"], *words.older_runs(plan))]
+def record_of(root: Path, plan: Plan, place: str = "runs") -> Record:
+    """The folder of a planned run: the one of its name, unless only one of an older name holds a finished record.
+
+    Args:
+        place: where records lie, from the project's folder.
+    """
+    found = [Record(root / place / run, root) for run in (plan["run"], *words.older_runs(plan))]
     complete = (record for record in found if record.complete(plan["kind"]))
     return next(complete, next((record for record in found if record.bad), found[0]))
 
