@@ -154,6 +154,22 @@ def test_a_parent_has_mean_and_spread_of_its_runs_and_follows_them(project, plan
     assert parent.info.end_time == max(info.end_time for info in kept)
 
 
+def test_seeds_that_another_folder_tracked_count_too(project, plans, finish, store):
+    """Two machines, one store: each has records of its own."""
+    uri, client = store
+    second = copy.deepcopy(plans[RUN]) | {"seed": 1, "run": RUN.replace("seed0", "seed1")}
+    finish(plans[RUN], accuracy=0.7)
+    finish(second, accuracy=0.8)
+    tracking.mirror(project, uri, [plans[RUN]])
+    assert tracking.mirror(project, uri, [second]).written == 1
+    runs = children(client(), EXPERIMENT)
+    assert runs[PARENT].data.metrics["n"] == 2 and runs[PARENT].data.metrics["accuracy"] == pytest.approx(0.75)
+    parents = {runs[plan["run"]].data.tags["mlflow.parentRunId"] for plan in (plans[RUN], second)}
+    assert parents == {runs[PARENT].info.run_id}
+    assert tracking.mirror(project, uri, [plans[RUN]]).written == 0
+    assert children(client(), EXPERIMENT)[PARENT].info.run_id in parents
+
+
 def test_an_experiment_opens_for_training_and_says_what_it_holds(project, plans, finish, store):
     uri, client = store
     finish(plans[RUN])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
@@ -55,6 +55,14 @@ class Mirrored:
     runs: dict[str, tuple[str, str]]
     written: int
     bad: tuple[tuple[str, str], ...] = ()
+
+
+class Child(NamedTuple):
+    """A finished run, with the hash of its record."""
+
+    plan: Plan
+    record: Record
+    content: str
 
 
 def _claims(root: Path, plan: Plan) -> str:
@@ -134,7 +142,7 @@ def _mirror(client: MlflowClient, root: Path, finished: list[tuple[Plan, Record]
         experiment_id = _experiment(client, root, name, found[0][0])
         there = _existing(client, experiment_id)
         for parent_key, group in groupby(found, key=lambda pair: entries.parent_key(pair[0])):
-            children = [(plan, record, entries.content(plan, record)) for plan, record in group]
+            children = [Child(plan, record, entries.content(plan, record)) for plan, record in group]
             parent_id = _parent(client, experiment_id, parent_key, there, children)
             for plan, record, content in children:
                 kept = _keep(client, there.get(plan["run"], []), content)
@@ -156,7 +164,12 @@ def _experiment(client: MlflowClient, root: Path, name: str, plan: Plan) -> str:
     about = entries.about_experiment(plan, claims.content["title"] if claims else plan["paper"])
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return client.create_experiment(name, tags=about)
+        try:
+            return client.create_experiment(name, tags=about)
+        except Exception:  # MLflow's own class for "is there already": another machine was first
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
     for key, value in about.items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)
@@ -185,23 +198,36 @@ def _keep(client: MlflowClient, there: list[Run], content: str) -> Run | None:
     return kept
 
 
-def _parent(
-    client: MlflowClient, experiment_id: str, key: str, there: dict[str, list], children: list[tuple[Plan, Record, str]]
-) -> str:
-    """The id of the run that holds mean and standard deviation of its children."""
-    content = files.sha256_json([one for *_, one in children])
+def _parent(client: MlflowClient, experiment_id: str, key: str, there: dict[str, list[Run]], own: list[Child]) -> str:
+    """The id of the run that holds mean and standard deviation of a variant's seeds.
+
+    Seeds that another folder put into the same store count too, and move under a new parent.
+    """
+    mine = {child.plan["run"] for child in own}
+    others = [
+        next(run for run in runs if CONTENT in run.data.tags)
+        for name, runs in there.items()
+        if name not in mine and name.rpartition("/")[0] == key and any(CONTENT in run.data.tags for run in runs)
+    ]
+    content = files.sha256_json(sorted([child.content for child in own] + [run.data.tags[CONTENT] for run in others]))
     kept = _keep(client, there.get(key, []), content)
     if kept is not None:
         return kept.info.run_id
-    plan, records = children[0][0], [record for _, record, _ in children]
-    start, end = min(entries.span(r)[0] for r in records), max(entries.span(r)[1] for r in records)
-    tags = entries.tags(plan, entries.SEEDS) | {KEY: key}
-    run_id = _create(client, experiment_id, entries.parent_name(plan), start, tags)
+    plan, records = own[0].plan, [child.record for child in own]
+    numbers = [entries.headline(record) for record in records]
+    numbers += [{name: value for name, value in run.data.metrics.items() if name in numbers[0]} for run in others]
+    spans = [entries.span(record) for record in records] + [(run.info.start_time, run.info.end_time) for run in others]
+    start, end = min(first for first, _ in spans), max(last for _, last in spans)
+    run_id = _create(
+        client, experiment_id, entries.parent_name(plan), start, entries.tags(plan, entries.SEEDS) | {KEY: key}
+    )
     _log_dataset(client, run_id, plan, records[0])
-    numbers = [entries.Metric(name, value, end, 0) for name, value in entries.over_seeds(records).items()]
     settings = {name: value for name, value in entries.settings(plan).items() if name != "seed"}
-    _fill(client, run_id, settings, numbers, end)
+    summary = [entries.Metric(name, value, end, 0) for name, value in entries.over_seeds(numbers).items()]
+    _fill(client, run_id, settings, summary, end)
     _tag(client, run_id, {CONTENT: content})
+    for run in others:
+        _tag(client, run.info.run_id, {PARENT: run_id})
     return run_id
 
 

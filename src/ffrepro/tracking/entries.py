@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -147,9 +147,8 @@ def headline(record: Record) -> dict[str, float]:
     return {_metric_name(name): value for name, value in found.items() if _is_number(value)}
 
 
-def over_seeds(records: Sequence[Record]) -> dict[str, float]:
+def over_seeds(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean and sample standard deviation of the headline numbers that all runs have, and ``n``."""
-    found = [headline(record) for record in records]
     out: dict[str, float] = {"n": len(found)}
     for name in found[0]:
         values = [one[name] for one in found if name in one]

@@ -48,11 +48,14 @@ def now() -> str:
 
 
 def describe(device: str, threads: int) -> dict:
-    """CPU, cores, threads, device and system."""
+    """CPU, cores, threads, device, system, and the instructions that PyTorch's kernels use.
+
+    The same run on CPUs of other instructions rounds otherwise, and its numbers drift apart over the epochs.
+    """
     name = {"cpu": _cpu_name, "cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}[device]()
     return {
         "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": threads, "device": name,
-        "platform": f"{platform.system()} {platform.machine()}",
+        "instructions": torch.backends.cpu.get_cpu_capability(), "platform": f"{platform.system()} {platform.machine()}",
     }  # fmt: skip
 
 
