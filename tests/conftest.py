@@ -2,19 +2,36 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
-import torch
+
+# One thread each, here and in every process that a test starts: pytest-xdist fills the cores with tests.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import torch  # noqa: E402, reads them as it is imported
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in a shell's background; tests interrupt processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
     """``--write-golden``: see tests/training/test_golden.py."""
     parser.addoption("--write-golden", action="store_true", help="write tests/golden/ anew; move versions that changed")
+
+
+def pytest_collection_modifyitems(items):
+    """Whole runs of the engines first.
+
+    They take longest and share what one of them has finished: first, they stay on one worker (pytest-xdist takes work
+    away from a worker's end), and the others' many short tests fill the time beside them.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """``ffrepro report`` and ``ffrepro trace`` on this project's own params.yaml, in an empty project folder."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from ffrepro import tracking
 from ffrepro.base import files
+from ffrepro.claims import bad_records, report
+from ffrepro.claims import records as claim_records
 from ffrepro.cli import main
 from ffrepro.pipeline import hardware
 
@@ -86,6 +89,40 @@ def test_a_bad_record_is_left_out_by_name_and_the_rest_is_done(project, project_
     assert line.startswith(f"left out: {RUN}: ") and "test/accuracy is 0.999" in line and "result.json" in line
     # Both end with an error of their own: nothing is left to export, a page wants runs that are not in this folder.
     assert (printed.out and not others) or command[0] in ("docs", "export")
+
+
+def test_with_exit_zero_the_report_is_made_and_check_tells_afterwards(project, capsys, monkeypatch):
+    monkeypatch.setattr(report, "build_report", lambda store, scale: left_behind(project, store.bad))
+    bad = [(RUN, "test/accuracy is 0.999")]
+    monkeypatch.setattr(claim_records, "Store", lambda *arguments: SimpleNamespace(bad=list(bad)))
+
+    def ends_with(*options):
+        code = main.main(["report", "--scale", "lite", *options])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    line = f"left out: {RUN}: test/accuracy is 0.999\n"
+    code, _, said = ends_with("--check")
+    assert code == 1 and "ffrepro report --scale lite" in said  # there is no report yet
+    assert ends_with() == (1, "reports/lite/report.html\n", line)
+    assert ends_with("--exit-zero") == (0, "reports/lite/report.html\n", line)
+    code, out, said = ends_with("--check")
+    assert (code, out) == (1, "") and said.endswith(line) and not (project / "reports/lite/check.txt").exists()
+    bad.clear()
+    assert ends_with() == (0, "reports/lite/report.html\n", "")
+    assert ends_with("--check") == (0, "reports/lite/check.txt\n", "")
+    assert (project / "reports/lite/check.txt").is_file()
+    files.write_json(project / "reports/lite/bad_records.json", {"bad_records": [RUN]})
+    code, out, said = ends_with("--check")
+    assert (code, out) == (1, "") and "bad_records.json" in said and not (project / "reports/lite/check.txt").exists()
+
+
+def left_behind(root, found):
+    """What a report's folder has to have; the page's path."""
+    folder = root / "reports/lite"
+    folder.mkdir(parents=True, exist_ok=True)
+    bad_records.write(folder, found)
+    return folder / "report.html"
 
 
 @pytest.mark.parametrize("command", ["report", "trace"])

@@ -59,7 +59,7 @@ def finished(tmp_path_factory):
     make_project(root, {"params.yaml": one_seed, STUDY: two_runs})
     snakemake(root)
     synced = run(root, "ffrepro", "sync", "--to", "dvc")
-    assert synced == "9 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
+    assert synced == "10 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
     commit(root, "finished")
     return root
 
@@ -102,7 +102,7 @@ def test_dvc_finds_nothing_to_do_after_snakemake_and_a_sync(finished):
     assert "Data and pipelines are up to date." in run(finished, "dvc", "status")
     assert dvc_ran(run(finished, "dvc", "repro")) == []
     again = run(finished, "ffrepro", "sync", "--to", "dvc")
-    assert again == "0 jobs passed on to dvc, 9 known to it already, 0 still to run\n"
+    assert again == "0 jobs passed on to dvc, 10 known to it already, 0 still to run\n"
     assert run(finished, "git", "status", "--porcelain") == ""
 
 
@@ -116,7 +116,9 @@ def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project
     assert f"to run: train/{BPTT}" in left and f"train/{FF}" not in left
 
     ran = dvc_ran(run(project, "dvc", "repro"))
-    assert ran == sorted(["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"])
+    assert ran == sorted(
+        ["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"]
+    )  # not `check`: the same list
     after = hashes(project, "runs", "data")
     changed = {path for path in before if before[path] != after[path]}
     assert changed and all(path.startswith(f"runs/{BPTT}/") for path in changed)
@@ -185,6 +187,26 @@ def test_a_failing_job_keeps_its_log_and_stops_no_other(project):
     assert f"failed: {FF}: " in plan and "RuntimeError: broken on purpose" in plan and f"(logs/{FF}.log)" in plan
 
 
+def test_a_bad_record_ends_both_engines_red_and_the_report_stays(project):
+    result = read_json(project / f"runs/{FF}/result.json")
+    result["metrics"]["test/accuracy"] += 0.25
+    (project / f"runs/{FF}/result.json").write_text(json.dumps(result))  # as by hand, after the run
+    report = project / "reports/smoke/report.html"
+    for engine in ("snakemake", "dvc"):
+        report.unlink(missing_ok=True)
+        if engine == "snakemake":
+            printed = snakemake(project, "--keep-going", "reports/smoke/check.txt", code=1)
+            assert "Error in rule check" in printed and "Error in rule report" not in printed
+            said = (project / "logs/check/smoke.log").read_text()
+        else:
+            run(project, "ffrepro", "plan", "--write")
+            said = run(project, "dvc", "repro", "--single-item", "report")
+            assert "Running stage 'report'" in said
+            said = run(project, "dvc", "repro", "--single-item", "check", code=255)
+        assert f"left out: {FF}: " in said and "test/accuracy is " in said
+        assert FF.rpartition("/")[0] in report.read_text() and not (project / "reports/smoke/check.txt").exists()
+
+
 def test_absent_hardware_gets_no_job_and_is_no_failure(project):
     assert "ffrepro train" not in snakemake(project, "--dry-run", "--config", "hardware=h200")
     assert "2 not run: no such hardware here" in run(project, "ffrepro", "plan", "--hardware", "h200")
@@ -223,7 +245,7 @@ def test_snakemakes_report_holds_the_tables_and_the_report_with_their_captions(f
         for name in ("rules", "results")
     )
     jobs = {rule: entry["n_jobs"] for rule, entry in rules.items()}
-    assert jobs == {"fetch_trajectories": 1, "prepare": 1, "train": 2, "table": 3, "report": 1, "track": 1}
+    assert jobs == {"fetch_trajectories": 1, "prepare": 1, "train": 2, "table": 3, "report": 1, "check": 1, "track": 1}
     files = [f"reports/smoke/tables/{PAPER}/table{number}.md" for number in (1, 2, 3)] + ["reports/smoke/report.html"]
     assert sorted(results) == sorted(files)
     for file, entry in results.items():

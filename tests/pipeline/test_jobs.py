@@ -15,7 +15,7 @@ def jobs(project, scale=None):
 
 def test_every_job_once_and_every_input_made_or_in_the_repository(project):
     listed = open_workspace(project).jobs
-    assert len({job.name for job in listed}) == len(listed) == 1 + 2 + 21 + 2 + 1 + 1
+    assert len({job.name for job in listed}) == len(listed) == 1 + 2 + 21 + 2 + 1 + 1 + 1
     made = [path for job in listed for path in job.outputs]
     assert len(set(made)) == len(made)
     others = {path for job in listed for path in job.inputs} - set(made)
@@ -84,7 +84,17 @@ def test_a_table_waits_for_its_own_runs_and_the_report_for_all(project):
     assert {"params.yaml", "reports/reference/index.json", "src/ffrepro/claims/load.py", STUDY} <= set(
         listed["report/smoke"].inputs
     )
-    assert listed["table/smoke/paper_a/table1"].command == "ffrepro report --scale smoke --table paper_a/table1"
+    assert (
+        listed["table/smoke/paper_a/table1"].command
+        == "ffrepro report --scale smoke --table paper_a/table1 --exit-zero"
+    )
+
+
+def test_the_report_is_made_whatever_was_left_out_and_a_job_behind_it_fails(project):
+    listed = jobs(project)
+    assert listed["report/smoke"].command == "ffrepro report --scale smoke --exit-zero"
+    assert set(listed["check/smoke"].inputs) < set(listed["report/smoke"].outputs)
+    assert listed["check/smoke"].command == "ffrepro report --scale smoke --check"
 
 
 def test_data_that_no_run_uses_is_not_prepared(project, edit):

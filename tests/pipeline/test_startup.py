@@ -84,7 +84,9 @@ def test_the_lock_of_a_snakemake_at_work_is_no_failure(project):
     lock = project / ".snakemake/locks/0.output.lock"
     lock.parent.mkdir(parents=True)
     lock.write_text("runs/x/result.json\n")
-    with subprocess.Popen(["sh", "-c", "read x", "snakemake"], cwd=project, stdin=subprocess.PIPE) as process:
+    line = ["sh", "-c", "echo ready; read x", "snakemake"]
+    with subprocess.Popen(line, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # from here on the system knows its command line
         held = found(project)["Snakemake's lock"]
         process.stdin.close()
     assert held.state == OK and str(process.pid) in held.detail

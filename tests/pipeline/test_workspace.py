@@ -109,7 +109,7 @@ def test_dvc_yaml_in_groups(project):
     root = documents["dvc.yaml"]["stages"]
     assert list(root) == [
         "plan", "fetch-trajectories", "prepare-dollar", "prepare-mcyt",
-        "paper_a-table1", "paper_a-table2", "report", "track",
+        "paper_a-table1", "paper_a-table2", "report", "check", "track",
     ]  # fmt: skip
     assert root["plan"] == {
         "cmd": "ffrepro plan --write --scale smoke --hardware cpu",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffrepro.base import studies
 from ffrepro.base.files import dump_json, write_bytes, write_text
-from ffrepro.claims import companions, export, html, load, markdown, sections, table_files, tables
+from ffrepro.claims import bad_records, companions, export, html, load, markdown, sections, table_files, tables
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.audit import section as audit
 from ffrepro.claims.blocks import Block, Picture
@@ -62,6 +62,7 @@ def build_report(store: Store, scale: str) -> Path:
     write_text(folder / "verdicts.csv", export.verdicts_csv([study.assessments for study in found]))
     write_text(folder / "curves.csv", export.curves_csv(records))
     write_text(folder / "metrics.json", dump_json(export.metrics(records)))
+    bad_records.write(folder, store.bad)
     write_text(folder / "report.md", markdown.render(content))
     write_text(folder / "report.html", html.render(sections.window_title(scale, records), content))
     return folder / "report.html"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import write_text
+from ffrepro.claims import bad_records
 from ffrepro.cli import common, project
 from ffrepro.cli.evidence import all_plans
 from ffrepro.pipeline import params
+
+if TYPE_CHECKING:
+    from ffrepro.claims.records import Store
 
 _EPILOG = """\
 example:
@@ -18,7 +25,8 @@ example:
 
 Tables and figures are of the scale; each verdict rests on the best evidence there is, committed records included.
 Missing records are named in the report and are no error. Records that are damaged, or say what no run can have left,
-are left out: the report names them, and the exit status is 1.
+are left out: the report names them, and the exit status is 1. Snakemake and DVC make the report with --exit-zero, so
+that it stays, and ask with --check afterwards.
 """
 
 
@@ -35,6 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--table", metavar="PAPER/TABLE", help="only this table's files")
     what.add_argument("--headline", action="store_true", help="print a summary of the report that is there")
+    what.add_argument("--check", action="store_true", help="fail where the report that is there left bad records out")
+    parser.add_argument("--exit-zero", action="store_true", help="exit with 0 though bad records were left out")
     parser.set_defaults(run=run)
 
 
@@ -44,13 +54,15 @@ def run(args: argparse.Namespace) -> int:
     from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
 
     root = project.folder()
+    if args.check:
+        return _check(root, params.load(root).scale(args.scale))
     if args.headline:
         return _headline(root, params.load(root).scale(args.scale))
     workspace, plans = all_plans(root, args.scale, args.hardware)
     store = Store(root, plans, workspace.hardware)
     if args.table is None:
         print(build_report(store, workspace.scale).relative_to(root))
-        return common.say_bad(store.bad)
+        return _say_bad(store, args)
     paper, _, table = args.table.partition("/")
     if not table:
         papers = workspace.params.raw["papers"]
@@ -58,7 +70,26 @@ def run(args: argparse.Namespace) -> int:
         raise FfreproError(f"no table {args.table!r}", fix=f"name paper and table: {', '.join(names)}")
     for path in build_table(store, workspace.scale, paper, table):
         print(path.relative_to(root))
-    return common.say_bad(store.bad)
+    return _say_bad(store, args)
+
+
+def _say_bad(store: Store, args: argparse.Namespace) -> int:
+    code = common.say_bad(store.bad)
+    return 0 if args.exit_zero else code
+
+
+def _check(root: Path, scale: str) -> int:
+    """Whether the last report had to leave records out; ``check.txt`` stands where it had not."""
+    folder = root / "reports" / scale
+    passed = folder / "check.txt"
+    passed.unlink(missing_ok=True)
+    bad = bad_records.read(folder)
+    if bad:
+        print(f"{folder.relative_to(root)}/report.html was made without them", file=sys.stderr)
+        return common.say_bad(bad)
+    write_text(passed, "No record was left out of the report as bad.\n")
+    print(passed.relative_to(root))
+    return 0
 
 
 def _headline(root: Path, scale: str) -> int:

@@ -33,7 +33,7 @@ def seconds(
         scales: from least to most work.
         took: seconds of a record.
     """
-    like = [record for record in records if took(record) is not None and _alike(plan, record, base, samples)]
+    like = [record for record in records if _alike(plan, record, base, samples) and took(record) is not None]
     if not like:
         return None
 

@@ -99,7 +99,7 @@ class Record:
         """result.json."""
         return _json(self.folder / records.LAST)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of its files."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
