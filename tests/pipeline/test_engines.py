@@ -116,9 +116,7 @@ def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project
     assert f"to run: train/{BPTT}" in left and f"train/{FF}" not in left
 
     ran = dvc_ran(run(project, "dvc", "repro"))
-    assert ran == sorted(
-        ["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"]
-    )  # not `check`: the same list
+    assert ran == sorted(["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"])
     after = hashes(project, "runs", "data")
     changed = {path for path in before if before[path] != after[path]}
     assert changed and all(path.startswith(f"runs/{BPTT}/") for path in changed)
