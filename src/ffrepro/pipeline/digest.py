@@ -50,6 +50,7 @@ class CodeDigest:
     source: Path
     _modules: dict[str, _Module | None] = field(default_factory=dict)
     _closures: dict[str, frozenset[str]] = field(default_factory=dict)
+    _digests: dict[frozenset[str], str] = field(default_factory=dict)
 
     def for_plan(self, plan: dict[str, Any]) -> str:
         """The digest that goes into a plan file."""
@@ -76,10 +77,13 @@ class CodeDigest:
         Raises:
             FfreproError: a module does not exist or does not parse.
         """
-        total = hashlib.sha256()
-        for name in self.closure(names):
-            total.update(f"{name} {self._module(name).digest}\n".encode())
-        return total.hexdigest()
+        key = frozenset(names)
+        if key not in self._digests:
+            total = hashlib.sha256()
+            for name in self.closure(key):
+                total.update(f"{name} {self._module(name).digest}\n".encode())
+            self._digests[key] = total.hexdigest()
+        return self._digests[key]
 
     def files(self, names: Iterable[str]) -> list[str]:
         """The files of the closure, relative to ``source``."""

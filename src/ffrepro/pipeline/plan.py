@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ffrepro.pipeline.schema import Problem
@@ -118,12 +119,12 @@ class Resolved:
     settings: dict[str, dict[str, Setting]]
     problems: list[Problem]
 
-    @property
+    @cached_property
     def values(self) -> dict[str, dict[str, Any]]:
         """Part -> setting -> value."""
         return {part: {name: s.value for name, s in found.items()} for part, found in self.settings.items()}
 
-    @property
+    @cached_property
     def origin(self) -> dict[str, str]:
         """``part.setting`` -> what the value comes from."""
         return {f"{part}.{name}": s.source for part, found in self.settings.items() for name, s in found.items()}
@@ -159,18 +160,19 @@ def expand(
         code: digest of the code that a plan's run depends on.
     """
     plans = []
+    resolved = [(case, resolve(raw, vocabulary, case, scale)) for case in cases(raw, scale)]  # alike on every profile
     for profile in hardware:
-        all_cases = itertools.groupby(
-            cases(raw, scale), key=lambda case: (case.paper, case.family, case.dataset, case.treatment)
+        experiments = itertools.groupby(
+            resolved, key=lambda pair: (pair[0].paper, pair[0].family, pair[0].dataset, pair[0].treatment)
         )
-        for _, group in all_cases:
-            group_cases = list(group)
-            if group_cases[0].kind == "bench":
-                plans += _bench_plans(raw, vocabulary, group_cases, scale, profile)
+        for _, pairs in experiments:
+            group = list(pairs)
+            if group[0][0].kind == "bench":
+                plans += _bench_plans(raw, group, scale, profile)
                 continue
-            expanded = _baseline_plans if group_cases[0].kind == "sklearn_baseline" else _train_plans
-            for case in group_cases:
-                plans += expanded(raw, vocabulary, case, scale, profile)
+            expanded = _baseline_plans if group[0][0].kind == "sklearn_baseline" else _train_plans
+            for case, settings in group:
+                plans += expanded(raw, case, settings, scale, profile)
     for plan in plans:
         plan["code"] = code(plan)
     return plans
@@ -181,8 +183,7 @@ def file_of(run: str) -> str:
     return f"plan/{run}.json"
 
 
-def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
-    resolved = resolve(raw, vocabulary, case, scale)
+def _train_plans(raw: dict, case: Case, resolved: Resolved, scale: str, hardware: str) -> list[Plan]:
     variant = raw["papers"][case.paper]["variants"][case.variant]
     entry = case.entry
     plans = []
@@ -200,15 +201,14 @@ def _train_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hard
                 "net": {"name": variant["net"]} | resolved.values["net"],
                 "method": {"name": variant["method"]} | resolved.values["method"],
                 "training": {"schedule": entry["schedule"]} | resolved.values["training"],
-                "origin": resolved.origin,
+                "origin": dict(resolved.origin),
                 "tags": {"tables": entry["tables"]},
             }
         )
     return plans
 
 
-def _baseline_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, hardware: str) -> list[Plan]:
-    resolved = resolve(raw, vocabulary, case, scale)
+def _baseline_plans(raw: dict, case: Case, resolved: Resolved, scale: str, hardware: str) -> list[Plan]:
     name = raw["papers"][case.paper]["variants"][case.variant]["classifier"]
     return [
         _head(raw, case, scale, hardware, case.variant_name, seed)
@@ -217,16 +217,16 @@ def _baseline_plans(raw: dict, vocabulary: Vocabulary, case: Case, scale: str, h
             **_data(raw, case, scale),
             "data": {"name": view_of(raw, case)} | resolved.values["data"],
             "classifier": {"name": name} | resolved.values["classifier"],
-            "origin": resolved.origin,
+            "origin": dict(resolved.origin),
             "tags": {"tables": case.entry["tables"]},
         }
         for seed in range(seeds_of(raw, case, scale))
     ]
 
 
-def _bench_plans(raw: dict, vocabulary: Vocabulary, group: list[Case], scale: str, hardware: str) -> list[Plan]:
-    case = group[0]
-    resolved = {member.variant: resolve(raw, vocabulary, member, scale) for member in group}
+def _bench_plans(raw: dict, group: list[tuple[Case, Resolved]], scale: str, hardware: str) -> list[Plan]:
+    case = group[0][0]
+    resolved = {member.variant: settings for member, settings in group}
     shared = resolved[case.variant]  # data and bench: the same for every variant, checks.py saw to it
     variants = {}
     origin = {key: text for key, text in shared.origin.items() if key.startswith(("data.", "bench."))}

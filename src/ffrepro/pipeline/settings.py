@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ffrepro.base.settings import Declaration
@@ -38,6 +39,13 @@ class Layer:
     values: dict[str, dict[str, Any]]
     places: dict[str, KeyPath]
 
+    @cached_property
+    def settings(self) -> dict[str, Setting]:
+        """Its values, each with its source and its key."""
+        return {
+            name: Setting(entry["value"], entry["source"], (*self.path, name)) for name, entry in self.values.items()
+        }
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -60,8 +68,7 @@ def merge(layers: list[Layer], context: dict[str, str]) -> dict[str, Setting]:
     merged: dict[str, Setting] = {}
     for layer in layers:
         if all(context[key] in wanted for key, wanted in layer.when.items()):
-            for name, entry in layer.values.items():
-                merged[name] = Setting(entry["value"], entry["source"], (*layer.path, name))
+            merged |= layer.settings
     return merged
 
 

@@ -47,7 +47,7 @@ def test_bench_record(place):
 
 
 def test_parallel_bench_counts_steps_of_real_processes():
-    rows = bench_parallel.measure(most=2, seconds=0.3, rounds=1)
+    rows = bench_parallel.measure(most=2, seconds=0.1, rounds=1, batch_size=4)
     assert [row["processes"] for row in rows] == [1, 2]
     assert rows[0]["ratio"] == 1.0
     assert rows[0]["steps_per_s"] > 0.5

@@ -25,13 +25,13 @@ HYPERPARAMETERS = {
 STEPS_T, BATCH_B, HIDDEN, LAYERS = 70, 600, 96, 3
 
 
-def worker(seconds: float) -> float:
+def worker(seconds: float, batch_size: int) -> float:
     """Steps per second of one process with one thread, measured for about ``seconds`` after a line on stdin."""
     torch.set_num_threads(1)
     generator = seeds.generator("bench", "parallel")
     batch = {
-        "x": torch.randn(STEPS_T, BATCH_B, 2, generator=generator),
-        "label": torch.arange(BATCH_B) % 2,
+        "x": torch.randn(STEPS_T, batch_size, 2, generator=generator),
+        "label": torch.arange(batch_size) % 2,
     }
     net = Rnn(2, HIDDEN, LAYERS, "xavier_normal", generator)
     method = ff_rnn.Method(net, HYPERPARAMETERS, batch, generator, 1e-3)
@@ -46,10 +46,10 @@ def worker(seconds: float) -> float:
     return steps / (time.perf_counter() - begin)
 
 
-def together(processes: int, seconds: float) -> float:
+def together(processes: int, seconds: float, batch_size: int = BATCH_B) -> float:
     """Steps per second of ``processes`` workers that start at the same time, added up."""
     module = "ffrepro.studies.chikhachev2025_rnn.bench_parallel"
-    command = [sys.executable, "-c", f"from {module} import worker; print(worker({seconds}))"]
+    command = [sys.executable, "-c", f"from {module} import worker; print(worker({seconds}, {batch_size}))"]
     workers: list[subprocess.Popen] = []
     try:
         for _ in range(processes):
@@ -92,7 +92,7 @@ def _answer(process: subprocess.Popen) -> float:
     return float(text)
 
 
-def measure(most: int, seconds: float, rounds: int) -> list[dict]:
+def measure(most: int, seconds: float, rounds: int, batch_size: int = BATCH_B) -> list[dict]:
     """Throughput of 1 .. ``most`` processes in turn, ``rounds`` times.
 
     Returns:
@@ -102,7 +102,7 @@ def measure(most: int, seconds: float, rounds: int) -> list[dict]:
     values: dict[int, list[float]] = {n: [] for n in range(1, most + 1)}
     for _ in range(rounds):
         for n in values:
-            values[n].append(together(n, seconds))
+            values[n].append(together(n, seconds, batch_size))
     middle = rounds // 2
     return [
         {
