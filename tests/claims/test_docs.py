@@ -141,7 +141,7 @@ def test_claims_and_verdicts(project):
     assert cells["028"] == ["0.9320", "–", "–", "not run", "–"]
     counted = project.table({"verdicts": "all"}, {"text": "{verdict}"}, {"field": "claims"})
     own = [claim for claim in project.world.claims().claims.values() if not claim.get("own")]  # of the paper
-    assert sum(int(n) for _, n in counted) == len(own)
+    assert sum(int(n) for _, n in counted) == len(own) == int(project.value(claims="paper"))
     assert project.value(claim="ours", id="045") == "0.9000 ± 0.0000"
     assert project.value(claim="published", id="017") == "200"  # a setting, which has no quantity
 

@@ -10,6 +10,7 @@ from ffrepro.base import files
 from ffrepro.claims import bad_records, report
 from ffrepro.claims import records as claim_records
 from ffrepro.cli import main
+from ffrepro.cli import report as report_command
 from ffrepro.pipeline import hardware
 
 
@@ -95,6 +96,8 @@ def test_with_exit_zero_the_report_is_made_and_check_tells_afterwards(project, c
     monkeypatch.setattr(report, "build_report", lambda store, scale: left_behind(project, store.bad))
     bad = [(RUN, "test/accuracy is 0.999")]
     monkeypatch.setattr(claim_records, "Store", lambda *arguments: SimpleNamespace(bad=list(bad)))
+    planned = SimpleNamespace(scale="lite", hardware=["cpu"])
+    monkeypatch.setattr(report_command, "all_plans", lambda *arguments: (planned, []))
 
     def ends_with(*options):
         code = main.main(["report", "--scale", "lite", *options])

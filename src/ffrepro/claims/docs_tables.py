@@ -141,6 +141,8 @@ def cell(sources: Sources, spec: dict, row: Row) -> str:
         return text or formats.DASH
     if "field" in spec:
         return _shown(_number(spec, row), spec)
+    if "claims" in spec:
+        return str(sum(not claim.get("own") for claim in sources.claims.claims.values()))
     if "claim" in spec:
         return _claim(sources, spec, row)
     return _measured(sources, spec, row)
