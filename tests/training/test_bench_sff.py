@@ -13,7 +13,8 @@ def test_ways_make_steps_and_the_smallest_memory_is_found(monkeypatch):
     monkeypatch.setattr(bench_sff, "PLAIN", {"plain script, channels last, fused": (True, {"fused": True})})
     monkeypatch.setattr(bench_sff, "BASELINES", [kept[0], *bench_sff.PLAIN])
     threads = torch.get_num_threads()
-    rows = {row["name"]: row for row in bench_sff.measure(Case("mobilenet_v3_small", 32, 8), 1, 1)}
+    # Smaller images or batches, and the copies of weights that AVX-512 kernels make would outweigh the activations.
+    rows = {row["name"]: row for row in bench_sff.measure(Case("mobilenet_v3_small", 64, 16), 1, 1)}
     torch.set_num_threads(threads)
     assert len(rows) == 3 and {row["baseline"] for row in rows.values()} <= set(bench_sff.BASELINES)
     assert min(row["ratio_to_bp"] for name, row in rows.items() if name in bench_sff.BASELINES) == 1.0

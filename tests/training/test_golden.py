@@ -38,7 +38,7 @@ from ffrepro.base.files import read_json, read_json_lines, write_json
 from ffrepro.training import classifiers, loop, method_versions, sklearn_baseline
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-ACROSS_MACHINES = 1e-4  # relative: other processors sum in another order
+ACROSS_MACHINES = 1e-3  # relative: other processors sum in another order; AVX2 and AVX-512 differed by 1.1e-4
 CNN = {"name": "cnn", "model": "test", "cfse": False, "init": "torch_default"}
 FITS = {
     "gbt": {"trees": 5, "learning_rate": 0.1, "leaves": 7, "leaf_samples": 5, "l2": 0.0},
