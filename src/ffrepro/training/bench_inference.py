@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import integer
 from ffrepro.core import early_exit, seeds, updates
+from ffrepro.data.image_set import ImageSet
 from ffrepro.methods.base import Phase
-from ffrepro.training import facts, machine, parts, timing
-from ffrepro.training.record import Record
+from ffrepro.training import parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -59,14 +60,10 @@ def run(plan: dict, place: parts.Place) -> dict:
     Returns:
         The content of result.json.
     """
-    record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _run(plan, place, record), again=True)
+    return recorded_bench.measured(plan, place, partial(_measured, plan, place.threads))
 
 
-def _run(plan: dict, place: parts.Place, record: Record) -> dict:
-    device, dtype = machine.use(plan["profile"], place.threads)
-    started = facts.now()
-    data = parts.load_data(plan, place.prepared)
+def _measured(plan: dict, threads: int, data: ImageSet, device: str, dtype: torch.dtype) -> dict:
     bench = plan["bench"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
     batches = list(_take(task.in_order("val"), bench["bench_images"]))
@@ -80,19 +77,15 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
         rows += _measure(net, ways, used, batches, "", bench["bench_rounds"])
         singly = {scheme: way for scheme, way in ways.items() if scheme != HEAD_TRAINING}
         rows += _measure(net, singly, used, singles, SINGLY, bench["bench_rounds"])
-    result = {
-        "schema": 1,
-        "run": plan["run"],
+    return {
         "bench": "inference",
         "baseline": rows[0]["name"],
         "config": {
             "images": sum(len(batch["label"]) for batch in batches), "batch": bench["bench_batch"],
-            "singles": len(singles), "rounds": bench["bench_rounds"], "threads": place.threads, "weights": "untrained",
+            "singles": len(singles), "rounds": bench["bench_rounds"], "threads": threads, "weights": "untrained",
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(facts.about(plan, record, data, place, device, started), result)
-    return result
 
 
 def _take(batches: Iterator[dict], images: int) -> Iterator[dict]:

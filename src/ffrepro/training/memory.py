@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -61,6 +62,27 @@ class Peak:
         elif self._device == "cuda":
             torch.cuda.synchronize()
             self.bytes = torch.cuda.max_memory_allocated() - self._before
+
+
+def peaks(
+    makers: Mapping[str, Callable[[], Callable[[], object]]], device: str, without: frozenset[int] = frozenset()
+) -> dict[str, int | None]:
+    """Peak bytes of each row of a bench: its state is made and two steps taken.
+
+    The second step has everything that stays: optimizer state, workspace.
+
+    Args:
+        makers: row -> makes a step from scratch.
+        device, without: as of ``Peak``.
+    """
+    found = {}
+    for name, make in makers.items():
+        with Peak(device, without) as peak:
+            step = make()
+            step(), step()
+            del step
+        found[name] = peak.bytes
+    return found
 
 
 def ratio(peak: int | None, base: int | None) -> float | None:

@@ -9,6 +9,7 @@ and with accumulated gradients, and FF through plain autograd, layer by layer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,9 @@ from torch.nn import functional as F
 from ffrepro import methods
 from ffrepro.base.settings import integer
 from ffrepro.core import seeds
+from ffrepro.data.trajectory_set import TrajectorySet
 from ffrepro.nets import build, rnn
-from ffrepro.training import facts, machine, memory, parts, timing
-from ffrepro.training.record import Record
+from ffrepro.training import memory, parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -39,23 +40,13 @@ def run(plan: dict, place: parts.Place) -> dict:
     Returns:
         The content of result.json.
     """
-    record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _run(plan, place, record), again=True)
+    return recorded_bench.measured(plan, place, partial(_measure, plan, place.threads))
 
 
-def _run(plan: dict, place: parts.Place, record: Record) -> dict:
-    device, dtype = machine.use(plan["profile"], place.threads)
-    started = facts.now()
-    data = parts.load_data(plan, place.prepared)
+def _measure(plan: dict, threads: int, data: TrajectorySet, device: str, dtype: torch.dtype) -> dict:
     batch = _batch(plan, data, device, dtype)
     makers = _makers(plan, batch)
-    peaks = {}
-    for name, make in makers.items():
-        with memory.Peak(device) as peak:
-            step = make()
-            step(), step()  # the second step has everything that stays: optimizer state, workspace
-            del step
-        peaks[name] = peak.bytes
+    peaks = memory.peaks(makers, device)
     steps = {name: make() for name, make in makers.items()}
     seconds = timing.interleave(steps, plan["bench"]["bench_rounds"])
     baseline, rows = timing.rows(seconds, [f"BPTT, {adam} Adam" for adam in ADAMS])
@@ -63,19 +54,15 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
         row["peak_bytes"] = peaks[row["name"]]
         row["peak_ratio_to_bp"] = memory.ratio(peaks[row["name"]], peaks[baseline])
     steps_T, batch_B = batch["x"].shape[:2]
-    result = {
-        "schema": 1,
-        "run": plan["run"],
+    return {
         "bench": "rnn",
         "baseline": baseline,
         "config": {
-            "batch": batch_B, "steps": steps_T, "rounds": plan["bench"]["bench_rounds"], "threads": place.threads,
+            "batch": batch_B, "steps": steps_T, "rounds": plan["bench"]["bench_rounds"], "threads": threads,
             "memory": memory.Peak(device).how,
         },
         "rows": rows,
     }  # fmt: skip
-    record.finish(facts.about(plan, record, data, place, device, started), result)
-    return result
 
 
 def _batch(plan: dict, data, device: str, dtype: torch.dtype) -> dict[str, Tensor]:

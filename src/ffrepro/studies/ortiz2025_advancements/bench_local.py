@@ -79,15 +79,7 @@ def measure(name: str, batch: int, rounds: int, device: str = "cpu") -> dict:
 
 def activation_peaks(name: str, makers: dict[str, Callable[[], steps.Step]], device: str) -> dict[str, int | None]:
     """Bytes that each row's step holds at most, tensors of a weight's size left out; None: cannot be measured."""
-    sizes = weight_sizes(name)
-    peaks = {}
-    for row, make in makers.items():
-        with memory.Peak(device, without=sizes) as peak:
-            step = make()
-            step(), step()  # the second step has everything that stays: optimizer state, workspace
-            del step
-        peaks[row] = peak.bytes
-    return peaks
+    return memory.peaks(makers, device, weight_sizes(name))
 
 
 def weight_sizes(name: str) -> frozenset[int]:
