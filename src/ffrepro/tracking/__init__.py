@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 BATCH = 1000  # most metrics that MLflow takes at once
 PARAMETERS = 100  # most parameters that it takes at once
 PATIENCE = 10.0  # seconds that another process may hold the database
+ATTEMPTS = 5  # where another machine writes the same experiment or data set at the same moment; what is there is kept
+_RACES = ("IntegrityError", "already exists")
 _SQLITE = "sqlite:///"
 # What a database says -> what mends it.
 _REBUILD = "check params.yaml: mlflow; a local database may be deleted, `ffrepro track` rebuilds it"
@@ -94,14 +96,18 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan], *, committed: bool = Fal
     # Two processes that create a database or an experiment at once crash each other: one writes, the other waits
     # and then finds everything there.
     with locked(root / "mlflow.db.lock"):
-        try:
-            _require_free(uri)
-            return replace(_mirror(_client(uri), root, finished), bad=bad)
-        except (OSError, FfreproError):
-            raise
-        except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
-            fix = next((cure for symptom, cure in _CURES.items() if symptom in str(error)), _REBUILD)
-            raise FfreproError(f"MLflow failed: {type(error).__name__}: {error}", where=uri, fix=fix) from error
+        for attempt in range(ATTEMPTS):
+            try:
+                _require_free(uri)
+                return replace(_mirror(_client(uri), root, finished), bad=bad)
+            except (OSError, FfreproError):
+                raise
+            except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
+                if attempt + 1 < ATTEMPTS and any(sign in f"{type(error).__name__} {error}" for sign in _RACES):
+                    continue
+                fix = next((cure for symptom, cure in _CURES.items() if symptom in str(error)), _REBUILD)
+                raise FfreproError(f"MLflow failed: {type(error).__name__}: {error}", where=uri, fix=fix) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _require_free(uri: str) -> None:
@@ -164,12 +170,7 @@ def _experiment(client: MlflowClient, root: Path, name: str, plan: Plan) -> str:
     about = entries.about_experiment(plan, claims.content["title"] if claims else plan["paper"])
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        try:
-            return client.create_experiment(name, tags=about)
-        except Exception:  # MLflow's own class for "is there already": another machine was first
-            experiment = client.get_experiment_by_name(name)
-            if experiment is None:
-                raise
+        return client.create_experiment(name, tags=about)
     for key, value in about.items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)

@@ -55,7 +55,8 @@ def describe(device: str, threads: int) -> dict:
     name = {"cpu": _cpu_name, "cuda": torch.cuda.get_device_name, "mps": lambda: "Apple GPU"}[device]()
     return {
         "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": threads, "device": name,
-        "instructions": torch.backends.cpu.get_cpu_capability(), "platform": f"{platform.system()} {platform.machine()}",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "platform": f"{platform.system()} {platform.machine()}",
     }  # fmt: skip
 
 
