@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, number
 from ffrepro.core import token_goodness, token_negatives
 from ffrepro.methods import ff_tokens, words
@@ -44,10 +45,19 @@ class Method(LocalTokenMethod):
 
     Batches: ``x`` (B, T), token ids, ``target`` (B, T + 1), the asked words, and ``clean`` (B, T), the true text; where
     there is none ``x`` is true.
+
+    Raises:
+        FfreproError: the task's negatives, of a task that has none.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator, lr)
+        if hyperparameters["negatives"] == "task" and "clean" not in example:
+            raise FfreproError(
+                "this task's texts are true: it has no corrupted ones to learn from",
+                where="method.negatives",
+                fix="set `negatives` to random, swap or mistakes",
+            )
         self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
         self.add_optimizer(self.extra.parameters(), lr, hyperparameters["weight_decay"])
 
@@ -89,8 +99,12 @@ class Method(LocalTokenMethod):
         """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
         z_ND, layout = self._activations(batch["x"])
         rows, true_R = words.asked(batch["target"], layout)
-        out = words.measured(self.extra(z_ND[rows]), rows, true_R, layout, self.net.length)
+        out = words.measured(self.extra, z_ND, rows, true_R, layout, self.net.length)
         return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
+
+    def next_word(self, x_BT: Tensor) -> Tensor:
+        """Logits (B, words) of the word behind every sequence."""
+        return words.next_word(self.net, self.extra, x_BT)
 
     @torch.no_grad()
     def _activations(self, x_BT: Tensor) -> tuple[Tensor, Layout]:
