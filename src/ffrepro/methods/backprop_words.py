@@ -28,7 +28,7 @@ class Method(TokenMethod):
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator)
-        self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
+        self.extra = words.readout(net, generator)
         learnt = [] if hyperparameters["trained"] == "readout" else net.parameters()
         self.add_optimizer([*learnt, *self.extra.parameters()], lr, hyperparameters["weight_decay"])
 

@@ -28,6 +28,11 @@ class WordReadout(nn.Module):
         return self.map(self.norm(z_ND))
 
 
+def readout(net: nn.Module, generator: torch.Generator) -> WordReadout:
+    """A fresh readout of the words that a net can answer with: of all, unless it says how many (``answers``)."""
+    return WordReadout(net.width, getattr(net, "answers", net.vocabulary), generator).to(net.tokens.weight)
+
+
 def asked(target_BS: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     """Rows of packed activations that a word is asked of, and the word's id.
 
@@ -40,19 +45,19 @@ def asked(target_BS: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def next_word(net: nn.Module, readout: nn.Module, x_BT: Tensor) -> Tensor:
+def next_word(net: nn.Module, head: nn.Module, x_BT: Tensor) -> Tensor:
     """Logits (B, words) of the word behind the last token of every sequence, without dropout."""
     z_ND, layout = net.embed(x_BT)
     for block in net.blocks:
         z_ND = block(z_ND, layout)
-    return readout(z_ND[layout.count_B.cumsum(0) - 1])
+    return head(z_ND[layout.count_B.cumsum(0) - 1])
 
 
-def measured(readout: nn.Module, z_ND: Tensor, rows: Tensor, true_R: Tensor, layout: Layout, length: int) -> Batch:
+def measured(head: nn.Module, z_ND: Tensor, rows: Tensor, true_R: Tensor, layout: Layout, length: int) -> Batch:
     """What a task makes its metrics of, by sample.
 
     Args:
-        readout: words of activations ``z_ND``, of which ``rows`` are asked. length: tokens of a sequence, at most.
+        head: words of activations ``z_ND``, of which ``rows`` are asked. length: tokens of a sequence, at most.
 
     Returns:
         ``loss_sum`` (B,), nats of all asked words; ``count`` (B,) of these; ``right`` (B,) of the most likely words;
@@ -62,7 +67,7 @@ def measured(readout: nn.Module, z_ND: Tensor, rows: Tensor, true_R: Tensor, lay
     sample_R = layout.sample_N[rows]
     pieces = []
     for some, true in zip(rows.split(ROWS), true_R.split(ROWS), strict=True):
-        logits_RV = readout(z_ND[some])
+        logits_RV = head(z_ND[some])
         pieces.append((logits_RV.argmax(1), F.cross_entropy(logits_RV, true, reduction="none")))
     likely_R, loss_R = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     zero_B = torch.zeros(size, device=z_ND.device)

@@ -234,6 +234,22 @@ class Transformer(nn.Module):
         found = [*self.tokens.parameters(), *self.labels.parameters()]
         return [*found, *self.positions.parameters()] if hasattr(self, "positions") else found
 
+    def entering(self, index: int) -> list[nn.Parameter]:
+        """The parameters of ``embed`` that learn with a block."""
+        return self.embedding() if index == 0 else []
+
+    def enter(self, index: int, z_ND: Tensor, x_BT: Tensor) -> Tensor:
+        """What a block gets: what the one below gave."""
+        return z_ND
+
+    def rows(self, index: int, layout: Layout) -> Tensor | None:
+        """The rows that a block computes; None: all."""
+        return None
+
+    def sentences(self, x_BT: Tensor) -> list[Tensor]:
+        """bool (B, T): the words of each kind of text that a sample is made of."""
+        return [x_BT != PAD]
+
     def forward(self, x_BT: Tensor) -> Tensor:
         """Mean activations (B, D) of the last block, normalised."""
         z_ND, layout = self.embed(x_BT)
