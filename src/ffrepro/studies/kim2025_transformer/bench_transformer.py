@@ -49,7 +49,8 @@ _RATE = 1e-12  # so that the share of active pairs stays what it is
 def run(plan: dict, place: parts.Place) -> dict:
     """Measure what a bench plan declares and leave its record.
 
-    Rows are ``<variant>_<layers>l``; behind it stands, of an active set, ``, q <share>``, and of ``bp`` another Adam.
+    The first variant is backpropagation. Rows are ``<variant>_<layers>l``; behind it stands, of an active set,
+    ``, q <share>``, and of the first variant another Adam or a number of parts.
 
     Returns:
         The content of result.json.
@@ -62,7 +63,8 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     device, dtype = machine.use(plan["profile"], place.threads)
     started = facts.now()
     data = parts.load_data(plan, place.prepared)
-    bench, layers = plan["bench"], plan["variants"]["bp"]["net"]["layers"]
+    bench, twin = plan["bench"], next(iter(plan["variants"]))
+    layers = plan["variants"][twin]["net"]["layers"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
     sample = next(iter(task.in_order("val")))
     classes, sizes = task.classes, task.inputs
@@ -80,12 +82,15 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
             makers |= {_active(row, share): partial(make, name, share=share) for share in SHARES}
         else:
             makers[row] = partial(make, name)
-    base = f"bp_{layers}l"
-    others = {f"{base}, {adam} Adam": partial(make, "bp", form) for adam, form in ADAMS.items() if adam != "fused"}
-    makers |= others | {f"{base}, {n} parts": partial(make, "bp", micro_batches=n) for n in PARTS}
-    candidates = [base, *others, *(f"{base}, {n} parts" for n in PARTS)]
+    base = f"{twin}_{layers}l"
+    others = {f"{base}, {adam} Adam": partial(make, twin, form) for adam, form in ADAMS.items() if adam != "fused"}
+    if "micro_batches" in plan["variants"][twin]["method"]:
+        others |= {f"{base}, {n} parts": partial(make, twin, micro_batches=n) for n in PARTS}
+    makers |= others
+    candidates = [base, *others]
     active = {_active(f"{name}_{layers}l", share): share for name in plan["variants"] for share in SHARES}
-    singles = [_single(sample, index) for index in range(min(bench["bench_singles"], len(sample["x"])))]
+    count = min(bench["bench_singles"], len(sample["x"])) if classes else 0  # words have no inference scheme
+    singles = [_single(sample, index) for index in range(count)]
     baseline, rows = _measure(makers, candidates, sample, bench["bench_rounds"], active, device, singles)
     config = {
         "batch": len(sample["x"]), "length": sample["x"].shape[1], "vocabulary": sizes[0],
@@ -230,7 +235,7 @@ def _built(
     hp: dict,
     net_settings: dict,
     shape: tuple[int, int],
-    classes: int,
+    classes: int | None,
     sample: Batch,
     adam: dict | None,
     share: float | None,
