@@ -15,8 +15,8 @@ BENCHES = {
     "transformer_probes": (
         "Gradients, attention, noise, leakage and energy",
         "After as many updates of every variant, on the same reviews; mean over processes. Spread: standard deviation "
-        "of the logarithm of gradient norms. Noise: on every weight. Attention, of methods with pairs: the largest weight "
-        "of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the gradient of "
+        "of the logarithm of gradient norms. Noise: on every weight. Attention, of methods with pairs: the largest "
+        "weight of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the gradient of "
         "its step names (1: all of them), and share of the named words that are in it.",
         (
             ("Gradient spread", "gradient_spread", 2, 1), ("Accuracy, %", "accuracy", 1, 100),
