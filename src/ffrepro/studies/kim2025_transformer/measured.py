@@ -16,8 +16,8 @@ BENCHES = {
         "Gradients, attention, noise, leakage and energy",
         "After as many updates of every variant, on the same reviews; mean over processes. Spread: standard deviation "
         "of the logarithm of gradient norms. Noise: on every weight. Attention, of methods with pairs: the largest "
-        "weight of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the gradient of "
-        "its step names (1: all of them), and share of the named words that are in it.",
+        "weight of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the "
+        "gradient of its step names (1: all of them), and share of the named words that are in it.",
         (
             ("Gradient spread", "gradient_spread", 2, 1), ("Accuracy, %", "accuracy", 1, 100),
             ("With noise, %", "accuracy_perturbed", 1, 100), ("Attention, max", "attention_max", 3, 1),
@@ -28,7 +28,8 @@ BENCHES = {
     ),
     "transformer_growth": (
         "Growth of time and memory",
-        "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over processes.",
+        "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over processes; a "
+        "dash: it does not grow.",
         (("Time ~ n to the", "exponent_time", 2, 1), ("Memory ~ n to the", "exponent_memory", 2, 1)),
     ),
     "transformer_bench": (
