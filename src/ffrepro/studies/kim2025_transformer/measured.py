@@ -28,8 +28,8 @@ BENCHES = {
     ),
     "transformer_growth": (
         "Growth of time and memory",
-        "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over processes; a "
-        "dash: it does not grow.",
+        "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over "
+        "processes; a dash: it does not grow.",
         (("Time ~ n to the", "exponent_time", 2, 1), ("Memory ~ n to the", "exponent_memory", 2, 1)),
     ),
     "transformer_bench": (
