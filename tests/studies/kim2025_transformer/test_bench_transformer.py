@@ -1,6 +1,8 @@
 """The bench of the transformer: shares of active pairs are those asked for, and an active set learns what pairs do."""
 
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +92,31 @@ def test_bounds_and_where_they_are_crossed():
     assert bench_transformer.crossing(closed, 0.8) == pytest.approx(1 / 5, abs=1e-3)
     assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.0), (0.25, 0.9)], 0.95) == pytest.approx(0.375)
     assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.5)], 1.0) is None
+
+
+def test_the_command_measures_in_fresh_processes(monkeypatch, tmp_path, capsys):
+    """Each depth three times; the ratios of all stand in one line."""
+
+    def in_processes(layers, rounds, threads):
+        rows = [{"name": "BP", "ratio_to_bp": 1.0}, {"name": "FF", "ratio_to_bp": layers / 10}]
+        return [{"layers": layers, "rows": rows}] * 3
+
+    monkeypatch.setattr(bench_transformer, "in_processes", in_processes)
+    monkeypatch.setattr(bench_transformer, "describe", lambda result: "table")
+    bench_transformer.main(SimpleNamespace(rounds=3, threads=1, out=tmp_path / "bench.json"))
+    said = capsys.readouterr().out
+    assert "   0.200   0.200   0.200" in said and "12 layers" in said
+    depths = json.loads((tmp_path / "bench.json").read_text())["depths"]
+    assert [(depth["layers"], len(depth["processes"])) for depth in depths] == [(2, 3), (4, 3), (12, 3)]
+
+
+def test_a_fresh_process_is_another_one(monkeypatch):
+    pids = bench_transformer.in_processes(0, 0, 1, processes=2, measured=_pid)
+    assert len({*pids, os.getpid()}) == 3
+
+
+def _pid(layers, rounds, threads):
+    return os.getpid()
 
 
 def test_growth_is_an_exponent_of_each_axis(place):

@@ -6,14 +6,16 @@ is set so that the given share q of the pairs is active, and stays so (the rate 
 (2 + 6q) / 3 of backpropagation in the limit of many layers, and never above plain pairs, which are at 2; where a layer
 has its gradient in closed form a share q of it costs no second forward pass: (2 + 2q) / 3.
 
-``ffrepro bench transformer`` times three depths on random tokens; a plan (``transformer_bench`` and its like) one depth
-on reviews, each seed in a process of its own.
+``ffrepro bench transformer`` times three depths on random tokens, each in three fresh processes; a plan
+(``transformer_bench`` and its like) one depth on reviews, each seed in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -40,6 +42,7 @@ COLUMNS = (*timing.COLUMNS, "peak_bytes", "peak_ratio_to_bp", "share", "bound", 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 PARTS = (4, 8)  # of a batch, whose gradients backpropagation adds up
 DEPTHS = (2, 4, 12)
+PROCESSES = 3
 SHARES = (1.0, 0.5, 0.25, 0.1)
 BATCH, LENGTH, VOCABULARY, CLASSES = 64, 256, 8000, 2
 CROSSED = (1.0, 0.8)  # ratios of which the bench says at what share of active pairs they are met
@@ -293,14 +296,37 @@ def describe(result: dict) -> str:
     return "\n".join([*lines, *timing.table(result["rows"], 28, columns), *last])
 
 
+def _in_process(layers: int, rounds: int, threads: int) -> dict:
+    machine.use({"device": "cpu", "precision": "float32"}, threads)
+    return measure(layers, rounds)
+
+
+def in_processes(
+    layers: int, rounds: int, threads: int, *, processes: int = PROCESSES, measured: Callable = _in_process
+) -> list:
+    """What ``measured`` gives in so many fresh processes, one after the other."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        return [pool.submit(measured, layers, rounds, threads).result() for _ in range(processes)]
+
+
+def together(results: list[dict]) -> list[str]:
+    """Lines: of every row the median ratio of each process to that process's baseline."""
+    lines = [f"{results[0]['layers']} layers, ratios in each of {len(results)} processes:"]
+    for row in results[0]["rows"]:
+        found = [other["ratio_to_bp"] for r in results for other in r["rows"] if other["name"] == row["name"]]
+        lines.append(f"{row['name']:28s}" + "".join(f"{ratio:8.3f}" for ratio in found))
+    return lines
+
+
 def main(args: argparse.Namespace) -> None:
-    """``ffrepro bench transformer``: measure each depth and print its table."""
-    machine.use({"device": "cpu", "precision": "float32"}, args.threads)
-    results = []
+    """``ffrepro bench transformer``: measure each depth in three fresh processes and print their tables."""
+    depths = []
     for layers in DEPTHS:
-        results.append(measure(layers, args.rounds))
-        print(describe(results[-1]), flush=True)
+        results = in_processes(layers, args.rounds, args.threads)
+        depths.append({"layers": layers, "processes": results})
+        print(*map(describe, results), *together(results), sep="\n", flush=True)
     if args.out:
         made = {"machine": facts.describe("cpu", args.threads), "versions": facts.versions()}
-        files.write_json(args.out, made | {"depths": results})
+        files.write_json(args.out, made | {"depths": depths})
         print(args.out)
