@@ -56,6 +56,7 @@ FF_TOKENS = {
     "pass_on": "normalised", "active_set": False, "checkpoint": False, "l1": 0.0, "weight_decay": 0.0,
 }  # fmt: skip
 CWC_TOKENS = {"steepness": 1.0, "weight_decay": 0.0}
+CWC_MAPS = {**CWC_TOKENS, "gradient": "closed_form"}
 WORD_CASES = {  # methods that foretell words: tests/methods/test_words.py
     "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
     "ff_words": {
@@ -75,7 +76,7 @@ HYBRID = {
     key: value for key, value in FF_TOKENS.items()
     if key not in ("noise_std", "margin", "pass_on", "active_set", "checkpoint", "l1")
 }  # fmt: skip
-TOKEN_METHODS = ("backprop_tokens", "cwc_tokens", "ff_tokens", "hybrid_tokens")
+TOKEN_METHODS = ("backprop_tokens", "cwc_maps_tokens", "cwc_tokens", "ff_tokens", "hybrid_tokens")
 TOKENS = {
     "name": "transformer", "layers": 2, "width": 20, "heads": 2, "feedforward": 24, "activation": "relu",
     "dropout": 0.1, "positions": "learnt", "causal": "no", "window": None, "blocks": "layer", "embedding_std": 0.1,
@@ -140,6 +141,8 @@ CASES = {
     "backprop_tokens": ("backprop_tokens", BP_TOKENS),
     "backprop_tokens checkpointed": ("backprop_tokens", {**BP_TOKENS, "checkpoint": True, "micro_batches": 3}),
     "cwc_tokens": ("cwc_tokens", CWC_TOKENS),
+    "cwc_maps_tokens": ("cwc_maps_tokens", CWC_MAPS),
+    "cwc_maps_tokens autograd": ("cwc_maps_tokens", {**CWC_MAPS, "gradient": "autograd"}),
     "ff_tokens": ("ff_tokens", FF_TOKENS),
     "ff_tokens sublayers": ("ff_tokens", {**FF_TOKENS, "goodness_of": "token"}),
     "ff_tokens active set": ("ff_tokens", {**FF_TOKENS, "active_set": True, "l1": 1e-6}),
@@ -195,6 +198,7 @@ def build(
         return methods.module(name).Method(net.to(dtype), {**hyperparameters, **changed}, example, generator, lr)
     if is_token_case(case):
         settings = {**TOKENS, "blocks": "sublayer" if case.endswith("sublayers") else "layer"}
+        settings["feedforward"] = 30 if name == "cwc_maps_tokens" else TOKENS["feedforward"]  # units of ten classes
         net = nets.build(settings, (WORDS, LENGTH), classes, generator).to(dtype)
         return methods.module(name).Method(net, {**hyperparameters, **changed}, make_tokens(4), generator, lr)
     init = "torch_default" if name.startswith("backprop") else "xavier_normal"

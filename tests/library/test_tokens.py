@@ -18,7 +18,7 @@ def data(size=64):
     return batch["x"], batch["label"]
 
 
-@pytest.mark.parametrize("method", ["ff", "backprop", "cwc"])
+@pytest.mark.parametrize("method", ["ff", "backprop", "cwc", "cwc_maps"])
 def test_methods_are_those_of_tokens_and_learn(method):
     learner = ffrepro.fit(net(), data(), method=method, epochs=25, lr=1e-2, progress=False)
     assert learner.method_name == f"{method}_tokens"

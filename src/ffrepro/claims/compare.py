@@ -123,8 +123,8 @@ def sample(
 def _summary(claims: Claims, claim: dict, evidence: Evidence, values: list[float]) -> st.Summary:
     summary = st.summarize(values)
     metric = claim["measure"]["metric"]
-    if metric.startswith("bench/") and summary.n == 1:
-        spread = SPREAD[metric.partition("/")[2]]
+    spread = SPREAD.get(metric.partition("/")[2]) if metric.startswith("bench/") else None
+    if spread is not None and summary.n == 1:
         factor, row = claims.factor(claim), claim["measure"]["row"]
         low, high = (factor * evidence.records[0].value(f"bench/{name}", row) for name in spread)
         return summary._replace(low=low, high=high)

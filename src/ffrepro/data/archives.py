@@ -161,7 +161,7 @@ ARCHIVES = {
             urls=("https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/tokenizers/punkt_tab.zip",),
             sha256=None,
             licence="Apache 2.0 (NLTK data)",
-            datasets=("imdb", "multi30k"),
+            datasets=("imdb",),
             standin="standin_texts",
             note="upstream renews this file under the same name, so there is no checksum to hold it to; the one "
             "obtained is recorded beside the file.",

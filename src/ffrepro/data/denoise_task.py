@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.settings import choice, number
 from ffrepro.core import bleu, seeds, token_negatives
-from ffrepro.data import review_batches
+from ffrepro.data import foretold, review_batches
 from ffrepro.data.review_batches import Reviews
 from ffrepro.data.reviews import ReviewSet
 from ffrepro.data.task import Arrays, Batch
@@ -85,15 +85,10 @@ class Task(Base):
         """Of corrupted positions ``loss`` (nats), ``perplexity``, ``accuracy_token`` and ``bleu_positions``; of whole
         texts ``bleu_sacre`` and ``bleu_nltk``.
         """
-        count = arrays["count"].sum()
-        loss = float(arrays["loss_sum"].sum(dtype=np.float64) / count)
         restored, clean = self._texts(arrays, arrays["prediction"])
         whole = bleu.scores(restored, clean)
         positions = bleu.scores(*self._positions(arrays, arrays["prediction"]))
-        return {
-            "loss": loss,
-            "perplexity": float(np.exp(min(loss, 700.0))),
-            "accuracy_token": float(arrays["right"].sum() / count),
+        return foretold.of_words(arrays) | {
             "bleu_sacre": whole["sacre"],
             "bleu_nltk": whole["nltk"],
             "bleu_positions": positions["sacre"],
@@ -108,7 +103,7 @@ class Task(Base):
     def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
         """The same of trivial restorers: the input as it is (``copy``), and the unigram's most frequent word."""
         found: dict[str, float] = {}
-        share = np.bincount(self.pool_P.cpu().numpy(), minlength=len(self.reviews.vocabulary)) / len(self.pool_P)
+        share = foretold.shares(self.pool_P, len(self.reviews.vocabulary))
         for split, arrays in seen.items():
             wanted = arrays["target"][arrays["target"] > 0]
             frequent = int(share.argmax())
@@ -119,8 +114,7 @@ class Task(Base):
                 found |= {f"{split}/bleu_{key}_{name}": value for key, value in whole.items()}
                 positions = bleu.scores(*self._positions(arrays, prediction))
                 found[f"{split}/bleu_positions_{name}"] = positions["sacre"]
-            found[f"{split}/perplexity_unigram"] = float(np.exp(-np.log(share[wanted]).mean()))
-            found[f"{split}/accuracy_token_unigram"] = float((wanted == frequent).mean())
+            found |= {f"{split}/{name}": value for name, value in foretold.of_unigram(share, wanted).items()}
         return found, {}
 
     @staticmethod

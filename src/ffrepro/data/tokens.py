@@ -12,6 +12,13 @@ from ffrepro.data import unpack
 FILES = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
 
 
+def words() -> Callable[[str], list[str]]:
+    """A function from one sentence to its tokens by NLTK's word tokenizer: it needs no parameters."""
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    return NLTKWordTokenizer().tokenize
+
+
 def tokenizer(punkt: Path, language: str = "english") -> Callable[[str], list[str]]:
     """A function from a text to its tokens, as ``nltk.word_tokenize`` gives them.
 

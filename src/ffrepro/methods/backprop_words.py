@@ -28,15 +28,15 @@ class Method(TokenMethod):
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator)
-        self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
+        self.extra = words.readout(net, generator)
         learnt = [] if hyperparameters["trained"] == "readout" else net.parameters()
         self.add_optimizer([*learnt, *self.extra.parameters()], lr, hyperparameters["weight_decay"])
 
     def step(self, batch: Batch) -> Batch:
         """One update; ``loss`` is the mean cross-entropy of the asked words."""
         self.optimizers[0].zero_grad()
-        logits, _, true_R, _ = self._foretell(batch, training=True)
-        loss = F.cross_entropy(logits, true_R)
+        z_ND, rows, true_R, _ = self._asked(batch, training=True)
+        loss = F.cross_entropy(self.extra(z_ND[rows]), true_R)
         loss.backward()
         self.optimizers[0].step()
         return {"loss": loss.detach()}
@@ -44,14 +44,18 @@ class Method(TokenMethod):
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
         """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
-        logits, rows, true_R, layout = self._foretell(batch, training=False)
-        out = words.measured(logits, rows, true_R, layout, self.net.length)
+        z_ND, rows, true_R, layout = self._asked(batch, training=False)
+        out = words.measured(self.extra, z_ND, rows, true_R, layout, self.net.length)
         return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
 
-    def _foretell(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor, Layout]:
+    def next_word(self, x_BT: Tensor) -> Tensor:
+        """Logits (B, words) of the word behind every sequence."""
+        return words.next_word(self.net, self.extra, x_BT)
+
+    def _asked(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor, Layout]:
         with torch.set_grad_enabled(training and self.hp["trained"] == "all"):
             z_ND, layout = self.net.embed(batch["x"])
             for block in self.net.blocks:
                 z_ND = self.run(block, z_ND, layout, block.draw(z_ND, self.generator) if training else None)
         rows, true_R = words.asked(batch["target"], layout)
-        return self.extra(z_ND[rows]), rows, true_R, layout
+        return z_ND, rows, true_R, layout

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, number
 from ffrepro.core import token_goodness, token_negatives
 from ffrepro.methods import ff_tokens, words
@@ -44,11 +45,20 @@ class Method(LocalTokenMethod):
 
     Batches: ``x`` (B, T), token ids, ``target`` (B, T + 1), the asked words, and ``clean`` (B, T), the true text; where
     there is none ``x`` is true.
+
+    Raises:
+        FfreproError: the task's negatives, of a task that has none.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator, lr)
-        self.extra = words.WordReadout(net.width, net.vocabulary, generator).to(net.tokens.weight)
+        if hyperparameters["negatives"] == "task" and "clean" not in example:
+            raise FfreproError(
+                "this task's texts are true: it has no corrupted ones to learn from",
+                where="method.negatives",
+                fix="set `negatives` to random, swap or mistakes",
+            )
+        self.extra = words.readout(net, generator)
         self.add_optimizer(self.extra.parameters(), lr, hyperparameters["weight_decay"])
 
     def step(self, batch: Batch) -> Batch:
@@ -63,10 +73,12 @@ class Method(LocalTokenMethod):
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         out: Batch = {}
-        z_ND, layout = self.net.embed(torch.cat([clean_BT, other_BT]))
+        both_BT = torch.cat([clean_BT, other_BT])
+        z_ND, layout = self.net.embed(both_BT)
         for index, block in enumerate(self.net.blocks):
+            z_ND = self.net.enter(index, z_ND, both_BT)
             h_ND = block(z_ND, layout, self.draw(block, z_ND, 2))
-            loss_P = self._pair_loss(h_ND, layout)
+            loss_P = self._pair_loss(h_ND, layout, self.net.rows(index, layout))
             loss_P.mean().backward()
             self.optimizers[index].step()
             out[f"loss_layer{index}"] = loss_P.detach().mean()
@@ -89,8 +101,12 @@ class Method(LocalTokenMethod):
         """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
         z_ND, layout = self._activations(batch["x"])
         rows, true_R = words.asked(batch["target"], layout)
-        out = words.measured(self.extra(z_ND[rows]), rows, true_R, layout, self.net.length)
+        out = words.measured(self.extra, z_ND, rows, true_R, layout, self.net.length)
         return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
+
+    def next_word(self, x_BT: Tensor) -> Tensor:
+        """Logits (B, words) of the word behind every sequence."""
+        return words.next_word(self.net, self.extra, x_BT)
 
     @torch.no_grad()
     def _activations(self, x_BT: Tensor) -> tuple[Tensor, Layout]:
@@ -99,19 +115,26 @@ class Method(LocalTokenMethod):
             z_ND = block(z_ND, layout)
         return z_ND, layout
 
-    def _pair_loss(self, z_ND: Tensor, layout: Layout) -> Tensor:
+    def _pair_loss(self, z_ND: Tensor, layout: Layout, rows: Tensor | None) -> Tensor:
+        z_ND, sample_N = (z_ND, layout.sample_N) if rows is None else (z_ND[rows], layout.sample_N[rows])
         share_N = token_goodness.of_tokens(z_ND, self.hp["goodness"], self.hp["goodness_activation"])
         width, groups = z_ND.shape[1], len(layout.count_B)
-        good = token_goodness.of_groups(share_N, layout.sample_N, groups, width, self.hp["goodness"])
+        good = token_goodness.of_groups(share_N, sample_N, groups, width, self.hp["goodness"])
         return token_goodness.hinge(*good.chunk(2), self.hp["delta"])
 
     @torch.no_grad()
     def _negatives(self, clean_BT: Tensor, batch: Batch) -> Tensor:
+        if self.hp["negatives"] in ("swap", "random"):
+            out = clean_BT
+            for own_BT in self.net.sentences(clean_BT):
+                words_BT = torch.where(own_BT, clean_BT, PAD)
+                where_BT = token_negatives.chosen_positions(words_BT, self.hp["corrupted"], self.generator)
+                if self.hp["negatives"] == "swap":
+                    out = token_negatives.swap_positions(out, where_BT, self.generator)
+                else:
+                    out = token_negatives.random_tokens(out, where_BT, clean_BT[own_BT], self.generator)
+            return out
         where_BT = token_negatives.chosen_positions(clean_BT, self.hp["corrupted"], self.generator)
-        if self.hp["negatives"] == "swap":
-            return token_negatives.swap_positions(clean_BT, where_BT, self.generator)
-        if self.hp["negatives"] == "random":
-            return token_negatives.random_tokens(clean_BT, where_BT, clean_BT[clean_BT != 0], self.generator)
         z_ND, layout = self._activations(batch["x"])
         rows, true_R = words.asked(batch["target"], layout)
         logits = self.extra(z_ND[rows])

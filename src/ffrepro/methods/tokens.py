@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -56,9 +54,7 @@ class LocalTokenMethod(TokenMethod):
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator)
         for index, block in enumerate(net.blocks):
-            own: Iterable[nn.Parameter] = block.parameters()
-            parameters = [*(net.embedding() if index == 0 else ()), *own]
-            self.add_optimizer(parameters, lr, hyperparameters["weight_decay"])
+            self.add_optimizer([*net.entering(index), *block.parameters()], lr, hyperparameters["weight_decay"])
 
     def draw(self, block: nn.Module, z_ND: Tensor, copies: int = 1) -> list[Tensor | None]:
         """Dropout factors of a block; the same for each of several copies of a batch, one behind the other."""

@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from ffrepro.methods.base import Batch
 from ffrepro.nets.transformer import Layout
 
+ROWS = 4096
+"""Asked words whose logits are there at once in an evaluation: logits of all are vocabulary / width times the rest."""
+
 
 class WordReadout(nn.Module):
     """Layer norm and a linear map from activations to the vocabulary, at the rows that ask for a word alone."""
@@ -25,6 +28,11 @@ class WordReadout(nn.Module):
         return self.map(self.norm(z_ND))
 
 
+def readout(net: nn.Module, generator: torch.Generator) -> WordReadout:
+    """A fresh readout of the words that a net can answer with: of all, unless it says how many (``answers``)."""
+    return WordReadout(net.width, getattr(net, "answers", net.vocabulary), generator).to(net.tokens.weight)
+
+
 def asked(target_BS: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     """Rows of packed activations that a word is asked of, and the word's id.
 
@@ -36,8 +44,20 @@ def asked(target_BS: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     return rows, target_N[rows]
 
 
-def measured(logits_RV: Tensor, rows: Tensor, true_R: Tensor, layout: Layout, length: int) -> Batch:
+@torch.no_grad()
+def next_word(net: nn.Module, head: nn.Module, x_BT: Tensor) -> Tensor:
+    """Logits (B, words) of the word behind the last token of every sequence, without dropout."""
+    z_ND, layout = net.embed(x_BT)
+    for block in net.blocks:
+        z_ND = block(z_ND, layout)
+    return head(z_ND[layout.count_B.cumsum(0) - 1])
+
+
+def measured(head: nn.Module, z_ND: Tensor, rows: Tensor, true_R: Tensor, layout: Layout, length: int) -> Batch:
     """What a task makes its metrics of, by sample.
+
+    Args:
+        head: words of activations ``z_ND``, of which ``rows`` are asked. length: tokens of a sequence, at most.
 
     Returns:
         ``loss_sum`` (B,), nats of all asked words; ``count`` (B,) of these; ``right`` (B,) of the most likely words;
@@ -45,10 +65,13 @@ def measured(logits_RV: Tensor, rows: Tensor, true_R: Tensor, layout: Layout, le
     """
     size = len(layout.count_B)
     sample_R = layout.sample_N[rows]
-    likely_R = logits_RV.argmax(1)
-    zero_B = torch.zeros(size, device=logits_RV.device)
-    loss_R = F.cross_entropy(logits_RV, true_R, reduction="none")
-    prediction = torch.zeros(layout.keep_BS.numel(), dtype=torch.int32, device=logits_RV.device)
+    pieces = []
+    for some, true in zip(rows.split(ROWS), true_R.split(ROWS), strict=True):
+        logits_RV = head(z_ND[some])
+        pieces.append((logits_RV.argmax(1), F.cross_entropy(logits_RV, true, reduction="none")))
+    likely_R, loss_R = (torch.cat(parts) for parts in zip(*pieces, strict=True))
+    zero_B = torch.zeros(size, device=z_ND.device)
+    prediction = torch.zeros(layout.keep_BS.numel(), dtype=torch.int32, device=z_ND.device)
     prediction[layout.place_N[rows]] = likely_R.int()
     prediction_BS = prediction.view(size, -1)
     return {

@@ -120,17 +120,21 @@ class Attention(Sublayer):
 
     def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
         """Attention among the tokens of each sample."""
-        padded = layout.pad(self.qkv(x_ND))
+        return self.out(self.between(self.qkv(x_ND), layout))
+
+    def between(self, qkv_NE: Tensor, layout: Layout) -> Tensor:
+        """What the output map gets, (N, D), of queries, keys and values (N, 3 D)."""
+        padded = layout.pad(qkv_NE)
         q, k, v = padded.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if self.window is None:
             mask = layout.keep_BS[:, None, None, :]
             if self.causal:
                 length = mask.shape[3]
-                mask = mask & torch.ones(length, length, dtype=torch.bool, device=x_ND.device).tril()
+                mask = mask & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         else:
             mixed = local_attention(q, k, v, layout.keep_BS, self.window, self.causal)
-        return self.out(layout.pack(mixed.transpose(1, 2).flatten(2)))
+        return layout.pack(mixed.transpose(1, 2).flatten(2))
 
 
 class FeedForward(Sublayer):
@@ -145,7 +149,11 @@ class FeedForward(Sublayer):
 
     def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
         """Of every token by itself."""
-        return self.down(self.activation(self.up(x_ND)))
+        return self.down(self.between(self.up(x_ND), layout))
+
+    def between(self, hidden_NH: Tensor, layout: Layout) -> Tensor:
+        """The hidden layer's activations."""
+        return self.activation(hidden_NH)
 
 
 class Block(nn.Module):
@@ -233,6 +241,22 @@ class Transformer(nn.Module):
         """The parameters of ``embed``."""
         found = [*self.tokens.parameters(), *self.labels.parameters()]
         return [*found, *self.positions.parameters()] if hasattr(self, "positions") else found
+
+    def entering(self, index: int) -> list[nn.Parameter]:
+        """The parameters of ``embed`` that learn with a block."""
+        return self.embedding() if index == 0 else []
+
+    def enter(self, index: int, z_ND: Tensor, x_BT: Tensor) -> Tensor:
+        """What a block gets: what the one below gave."""
+        return z_ND
+
+    def rows(self, index: int, layout: Layout) -> Tensor | None:
+        """The rows that a block computes; None: all."""
+        return None
+
+    def sentences(self, x_BT: Tensor) -> list[Tensor]:
+        """bool (B, T): the words of each kind of text that a sample is made of."""
+        return [x_BT != PAD]
 
     def forward(self, x_BT: Tensor) -> Tensor:
         """Mean activations (B, D) of the last block, normalised."""

@@ -1,10 +1,16 @@
 """The bench of the transformer: shares of active pairs are those asked for, and an active set learns what pairs do."""
 
+import json
+import os
+from types import SimpleNamespace
+
 import pytest
 import torch
-from helpers.method_cases import CASES, build, make_tokens
+from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, build, make_tokens
+from helpers.plans import TRANSFORMER, make_text_plan
 
-from ffrepro.studies.kim2025_transformer import bench_transformer
+from ffrepro.studies.kim2025_transformer import bench_growth, bench_probes, bench_transformer
+from ffrepro.training import record_check
 
 
 def test_rows_shares_and_bounds():
@@ -36,6 +42,105 @@ def test_an_active_set_gives_the_gradients_of_all_pairs():
         assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-12) and ours.abs().max() > 0
     assert torch.allclose(plain.net.tokens.weight.grad, active.net.tokens.weight.grad, rtol=1e-9, atol=1e-12)
     assert plain.shares == active.shares and 0 < plain.shares[0] < 1
+
+
+def bench_plan(name, methods, **bench):
+    """A bench's plan on the stand-in reviews."""
+    plan = make_text_plan("backprop_tokens", BP_TOKENS)
+    for key in ("method", "net", "training"):
+        del plan[key]
+    variants = {variant: {"net": TRANSFORMER, "method": method} for variant, method in methods.items()}
+    run = f"smoke/cpu/transformer_{name}_imdb_corrected/interleaved/seed0"
+    own = {"kind": "bench", "paper": "kim2025_transformer", "run": run, "variant": "interleaved"}
+    return {**plan, **own, "experiment": run.split("/")[2],
+            "bench": {"name": name, **bench}, "variants": variants}  # fmt: skip
+
+
+METHODS = {
+    "bp": {"name": "backprop_tokens", **BP_TOKENS},
+    "ff": {"name": "ff_tokens", **FF_TOKENS},
+    "ff_active": {"name": "ff_tokens", **FF_TOKENS, "active_set": True},
+    "ff_maps": {"name": "cwc_maps_tokens", **CWC_MAPS},
+}
+
+
+def checked(place, plan):
+    """The rows of a plan's record by name, after the check that every record goes through."""
+    record_check.check(record_check.read(place.runs / plan["run"]), plan["run"])
+    content = record_check.read(place.runs / plan["run"])["result.json"]
+    return {row["name"]: row for row in json.loads(content)["rows"]}
+
+
+def test_a_plans_bench_leaves_a_record(place):
+    plan = bench_plan("transformer", METHODS, bench_batch=8, bench_rounds=3, bench_singles=2)
+    result = bench_transformer.run(plan, place)
+    rows = checked(place, plan)
+    assert {"bp_2l", "bp_2l, foreach Adam", "bp_2l, 8 parts", "ff_2l", "ff_active_2l, q 0.1", "ff_maps_2l"} < set(rows)
+    assert rows[result["baseline"]]["ratio_to_bp"] == 1.0 and result["baseline"].startswith("bp_2l")
+    assert all(row["latency_ms"] > 0 for row in rows.values())
+    assert rows["ff_maps_2l"]["peak_bytes"] < rows["bp_2l"]["peak_bytes"]
+    assert all(name in bench_transformer.describe(result) for name in rows)
+
+
+def test_bounds_and_where_they_are_crossed():
+    """(2 + 6 q) / 3 = .8 at q = 1 / 15; (2 + 2 q) / 3 = .8 at q = 1 / 5; lines between measured points."""
+    assert bench_transformer.bound(1.0) == 2.0 and bench_transformer.bound(1.0, closed_form=True) == 4 / 3
+    points = [(q / 1000, bench_transformer.bound(q / 1000)) for q in range(1001)]
+    assert bench_transformer.crossing(points, 0.8) == pytest.approx(1 / 15, abs=1e-3)
+    assert bench_transformer.crossing(points, 1.0) == pytest.approx(1 / 6, abs=1e-3)
+    closed = [(q / 1000, bench_transformer.bound(q / 1000, closed_form=True)) for q in range(1001)]
+    assert bench_transformer.crossing(closed, 0.8) == pytest.approx(1 / 5, abs=1e-3)
+    assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.0), (0.25, 0.9)], 0.95) == pytest.approx(0.375)
+    assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.5)], 1.0) is None
+
+
+def test_the_command_measures_in_fresh_processes(monkeypatch, tmp_path, capsys):
+    """Each depth three times; the ratios of all stand in one line."""
+
+    def in_processes(layers, rounds, threads):
+        rows = [{"name": "BP", "ratio_to_bp": 1.0}, {"name": "FF", "ratio_to_bp": layers / 10}]
+        return [{"layers": layers, "rows": rows}] * 3
+
+    monkeypatch.setattr(bench_transformer, "in_processes", in_processes)
+    monkeypatch.setattr(bench_transformer, "describe", lambda result: "table")
+    bench_transformer.main(SimpleNamespace(rounds=3, threads=1, out=tmp_path / "bench.json"))
+    said = capsys.readouterr().out
+    assert "   0.200   0.200   0.200" in said and "12 layers" in said
+    depths = json.loads((tmp_path / "bench.json").read_text())["depths"]
+    assert [(depth["layers"], len(depth["processes"])) for depth in depths] == [(2, 3), (4, 3), (12, 3)]
+
+
+def test_a_fresh_process_is_another_one(monkeypatch):
+    pids = bench_transformer.in_processes(0, 0, 1, processes=2, measured=_pid)
+    assert len({*pids, os.getpid()}) == 3
+
+
+def _pid(layers, rounds, threads):
+    return os.getpid()
+
+
+def test_growth_is_an_exponent_of_each_axis(place):
+    plan = bench_plan("growth", {name: METHODS[name] for name in ("bp", "ff")}, bench_batch=4, bench_rounds=3)
+    result = bench_growth.run(plan, place)
+    assert result["config"]["sizes"] == {"length": [6, 12, 24], "width": [8, 16]}
+    rows = checked(place, plan)
+    assert set(rows) == {f"{name}, {axis}" for name in ("bp", "ff") for axis in ("length", "width")}
+    for row in rows.values():
+        assert 0.4 < row["exponent_memory"] < 2.2  # activations of a packed batch, and of attention
+    assert all(name in bench_growth.describe(result) for name in rows)
+
+
+def test_probes_of_what_the_paper_says_in_words(place):
+    plan = bench_plan("probes", METHODS, bench_batch=20, bench_rounds=6, bench_lr=3e-3, noise_share=0.1)
+    result = bench_probes.run(plan, place)
+    rows = checked(place, plan)
+    for name, row in rows.items():
+        assert row["gradient_spread"] > 0 and 0 < row["accuracy"] <= 1 and 0 < row["accuracy_perturbed"] <= 1
+        assert row["words_named"] == row["words_right"] == 1.0, name  # no method hides a text's words
+        pairs = name in ("ff", "ff_active")
+        assert (row["attention_max"] is not None) == pairs
+        assert not pairs or 0 < row["attention_entropy"] < 4
+    assert all(name in bench_probes.describe(result) for name in rows)
 
 
 def _run(method, batch):

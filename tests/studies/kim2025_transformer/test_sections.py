@@ -7,7 +7,7 @@ import numpy as np
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
-from ffrepro.studies.kim2025_transformer import pairs, targets, words
+from ffrepro.studies.kim2025_transformer import measured, pairs, targets, words
 
 NAN = float("nan")
 
@@ -98,3 +98,25 @@ def test_the_row_of_a_target_counts_the_runs_that_arrive():
     evidence = SimpleNamespace(records=(run(0.6, 0.8), run(0.8), run(0.6, 0.6)))
     assert targets._row(evidence, 0.7, 1.5) == ["0.700", "2 of 3", "1.5", "4.5", "3.00"]
     assert targets._row(SimpleNamespace(records=(run(0.6),)), 0.7, 1.5)[1:] == ["0 of 1", "–", "–", "–"]
+
+
+def test_benches_are_shown_by_the_mean_of_their_processes():
+    """Joules that one process could not read are no number."""
+    rows = [{"name": "bp", "accuracy": 0.5, "joules": 2.0}, {"name": "bp", "accuracy": 0.6, "joules": None}]
+    found = [
+        SimpleNamespace(result={"rows": [row]}, value=lambda metric, name, row=row: row.get(metric[6:])) for row in rows
+    ]
+    columns = (("", "accuracy", 1, 100), ("", "joules", 2, 1))
+    assert measured._rows(SimpleNamespace(records=found), columns) == [["bp", "55.0", "–"]]
+
+
+def test_every_column_that_is_shown_is_one_of_the_benchs():
+    from ffrepro.studies.kim2025_transformer import bench_growth, bench_probes, bench_transformer
+
+    modules = {
+        "transformer_probes": bench_probes,
+        "transformer_growth": bench_growth,
+        "transformer_bench": bench_transformer,
+    }
+    for name, module in modules.items():
+        assert {column[1] for column in measured.BENCHES[name][2]} <= set(module.COLUMNS), name

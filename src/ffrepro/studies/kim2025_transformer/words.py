@@ -12,19 +12,22 @@ from ffrepro.core import statistics as st
 TABLES = ("table1", "table2", "table3", "table7")
 # Quantity -> place of each word, the smaller for the smaller measured number.
 _AMOUNT = {"Low": 0, "Moderate": 1, "High": 2, "Very High": 3}
+_STEADY = {
+    "Stable": 0, "Stable (with margin)": 0, "High": 0, "Low Variance": 0, "Medium": 1, "Limited Improvement": 1,
+    "Susceptible": 2, "Susceptible to issues": 2, "Gradient Issues": 2, "High Variance": 2,
+}  # fmt: skip
 RANKS = {
     "words_memory": _AMOUNT,
     "words_time": _AMOUNT,
     "words_accuracy": {"Slow": 0, "Moderate": 1, "Fast": 2},
-    "words_spread": {
-        "Stable": 0, "Stable (with margin)": 0, "High": 0, "Low Variance": 0, "Medium": 1, "Limited Improvement": 1,
-        "Susceptible": 2, "Susceptible to issues": 2, "Gradient Issues": 2, "High Variance": 2,
-    },
-}  # fmt: skip
+    "words_spread": _STEADY,
+    "words_gradients": _STEADY,
+}
 _TEXT = (
     "A pair of methods with different words is decided where the 95 % intervals of what was measured do not touch: of "
     "memory the mean over runs, of computation the median ratio of step times, of convergence the accuracy after the "
-    "same updates, of stability the deviation of the accuracy over seeds (chi-square interval). Best evidence."
+    "same updates, of the stability of gradients the spread of their norms, of that of training the deviation of the "
+    "accuracy over seeds (chi-square interval). Best evidence."
 )
 
 

@@ -1,0 +1,194 @@
+"""What the paper says in words of gradients, attention, perturbed parameters, privacy and energy, as numbers.
+
+Every variant trains for a number of updates, on the same reviews. Then, or meanwhile:
+
+- ``gradient_spread``: standard deviation of the logarithm of a block's gradient norm, over blocks and over the second
+  half of the updates (Tables 1 and 3: vanishing and exploding gradients).
+- ``accuracy`` of validation reviews, and ``accuracy_perturbed`` after normal noise on every weight (Sec. 2.4, stability
+  under parameter shifts), the mean of three draws.
+- ``attention_max`` and ``attention_entropy`` of true pairs, ``_negative`` of the wrong ones (Sec. 3.4), of methods that
+  learn from pairs.
+- ``words_named`` and ``words_right``: of a single review's words those that rows of the embedding's gradient name, and
+  how many of these are in it (Sec. 5.2, gradient-based leakage).
+- ``joules``: of a step, where the processor's counter can be read (Sec. 5).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import nn
+
+from ffrepro.base.settings import integer, number
+from ffrepro.core import attention, seeds
+from ffrepro.methods.base import Batch, Phase
+from ffrepro.nets.transformer import PAD, Attention
+from ffrepro.training import energy, facts, machine, parts, timing
+from ffrepro.training.record import Record
+from ffrepro.training.timing import Column
+
+SETTINGS = {
+    "bench_batch": integer("reviews in a batch", minimum=4),
+    "bench_rounds": integer("updates before anything is measured but gradients", minimum=4),
+    "bench_lr": number("learning rate", above=0),
+    "noise_share": number("deviation of the noise on a weight, of its tensor's own deviation", above=0),
+}
+COLUMNS = (
+    "gradient_spread", "accuracy", "accuracy_perturbed", "attention_max", "attention_max_negative",
+    "attention_entropy", "attention_entropy_negative", "words_named", "words_right", "joules",
+)  # fmt: skip
+DRAWS = 3
+
+
+def run(plan: dict, place: parts.Place) -> dict:
+    """Measure what a bench plan declares and leave its record; a row is a variant.
+
+    Returns:
+        The content of result.json.
+    """
+    record = Record(place.runs / plan["run"], plan)
+    return record.once(lambda: _run(plan, place, record), again=True)
+
+
+def _run(plan: dict, place: parts.Place, record: Record) -> dict:
+    device, dtype = machine.use(plan["profile"], place.threads)
+    started = facts.now()
+    data = parts.load_data(plan, place.prepared)
+    bench = plan["bench"]
+    task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
+    meter = energy.Meter()
+    rows = [{"name": name} | _row(plan, name, task, meter) for name in plan["variants"]]
+    result = {
+        "schema": 1, "run": plan["run"], "bench": "probes", "baseline": rows[0]["name"], "rows": rows,
+        "config": {
+            "batch": bench["bench_batch"], "rounds": bench["bench_rounds"], "threads": place.threads,
+            "noise_share": bench["noise_share"], "energy": meter.how,
+        },
+    }  # fmt: skip
+    record.finish(facts.about(plan, record, data, place, device, started), result)
+    return result
+
+
+def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | None]:
+    """The columns of a variant."""
+    variant, bench, seed = plan["variants"][name], plan["bench"], plan["seed"]
+    asked = {**plan, **variant, "training": {"lr": bench["bench_lr"]}}
+    method = parts.make_method(asked, task, seeds.generator("init", plan["dataset"], seed))
+    method.begin_phase(Phase())
+    norms: list[float] = []
+    meter.start()
+    batches = _batches(task, seeds.generator("order", plan["dataset"], seed))
+    for step, batch in enumerate(islice(batches, bench["bench_rounds"])):
+        method.step(batch)
+        if 2 * step >= bench["bench_rounds"]:
+            norms += gradient_norms(method.net)
+    joules = meter.stop()
+    found = {
+        "gradient_spread": statistics.pstdev(map(math.log, norms)) or None if norms else None,
+        "accuracy": accuracy(method, task) or None,
+        "accuracy_perturbed": perturbed(method, task, bench["noise_share"], seed) or None,
+        **_attention(method, next(iter(task.in_order("val")))),
+        **named(method, next(iter(task.in_order("val")))),
+        "joules": joules / bench["bench_rounds"] if joules else None,
+    }
+    return {column: found[column] for column in COLUMNS}
+
+
+def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
+    """Training batches, epoch after epoch."""
+    while True:
+        yield from task.epoch(generator)
+
+
+def gradient_norms(net: nn.Module) -> list[float]:
+    """Norm of each block's gradient, of blocks that have one."""
+    found = []
+    for block in net.blocks:  # type: ignore[union-attr]  # torch types attributes of a module as tensors or modules
+        grads = [p.grad.flatten() for p in block.parameters() if p.grad is not None]
+        norm = float(torch.cat(grads).norm()) if grads else 0.0
+        found += [norm] if norm > 0 else []  # pairs whose margin is met have none
+    return found
+
+
+def accuracy(method: Any, task) -> float:
+    """Share of validation texts that the method's own inference has right."""
+    right = total = 0
+    for batch in task.in_order("val"):
+        found = method.evaluate_batch(batch)
+        scores = found.get("scores_one_pass", found.get("scores_goodness"))
+        right += int((scores.argmax(1) == batch["label"]).sum())
+        total += len(batch["label"])
+    return right / total
+
+
+def perturbed(method: Any, task, share: float, seed: int) -> float:
+    """The same after noise on every weight, as large as this share of the tensor's deviation: mean of ``DRAWS``."""
+    kept = copy.deepcopy(method.weights())
+    found = []
+    for draw in range(DRAWS):
+        generator = seeds.generator("noise", seed, draw)
+        noisy = {
+            name: w + share * w.std() * torch.randn(w.shape, generator=generator).to(w) if w.numel() > 1 else w
+            for name, w in kept.items()
+            if isinstance(w, torch.Tensor)
+        }
+        method.load_weights(noisy)
+        found.append(accuracy(method, task))
+    method.load_weights(kept)
+    return sum(found) / DRAWS
+
+
+@torch.no_grad()
+def _attention(method: Any, batch: Batch) -> dict[str, float | None]:
+    """Largest weight and entropy of true and of wrong pairs, means over blocks; None of methods without pairs."""
+    names = ("attention_max", "attention_entropy", "attention_max_negative", "attention_entropy_negative")
+    if not hasattr(method, "pairs"):
+        return dict.fromkeys(names)
+    x_BT, label_B = method.pairs(batch)
+    z_ND, layout = method.net.embed(x_BT, label_B, everywhere=method.hp["label"] == "everywhere")
+    found = []
+    for block in method.net.blocks:
+        for sublayer in block.sublayers:
+            if isinstance(sublayer, Attention):
+                qkv = layout.pad(sublayer.qkv(sublayer.norm_in(z_ND))).unflatten(2, (3, sublayer.heads, -1))
+                q, k, _ = qkv.permute(2, 0, 3, 1, 4)
+                sharp = attention.sharpness(attention.weights(q, k, layout.keep_BS), layout.keep_BS)
+                found.append(torch.stack([value.view(2, -1).mean(1) for value in sharp]))
+            z_ND = sublayer(z_ND, layout)
+    (true_max, wrong_max), (true_entropy, wrong_entropy) = torch.stack(found).mean(0).tolist()
+    return dict(zip(names, (true_max, true_entropy, wrong_max, wrong_entropy), strict=True))
+
+
+def named(method: Any, batch: Batch) -> dict[str, float | None]:
+    """What the gradient of one text's step says of its words; the method has learnt from it afterwards."""
+    rows = {key: value[:1] for key, value in batch.items()}
+    method.net.zero_grad()
+    for optimizer in method.optimizers:
+        optimizer.zero_grad()
+    method.step(rows)
+    grad = method.net.tokens.weight.grad
+    if grad is None:
+        return {"words_named": None, "words_right": None}
+    said = set(grad.abs().sum(1).nonzero().flatten().tolist()) - {PAD}
+    true = set(rows["x"].flatten().tolist()) - {PAD}
+    both = len(said & true)
+    return {"words_named": both / len(true) or None, "words_right": both / len(said) or None if said else None}
+
+
+def describe(result: dict) -> str:
+    """The rows as a plain table."""
+    config = result["config"]
+    lines = [
+        f"after {config['rounds']} updates on batches of {config['batch']}: spread of gradient norms, accuracy, "
+        f"the same with noise of {config['noise_share']:g}, attention of true and wrong pairs, words named; energy: "
+        f"{config['energy']}",
+    ]
+    titles = ("spread", "accuracy", "noisy", "max", "max neg", "entropy", "ent. neg", "named", "right", "J")
+    columns = [Column(title, 10, key, 3) for title, key in zip(titles, COLUMNS, strict=True)]
+    return "\n".join([*lines, *timing.table(result["rows"], 24, columns)])

@@ -1,0 +1,77 @@
+"""What stands behind the words of the paper, by variant: probes of trained nets, growth, latency, energy."""
+
+from __future__ import annotations
+
+from ffrepro.claims import formats
+from ffrepro.claims.blocks import Block, Heading, Notice, Paragraph, Table
+from ffrepro.claims.compare import BENCH_VARIANT
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Evidence, Store
+from ffrepro.core import statistics as st
+
+DATASET = "imdb"
+# Experiment -> heading, what is said of it, and the columns: title, key, digits, factor.
+BENCHES = {
+    "transformer_probes": (
+        "Gradients, attention, noise, leakage and energy",
+        "After as many updates of every variant, on the same reviews; mean over processes. Spread: standard deviation "
+        "of the logarithm of gradient norms. Noise: on every weight. Attention, of methods with pairs: the largest "
+        "weight of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the "
+        "gradient of its step names (1: all of them), and share of the named words that are in it.",
+        (
+            ("Gradient spread", "gradient_spread", 2, 1), ("Accuracy, %", "accuracy", 1, 100),
+            ("With noise, %", "accuracy_perturbed", 1, 100), ("Attention, max", "attention_max", 3, 1),
+            ("Negatives", "attention_max_negative", 3, 1), ("Entropy", "attention_entropy", 2, 1),
+            ("Negatives", "attention_entropy_negative", 2, 1), ("Words named", "words_named", 2, 1),
+            ("Of them right", "words_right", 2, 1), ("Joules a step", "joules", 2, 1),
+        ),
+    ),
+    "transformer_growth": (
+        "Growth of time and memory",
+        "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over "
+        "processes; a dash: it does not grow.",
+        (("Time ~ n to the", "exponent_time", 2, 1), ("Memory ~ n to the", "exponent_memory", 2, 1)),
+    ),
+    "transformer_bench": (
+        "Training step and latency",
+        "Over the fastest backpropagation, interleaved; active: share of pairs with a gradient; bound: of recomputing "
+        "them. Latency: one review alone, by the method's own inference. Mean over processes.",
+        (
+            ("Step over BP", "ratio_to_bp", 2, 1), ("Bound", "bound", 2, 1), ("Active", "share", 2, 1),
+            ("Memory over BP", "peak_ratio_to_bp", 2, 1), ("Latency, ms", "latency_ms", 2, 1),
+        ),
+    ),
+    "transformer_bench_4l": ("Training step and latency, 4 layers", "As above.", ()),
+    "transformer_bench_12l": ("Training step and latency, 12 layers", "As above.", ()),
+    "transformer_bench_words": ("Training step with the vocabulary's readout", "As above; words have no latency.", ()),
+}  # fmt: skip
+
+
+def section(claims: Claims, store: Store, scale: str) -> list[Block]:
+    """A table for each bench that has records at the scale; nothing without."""
+    content: list[Block] = []
+    for name, (title, text, columns) in BENCHES.items():
+        evidence = store.at_scale(f"{name}_{DATASET}_{claims.treatments[0]}", BENCH_VARIANT, scale)
+        if evidence is None:
+            continue
+        columns = columns or BENCHES["transformer_bench"][2]
+        content.append(Heading(f"{title} (scale {scale})", 2, f"{claims.paper}-{name.replace('_', '-')}"))
+        if evidence.standin:
+            content.append(Notice("Stand-in data made by this project: the numbers show that everything runs."))
+        count = f"{len(evidence.records)} process{'' if len(evidence.records) == 1 else 'es'}."
+        header = ["Row", *(column[0] for column in columns)]
+        numeric = frozenset(range(1, len(header)))
+        content += [Paragraph(f"{text} {count}"), Table(header, _rows(evidence, columns), numeric)]
+    return content
+
+
+def _rows(evidence: Evidence, columns: tuple) -> list:
+    names = [row["name"] for row in evidence.records[0].result["rows"]]
+    return [[name, *(_cell(evidence, name, *column[1:]) for column in columns)] for name in names]
+
+
+def _cell(evidence: Evidence, name: str, key: str, digits: int, factor: int) -> str:
+    """The mean over processes; a dash where one of them has no such number."""
+    found = [record.value(f"bench/{key}", name) for record in evidence.records]
+    values = [factor * value for value in found if value is not None]
+    return formats.number(st.summarize(values).mean, digits) if len(values) == len(found) else formats.DASH
