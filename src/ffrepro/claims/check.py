@@ -24,6 +24,8 @@ def check(content: dict, where: object) -> None:
         known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
         wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
         known("row (its cells are not as many as the columns)", wrong, [], where)
+    for figure in content["figures"]:
+        known("claim", figure.get("claims", []), numbered, f"{where} figure {figure['name']}")
     quantities = content["quantities"]
     if "first_screen" in content:
         declared = content["first_screen"]

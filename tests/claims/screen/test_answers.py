@@ -137,7 +137,12 @@ def test_the_declared_files_give_numbers(paper, project_root):
     column = view.column(claims, store, assess(claims, store))
     found = {(ratio.label, ratio.value) for one in column.answers for ratio in one.ratios}
     assert len(found) >= len(files) and all(0 < value < 10 for _, value in found)
-    limits = [(r.value, limit.value) for one in column.answers for r, limit in zip(one.ratios, one.limits, strict=True) if limit]
+    limits = [
+        (r.value, limit.value)
+        for one in column.answers
+        for r, limit in zip(one.ratios, one.limits, strict=True)
+        if limit
+    ]
     assert all(limit <= ratio for ratio, limit in limits)
 
 
@@ -165,5 +170,7 @@ def test_what_cannot_be_shown_is_refused(change, what, world, project_root):
 
 
 def test_interval_without_a_spread_has_no_line():
-    (row,) = view.error_strips([errors.Row("x", "p/001", verdict.Verdict(verdict.NOT_RUN), None, Interval(5.0), None, None, None)]).rows
+    (row,) = view.error_strips(
+        [errors.Row("x", "p/001", verdict.Verdict(verdict.NOT_RUN), None, Interval(5.0), None, None, None)]
+    ).rows
     assert math.isnan(row.points[0].low) and row.note == "○ not run"
