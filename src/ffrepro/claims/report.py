@@ -66,14 +66,12 @@ def build_report(store: Store, scale: str, hours: reproduce.Hours | None = None)
     Args:
         hours: what a planned run takes; without it, runs that are missing are counted alone.
     """
-    root = store.root
-    papers = dict.fromkeys(plan["paper"] for plan in store.plans.values())
-    found = [_study(store, scale, paper, hours) for paper in papers if paper in load.papers()]
+    found = studies_of(store, scale, hours)
     records = store.of_scale(scale)
-    folder = root / "reports" / scale
+    folder = store.root / "reports" / scale
     # Pictures of an earlier report that this one does not draw would be taken for its own.
     shutil.rmtree(folder / "figures", ignore_errors=True)
-    content = _content(store, scale, found, hours)
+    content = content_of(store, scale, found, hours)
     for picture in sections.pictures(content):
         write_bytes(folder / picture.path, picture.png)
     write_text(folder / "results.csv", export.results_csv(records))
@@ -84,6 +82,12 @@ def build_report(store: Store, scale: str, hours: reproduce.Hours | None = None)
     write_text(folder / "report.md", markdown.render(content))
     write_text(folder / "report.html", html.render(sections.window_title(scale, records), content))
     return folder / "report.html"
+
+
+def studies_of(store: Store, scale: str, hours: reproduce.Hours | None = None) -> list[Study]:
+    """The papers that are planned, each compared and drawn."""
+    papers = dict.fromkeys(plan["paper"] for plan in store.plans.values())
+    return [_study(store, scale, paper, hours) for paper in papers if paper in load.papers()]
 
 
 def _study(store: Store, scale: str, paper: str, hours: reproduce.Hours | None) -> Study:
@@ -103,7 +107,8 @@ def _runs(result: TableResult) -> list[tuple[str, ...]]:
     return [cell.runs for cell in result.cells.values()]
 
 
-def _content(store: Store, scale: str, found: list[Study], hours: reproduce.Hours | None) -> list[Block]:
+def content_of(store: Store, scale: str, found: list[Study], hours: reproduce.Hours | None = None) -> list[Block]:
+    """What the report says, for the page and for Markdown."""
     content = sections.head(store, scale, [study.column for study in found])
     for study in found:
         paper, claims = study.claims.paper, study.claims

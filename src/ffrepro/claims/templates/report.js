@@ -6,7 +6,8 @@
   const finder = document.querySelector(".finder");
 
   function find() {
-    const words = document.getElementById("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const asked = document.getElementById("words").value.toLowerCase().replace(/table\s+(?=\w)/g, "table"); // Table 1: table1
+    const words = asked.split(/\s+/).filter(Boolean);
     const chosen = [...finder.querySelectorAll("select")].filter((select) => select.value);
     let count = 0;
     for (const claim of claims) {
