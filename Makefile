@@ -50,7 +50,7 @@ services-test: setup $(SERVICES)/.installed ## tests in programs beside Python: 
 	@command -v chromium > /dev/null || { echo "installing Chromium: apt-get install chromium"; \
 		apt-get install --yes --no-install-recommends chromium > /dev/null 2>&1; } || \
 		echo "no Chromium, and none could be installed: its tests are skipped"
-	PYTHONPATH=$(SERVICES) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
+	PYTHONPATH=$(SERVICES)$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
 
 # Apart from .venv: nothing but these tests needs it.
 $(SERVICES)/.installed: Makefile
