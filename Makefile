@@ -6,7 +6,7 @@ CORES ?= all
 ARGS ?=
 COMMA := ,
 SERVICES := .services
-PLAYWRIGHT := playwright==1.55.0
+SERVICE_PACKAGES := playwright==1.55.0 psycopg2-binary==2.9.10
 SCALE ?= $(shell sed -n 's/^scale: *\([a-z0-9_]*\).*/\1/p' params.yaml)
 TORCH := $(shell grep '^torch==' requirements.txt)
 TORCHVISION := $(shell grep '^torchvision==' requirements.txt)
@@ -46,15 +46,16 @@ reproduce: setup ## run everything at the scale of params.yaml, in parallel (or 
 test: setup ## run the test suite, on all cores (or ARGS="-n0 tests/core")
 	@$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 $(ARGS)
 
-services-test: setup $(SERVICES)/.installed ## tests in programs beside Python: the report in Chromium (absent ones are skipped)
-	@command -v chromium > /dev/null || { echo "installing Chromium: apt-get install chromium"; \
-		apt-get install --yes --no-install-recommends chromium > /dev/null 2>&1; } || \
-		echo "no Chromium, and none could be installed: its tests are skipped"
+services-test: setup $(SERVICES)/.installed ## tests with Chromium and PostgreSQL (what is absent and cannot be installed is skipped)
+	@{ command -v chromium && ls -d /usr/lib/postgresql/*/bin; } > /dev/null 2>&1 || \
+		{ echo "installing Chromium and PostgreSQL: apt-get install chromium postgresql"; \
+		apt-get install --yes --no-install-recommends chromium postgresql > /dev/null 2>&1; } || \
+		echo "some are absent, and could not be installed: their tests are skipped"
 	PYTHONPATH=$(SERVICES)$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
 
 # Apart from .venv: nothing but these tests needs it.
 $(SERVICES)/.installed: Makefile
-	@$(BIN)/python -m pip install --quiet --upgrade --target $(SERVICES) $(PLAYWRIGHT)
+	@$(BIN)/python -m pip install --quiet --upgrade --target $(SERVICES) $(SERVICE_PACKAGES)
 	@touch $@
 
 lint: setup ## check form: ruff, mypy on the public API, snakefmt, generated files
