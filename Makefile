@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 CORES ?= all
 ARGS ?=
 COMMA := ,
+SERVICES := .services
+SERVICE_PACKAGES := playwright==1.55.0 psycopg2-binary==2.9.10
 SCALE ?= $(shell sed -n 's/^scale: *\([a-z0-9_]*\).*/\1/p' params.yaml)
 TORCH := $(shell grep '^torch==' requirements.txt)
 TORCHVISION := $(shell grep '^torchvision==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lint bench clean
+.PHONY: help setup reproduce test services-test lint bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with every package pinned (once; PYTHON=python3.12 chooses another Python)
 
@@ -43,6 +45,18 @@ reproduce: setup ## run everything at the scale of params.yaml, in parallel (or 
 
 test: setup ## run the test suite, on all cores (or ARGS="-n0 tests/core")
 	@$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 $(ARGS)
+
+services-test: setup $(SERVICES)/.installed ## tests with Chromium and PostgreSQL (what is absent and cannot be installed is skipped)
+	@{ command -v chromium && ls -d /usr/lib/postgresql/*/bin; } > /dev/null 2>&1 || \
+		{ echo "installing Chromium and PostgreSQL: apt-get install chromium postgresql"; \
+		apt-get install --yes --no-install-recommends chromium postgresql > /dev/null 2>&1; } || \
+		echo "some are absent, and could not be installed: their tests are skipped"
+	PYTHONPATH=$(SERVICES)$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
+
+# Apart from .venv: nothing but these tests needs it.
+$(SERVICES)/.installed: Makefile
+	@$(BIN)/python -m pip install --quiet --upgrade --target $(SERVICES) $(SERVICE_PACKAGES)
+	@touch $@
 
 lint: setup ## check form: ruff, mypy on the public API, snakefmt, generated files
 	$(BIN)/ruff check .

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import docs, docs_figure
+from ffrepro.claims import docs
 from ffrepro.claims.records import Store
+from ffrepro.claims.screen import picture
 from ffrepro.cli import main
 
 PAPER = "chikhachev2025_rnn"
@@ -183,34 +184,25 @@ def test_writing_is_idempotent_and_touches_nothing_else(project):
     assert other.read_text() == "no markers\n"
 
 
-HEADLINE = {"title": "a", "axis": "b", "metric": "test/accuracy", "complement": True, "factor": 100}
-
-
-def test_the_picture_shows_means_and_intervals_and_is_written_once(project):
-    """FF-Std errs 18 percent, with a 95 % interval of 4.303 * 2 / sqrt(3) on either side; BPTT 10 without a spread."""
-    project.define(headline=HEADLINE | {"rows": [{"label": "<MCYT>", "of": FF}]})
-    (panel,) = docs.Studies(Store(project.root, project.world.plans, local=False)).panels()
-    ((label, ours, twin),) = panel.rows
-    assert (label, ours.n, twin.n) == ("<MCYT>", 3, 3)
-    assert (ours.mean, ours.high - ours.mean) == pytest.approx((18, 4.303 * 2 / math.sqrt(3)), abs=1e-3)
-    assert (twin.low, twin.mean, twin.high) == pytest.approx((10, 10, 10))
-    for written in ([docs_figure.FILE], []):
+def test_the_picture_shows_the_first_screen_and_is_written_once(project):
+    """FF-Std errs 18 percent, BPTT 10; times are of one process."""
+    project.define(picture=True)
+    for written in ([picture.FILE], []):
         pages = pages_of(Store(project.root, project.world.plans, local=False))
         assert docs.write(project.root, pages) == written
-    text = (project.root / docs_figure.FILE).read_text()
-    assert "&lt;MCYT&gt;" in text and "<dc:date>" not in text
-    (project.root / docs_figure.FILE).write_text(text.replace("MCYT", "ABCD"))
+    text = (project.root / picture.FILE).read_text()
+    for shown in ("Does Forward-Forward really do that?", "error 18.0 / 10.0 %", "0.75 to 0.90×", "RNN: MCYT, FF-Std"):
+        assert f">{shown}</text>" in text
+    assert "MobileTouch" not in text and "<dc:date>" not in text  # what has no runs is no row
+    (project.root / picture.FILE).write_text(text.replace("MCYT", "ABCD"))
     (page,) = pages_of(Store(project.root, project.world.plans, local=False))
-    assert page.path == docs_figure.FILE and page.changed
+    assert page.path == picture.FILE and page.changed
 
 
-@pytest.mark.parametrize("row", [f"{EXPERIMENT}/ff_rms", BPTT, f"{EXPERIMENT}/*"])
-def test_a_picture_of_what_is_not_committed(project, row):
-    """No runs, no twin, several groups."""
-    project.define(headline=HEADLINE | {"rows": [{"label": "x", "of": row}]})
-    with pytest.raises(FfreproError) as caught:
-        docs.generate(Store(project.root, project.world.plans, local=False))
-    assert caught.value.where == f"{docs.STUDIES}/{PAPER}/{docs.FILE}, headline"
+def test_a_picture_without_any_run(project, world):
+    project.define(picture=True)
+    (page,) = pages_of(Store(project.root, [], local=False))
+    assert page.path == picture.FILE and "percent" not in page.text and "not run" in page.text
 
 
 TEXT = {"text": "{variant}"}

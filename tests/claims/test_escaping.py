@@ -7,13 +7,38 @@ import re
 import pytest
 
 from ffrepro.claims import html, markdown
-from ffrepro.claims.blocks import Bullets, Code, Folded, Heading, Line, Notice, Paragraph, Picture, Table
+from ffrepro.claims.blocks import (
+    Bullets,
+    Code,
+    Entry,
+    Finder,
+    Folded,
+    Heading,
+    Line,
+    Notice,
+    Paragraph,
+    Picture,
+    Point,
+    Strip,
+    Strips,
+    Switch,
+    Table,
+)
 from ffrepro.claims.table_files import tex, write_csv
 
+SCRIPT = f"<script>\n{(html.FOLDER / 'report.js').read_text()}</script>"
 EVIL = (
     "<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](http://e/x.png)", "a | b", "`open", "*a* _b_ ~~c~~",
     "a\n\n# heading", "[x]: javascript:alert(1)", "&lt;b&gt;", "\x1b[2J", "[`x`](javascript:alert(1))",
 )  # fmt: skip
+
+
+def for_pages(text):
+    """The blocks that only a page has."""
+    strip = Strip(text, [Point(0, 1.0, 0.5, 2.0, text)], text, text)
+    entry = Entry(text, {"what": text}, {"verdict": text}, text, [Paragraph(text)])
+    inner = [Strips(text, [text], [(0.0, text)], [strip]), entry, Finder({"verdict": {text: text}}, 1)]
+    return [Switch({text: inner, "b": []}), Table([text], [[[Line(text, text, text)]]], anchors=[text], stacked=True)]
 
 
 @pytest.mark.parametrize("text", EVIL)
@@ -21,7 +46,7 @@ def test_markdown_and_html_show_it(text):
     content = [Heading(text, 1, "a"), Paragraph(text), Bullets([text]), Notice(text), Folded(text, [Paragraph(text)]),
                Picture("p.png", b"", text, text), Table([text, "b"], [[text, [Line(text), Line(text)]]])]  # fmt: skip
     shown = markdown.render(content)
-    page = html.render(text, content)
+    page = html.render(text, [*content, *for_pages(text)]).replace(SCRIPT, "")
     for made in (shown.replace("\\<", ""), page):
         assert "<script" not in made and "\x1b" not in made
     assert "\n# heading" not in shown

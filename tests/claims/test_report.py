@@ -16,6 +16,7 @@ from ffrepro.claims.figures import draw_all
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Store
 from ffrepro.claims.report import build_report
+from ffrepro.claims.screen.promises import promises
 
 PAPER = "chikhachev2025_rnn"
 
@@ -23,11 +24,11 @@ PAPER = "chikhachev2025_rnn"
 class Page(HTMLParser):
     """Collects ids, links, images and everything that a browser would fetch; checks that tags close."""
 
-    VOID = frozenset({"meta", "img", "br", "link", "input"})
+    VOID = frozenset({"meta", "img", "br", "link", "input", "circle", "rect", "path", "line"})
 
     def __init__(self, text):
         super().__init__()
-        self.ids, self.links, self.sources, self.tags, self.open = [], [], [], set(), []
+        self.ids, self.links, self.sources, self.tags, self.open, self.claims = [], [], [], set(), [], {}
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -41,6 +42,13 @@ class Page(HTMLParser):
             self.links.append(found["href"])
         if "src" in found:
             self.sources.append(found["src"])
+        if found.get("class") == "claim":
+            self.claims[found["id"]] = found
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -87,11 +95,11 @@ def test_html_is_one_file_without_anything_to_fetch(built):
     page = Page(text(built, "report.html"))
     assert not page.open
     assert page.sources and all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert all(link.startswith("#") for link in page.links)
-    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert all(link.startswith("#") or link == "data:," for link in page.links)  # the icon is none
+    assert {link[1:] for link in page.links if link != "data:,"} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert not page.tags & {"script", "link", "iframe", "object"}
-    assert not re.search(r"url\(|@import|https?://", text(built, "report.html"))
+    assert not page.tags & {"iframe", "object"} and text(built, "report.html").count("<script") == 1
+    assert not re.search(r"url\(|@import|https?://|fetch\(|import\(|XMLHttp", text(built, "report.html"))
 
 
 def test_html_works_in_the_dark_and_on_a_phone(built):
@@ -99,19 +107,64 @@ def test_html_works_in_the_dark_and_on_a_phone(built):
     assert "prefers-color-scheme: dark" in content and "width=device-width" in content
 
 
-def test_all_claims_with_verdicts_and_links_to_their_runs(built):
+def entry(world, short, scale="lite"):
+    """A claim's entry in the page."""
+    return text(world, "report.html", scale).split(f'id="id-{PAPER}-{short}"')[1].split('<details class="claim"')[0]
+
+
+def test_every_claim_has_its_verdict_runs_and_command(built):
+    page = Page(text(built, "report.html"))
+    assert set(page.claims) == {f"id-{claim.replace('/', '-')}" for claim in built.claims().claims}
+    shown = entry(built, "036")
+    for part in ("0.9602", "0.9510 ± 0.0010", "[0.9485, 0.9535]", "✓ holds loosely", "Deviation D4", "Table 1"):
+        assert part in shown, part
+    assert 'href="#id-lite-cpu-rnn_mcyt_corrected-ff_std"' in shown
+    runs = "runs/lite/cpu/rnn_mcyt_corrected/ff_std/seed{0,1,2}/result.json"
+    assert f"snakemake --cores all {runs} --config scale=lite hardware=cpu" in shown
+    assert f"snakemake --cores all {PAPER}_table1 --config scale=lite" in shown
+    assert f"ffrepro trace {PAPER}/036" in shown
+    shown = entry(built, "075")
+    assert "refuted by the paper&#x27;s own figures" in shown and "claimed" in shown
+
+
+def test_the_search_looks_through_what_a_reader_knows(built):
+    page = Page(text(built, "report.html"))
+    found = page.claims[f"id-{PAPER}-036"]
+    assert (found["data-paper"], found["data-outcome"], found["data-verdict"]) == (PAPER, "hold", "holds loosely")
+
+    def hits(*words):
+        return {i[-3:] for i, one in page.claims.items() if all(word in one["data-words"] for word in words)}
+
+    assert hits("table1", "mcyt", "auc") == hits("table 1", "mcyt", "auc") == {"034", "036"}
+    assert "036" in hits("rnn", "holds loosely") and "093" in hits("preserving their independence")
+    controls = text(built, "report.html").split('class="finder" hidden')[1].split("</div>")[0]
+    assert '<option value="hold">✓ hold</option>' in controls and f'<option value="{PAPER}">RNN</option>' in controls
+
+
+def test_a_table_shows_one_treatment_at_a_time_and_its_cells_lead_to_their_claims(built):
+    part = text(built, "report.html").split(f'id="{PAPER}-table1"')[1].split("<h3")[0]
+    assert part.count('class="option"') == 2 and 'data-name="corrected"' in part and 'data-name="as_published"' in part
+    cell = part.split('data-name="as_published"')[0].split(f'href="#id-{PAPER}-036"')[0].rsplit("<td", 1)[1]
+    assert "paper 0.9602" in cell and "ours 0.9510 ± 0.0010 (n = 3)" in cell and "✓" not in cell.split("v-")[0]
+    assert "[a]" not in part and "Deviation" not in part  # they stand at the claim
+
+
+def test_the_first_screen_has_the_counts_and_every_promise(built):
     page = text(built, "report.html")
-    for claim in built.claims().claims:
-        assert f'id="id-{claim.replace("/", "-")}"' in page
-    row = page.split(f'id="id-{PAPER}-036"')[1].split("</tr>")[0]
-    assert "ours 0.9510 ± 0.0010 against 0.9602" in row
-    assert (
-        '<div class="v-holds-loosely">' in row
-        and "within the margin of a factor of 1.37 in 1 - value (post hoc)" in row
+    first = page.split("<main>")[1].split("<h2")[0]
+    assert "Does Forward-Forward really do that?" in first and re.search(
+        r"1 paper · \d+ claims of their own: ✓ \d+", first
     )
-    assert 'href="#id-lite-cpu-rnn_mcyt_corrected-ff_std"' in row
-    row = page.split(f'id="id-{PAPER}-075"')[1].split("</tr>")[0]
-    assert "refuted by the paper&#x27;s own figures" in row and "claimed" in row
+    for promise in promises():
+        assert f">{promise.label}</td>" in first
+    assert f'href="#promise-{PAPER}-accurate"' in first and f'id="promise-{PAPER}-accurate"' in page
+    assert "RNN: MCYT, FF-Std" in first and 'class="strip axis"' in first
+
+
+def test_figures_stand_beside_the_claims_that_they_answer(built):
+    part = text(built, "report.html").split(f'id="{PAPER}-layers_corrected"')[1].split("<h4")[0]
+    assert f'Answers <a href="#id-{PAPER}-107">107</a>' in part
+    assert f'href="#{PAPER}-layers_corrected"' in entry(built, "107")
 
 
 def test_records_left_out_and_missing_are_named(built):
@@ -176,11 +229,10 @@ def test_smoke_warns_and_shows_the_best_evidence_beside(built):
     build_report(Store(built.root, built.plans, ["cpu"]), "smoke")
     page = text(built, "report.html", "smoke")
     assert "<title>ffrepro report, scale smoke (stand-in data)</title>" in page
-    assert page.count("STAND-IN DATA, no result") == 2 * 3  # title and table of contents, three tables
+    assert page.count("STAND-IN DATA, no result") == 2 * 3  # title and list of contents, three tables
     assert "runs on stand-in data that this project makes itself" in page
-    assert "Table 1. Accuracy and AUC of Forward-Forward, by in-layer data transformation (best evidence)" in page
-    row = page.split(f'id="id-{PAPER}-036"')[1].split("</tr>")[0]
-    assert "holds loosely" in row  # from the lite runs
+    assert 'data-name="corrected, best evidence"' in page and 'data-name="corrected, scale smoke"' in page
+    assert "holds loosely" in entry(built, "036", "smoke")  # from the lite runs
     metrics = json.loads(text(built, "metrics.json", "smoke"))
     assert metrics["rnn_mcyt_corrected"]["ff_std"]["runs"] == 2
 
@@ -206,7 +258,7 @@ def test_blocks_are_escaped_in_html():
     assert '<td class="number">1</td>' in page and "a &amp;&amp; b" in page
     assert 'alt="the &quot;alt&quot;"' in page
     assert not Page(page).open
-    assert page.index("<h1") < page.index("<nav") < page.index("<h2")
+    assert page.index("<h1") < page.index("<section>", page.index("<h1")) < page.index("<h2")
 
 
 def test_blocks_in_markdown():

@@ -93,7 +93,7 @@ def test_a_bad_record_is_left_out_by_name_and_the_rest_is_done(project, project_
 
 
 def test_with_exit_zero_the_report_is_made_and_check_tells_afterwards(project, capsys, monkeypatch):
-    monkeypatch.setattr(report, "build_report", lambda store, scale: left_behind(project, store.bad))
+    monkeypatch.setattr(report, "build_report", lambda store, scale, hours: left_behind(project, store.bad))
     bad = [(RUN, "test/accuracy is 0.999")]
     monkeypatch.setattr(claim_records, "Store", lambda *arguments: SimpleNamespace(bad=list(bad)))
     planned = SimpleNamespace(scale="lite", hardware=["cpu"])

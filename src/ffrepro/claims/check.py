@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import expressions, statements
 from ffrepro.claims.complete import known
+from ffrepro.claims.screen import promises
 
 
 def check(content: dict, where: object) -> None:
@@ -23,7 +24,14 @@ def check(content: dict, where: object) -> None:
         known("claim", [i for pair in table["pairs"] for i in pair], numbered, where)
         wrong = [row for row, cells in table["rows"].items() if len(cells) != len(table["columns"])]
         known("row (its cells are not as many as the columns)", wrong, [], where)
+    for figure in content["figures"]:
+        known("claim", figure.get("claims", []), numbered, f"{where} figure {figure['name']}")
     quantities = content["quantities"]
+    if "first_screen" in content:
+        declared = content["first_screen"]
+        known("promise", declared["promises"], [promise.name for promise in promises.promises()], where)
+        known("claim", promises.shorts(declared), numbered, where)
+        promises.check(declared, {claim["id"].split("/")[1]: claim for claim in content["claims"]}, quantities, where)
     budget, baseline = content["budget"], content["baseline"]
     if isinstance(budget, str):
         known("budget", [budget], ids, where)
@@ -33,7 +41,7 @@ def check(content: dict, where: object) -> None:
         known("experiment (it has no budget)", unlimited, [], where)
     known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
-    for claim in content["claims"]:
+    for claim in [*content["claims"], _shown_first(content)]:
         place = f"{where} {claim['id']}"
         known("quantity", [claim["quantity"]] if "quantity" in claim else [], quantities, place)
         operands = claim.get("operands", {})
@@ -64,6 +72,14 @@ def check(content: dict, where: object) -> None:
     for deviation in content["deviations"]:
         for key, wanted in deviation["touches"].items():
             known(key, wanted, vocabulary[key], f"{where} {deviation['id']}")
+
+
+def _shown_first(content: dict) -> dict:
+    """The numbers of the first screen that no claim has, as operands of a claim."""
+    entries = content.get("first_screen", {"promises": {}})["promises"].values()
+    found = [number for entry in entries for number in promises.numbers(entry) if isinstance(number, dict)]
+    operands = {str(i): number for i, number in enumerate(found) if "experiment" in number}
+    return {"id": "first_screen", "operands": operands}
 
 
 def _benches(content: dict) -> set[str]:

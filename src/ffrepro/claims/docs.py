@@ -1,7 +1,7 @@
 """Pages whose result tables and numbers are generated from committed records.
 
-A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand. What it says
-under ``headline`` is drawn into one picture of all studies. With the pages comes the results version (``results``).
+A study's ``docs.yaml`` defines tables and values; a page has ``docs_markers`` where one is to stand. Studies that join
+it are drawn into one picture of the report's first screen. With the pages comes the results version (``results``).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.base.names import unknown
-from ffrepro.claims import docs_figure, docs_tables, load, markdown, results
+from ffrepro.claims import docs_tables, load, markdown, results
 from ffrepro.claims.assess import Assessment
 from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
+from ffrepro.claims.screen import picture, view
 
 STUDIES = "src/ffrepro/studies"
 FILE = "docs.yaml"
@@ -107,18 +108,14 @@ class Studies:
                 return markdown.render([docs_tables.table(sources, defined[block.name])])
             return docs_tables.value(sources, defined[block.name])
 
-    def panels(self) -> list[docs_figure.Panel]:
-        """What the studies say under ``headline``, in the order of their names.
+    def columns(self) -> list[view.Column]:
+        """The studies that join the picture, in the order of their names.
 
         Raises:
-            FfreproError: a definition names what is not there.
+            FfreproError: a number of the first screen is not there.
         """
-        found = []
-        for paper, definitions in self.definitions.items():
-            if "headline" in definitions:
-                with _inside(f"{STUDIES}/{paper}/{FILE}, headline"):
-                    found.append(docs_figure.panel(self._of(paper), definitions["headline"]))
-        return found
+        joining = [self._of(paper) for paper, definitions in self.definitions.items() if definitions.get("picture")]
+        return [view.column(sources.claims, self._store, sources.assessments) for sources in joining]
 
     def assessments(self) -> list[dict[str, Assessment]]:
         """Every claim of every study that has pages."""
@@ -131,11 +128,9 @@ class Studies:
 
 
 def _picture(root: Path, studies: Studies) -> list[Page]:
-    """The picture as a page that is generated as a whole; none where no study has a headline."""
-    panels = studies.panels()
-    if not panels:
-        return []
-    return [_whole(root, docs_figure.FILE, "picture", "headline", docs_figure.svg(panels))]
+    """The picture as a page that is generated as a whole; none where no study joins it."""
+    columns = studies.columns()
+    return [_whole(root, picture.FILE, "picture", "first_screen", picture.svg(columns))] if columns else []
 
 
 def _results(root: Path, studies: Studies) -> list[Page]:

@@ -61,6 +61,11 @@ class Claims:
     def paper(self) -> str:
         return self.content["paper"]
 
+    @property
+    def short(self) -> str:
+        """What the paper is called where there is little room."""
+        return self.content.get("first_screen", {}).get("short", self.paper)
+
     @cached_property
     def claims(self) -> dict[str, dict]:
         """Claim by id, in the file's order."""

@@ -39,6 +39,10 @@ def _block(block: b.Block) -> str:
         case b.Folded(summary, inner):
             title = escape(_NO_TEXT.sub(" ", summary), quote=False)  # in a line of HTML there is no Markdown
             return f"<details><summary>{title}</summary>\n\n{render(inner)}\n</details>"
+        case b.Either(_, text):
+            return render(text).rstrip("\n")
+        case _:
+            raise TypeError(f"{type(block).__name__} is for pages alone: put it into an Either")
 
 
 def _table(table: b.Table) -> str:

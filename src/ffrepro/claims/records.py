@@ -8,7 +8,7 @@ nowhere is no evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,16 +184,14 @@ class Store:
         self._proofs = Proofs(root)
         self._planned = {_experiment_key(plan): plan for plan in self.plans.values()}
         self.records = {record.run: record for record in [*self._committed(), *(self._local() if local else ())]}
+        # A report asks thousands of times, of thousands of plans and records.
+        self._plans_of = _grouped(self.plans.values(), lambda plan: plan["experiment"])
+        self._records_of = _grouped(self.records.values(), lambda r: (r.plan["experiment"], r.plan["variant"]))
 
     def planned(self, experiment: str, variant: str | None = None, scale: str | None = None) -> list[dict]:
         """Plan files of an experiment."""
-        return [
-            plan
-            for plan in self.plans.values()
-            if plan["experiment"] == experiment
-            and variant in (None, plan["variant"])
-            and scale in (None, plan["scale"])
-        ]
+        plans = self._plans_of.get(experiment, [])
+        return [p for p in plans if variant in (None, p["variant"]) and scale in (None, p["scale"])]
 
     def missing(self, scale: str) -> list[str]:
         """Runs of a scale, planned on the preferred hardware, without a usable record."""
@@ -207,10 +205,8 @@ class Store:
     def groups(self, experiment: str, variant: str) -> list[Evidence]:
         """All evidence, by scale and hardware, in no particular order."""
         by_place: dict[tuple[str, str], list[Record]] = {}
-        for record in self.records.values():
-            plan = record.plan
-            if (plan["experiment"], plan["variant"]) == (experiment, variant):
-                by_place.setdefault((plan["scale"], plan["hardware"]), []).append(record)
+        for record in self._records_of.get((experiment, variant), []):
+            by_place.setdefault((record.plan["scale"], record.plan["hardware"]), []).append(record)
         return [Evidence(tuple(sorted(found, key=lambda r: r.plan["seed"]))) for found in by_place.values()]
 
     def at_scale(self, experiment: str, variant: str, scale: str) -> Evidence | None:
@@ -305,6 +301,13 @@ def differences(recorded: dict, planned: dict) -> list[str]:
             found += [f"{key}.{name}" for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
         else:
             found.append(key)
+    return found
+
+
+def _grouped(entries: Iterable[Any], key: Callable[[Any], Hashable]) -> dict[Hashable, list]:
+    found: dict[Hashable, list] = {}
+    for entry in entries:
+        found.setdefault(key(entry), []).append(entry)
     return found
 
 

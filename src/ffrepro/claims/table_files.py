@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ffrepro.base.files import write_text_if_changed
-from ffrepro.claims import formats, markdown, tables
+from ffrepro.claims import formats, markdown, table_pairs, tables
 from ffrepro.claims.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
 from ffrepro.claims.formats import csv_number
 from ffrepro.claims.tables import TableResult
@@ -78,7 +78,9 @@ def body(result: TableResult) -> list[Block]:
     content += [Paragraph(f"[{letter}] {text}.") for text, letter in result.footnotes().items()]
     content.append(Folded("Every number with its tests", [Paragraph(_legend(result)), tables.details(result)]))
     if result.pairs:
-        content.append(Folded("Our own samples against each other, two-tailed tests", [tables.pair_table(result)]))
+        content.append(
+            Folded("Our own samples against each other, two-tailed tests", [table_pairs.table(result.pairs)])
+        )
     deviations = result.deviations()
     if deviations:
         content.append(Paragraph("Deviations from the paper that touch these numbers:"))

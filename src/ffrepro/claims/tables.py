@@ -5,34 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ffrepro.claims import conclusions, formats
+from ffrepro.claims import formats, table_pairs
 from ffrepro.claims.blocks import Line, Table
 from ffrepro.claims.compare import Pick, compared
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Store
+from ffrepro.claims.table_pairs import Pair
 from ffrepro.claims.verdict import STANDIN
 from ffrepro.core import statistics as st
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two of our own samples against each other: effect size, Student's, Welch's and, within seeds, the paired test.
-
-    ``paired`` is None where the runs do not share a split by seed; ``p_holm`` is of it where it is there, else Welch's,
-    over the table.
-    """
-
-    label: str
-    treatment: str
-    a: st.Summary
-    b: st.Summary
-    student: st.Test
-    welch: st.Test
-    paired: st.Test | None
-    effect: st.Effect
-    p_holm: float
-    digits: int
 
 
 @dataclass
@@ -65,6 +46,11 @@ class TableResult:
         """The table's title, which says so where the data are a stand-in."""
         warning = "; STAND-IN DATA, no result" if self.standin else ""
         return f"{self.spec['title']} ({self.scope}{warning})"
+
+    @property
+    def anchor(self) -> str:
+        """Where a report has it."""
+        return f"{self.claims.paper}-{self.name}"
 
     def ids(self) -> list[str]:
         """The claims of the table, each once, row by row."""
@@ -107,8 +93,8 @@ def build(claims: Claims, store: Store, name: str, pick: Pick, scope: str) -> Ta
         cells = {i: found[i] for i in result.ids()}
         for claim_id, cell in cells.items():
             result.cells[treatment, claim_id] = cell
-            result.notes[treatment, claim_id] = _notes(claims, store, cell)
-        result.pairs += _pairs(claims, spec, treatment, cells)
+            result.notes[treatment, claim_id] = notes(claims, store, cell)
+        result.pairs += table_pairs.pairs(claims, spec, treatment, cells)
     return result
 
 
@@ -157,31 +143,6 @@ def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str 
         place, " ".join(d["id"] for d in deviations),
         claim_id.split("/")[1],
     ]  # fmt: skip
-
-
-def pair_table(result: TableResult) -> Table:
-    """Our own samples against each other."""
-    header = [
-        "Pair",
-        "Treatment",
-        "First",
-        "Second",
-        "p (Student)",
-        "p (Welch)",
-        "p (paired by seed)",
-        "p (paired, else Welch; Holm)",
-        "Hedges' g [95 % CI]",
-    ]
-    rows: list[list[str | list[Line]]] = [
-        [
-            pair.label, pair.treatment, formats.mean_std(pair.a, pair.digits), formats.mean_std(pair.b, pair.digits),
-            formats.p_value(pair.student.p), formats.p_value(pair.welch.p),
-            formats.p_value(pair.paired.p if pair.paired else None), formats.p_value(pair.p_holm),
-            f"{formats.number(pair.effect.g, 1)} {formats.interval(pair.effect.low, pair.effect.high, 1)}",
-        ]
-        for pair in result.pairs
-    ]  # fmt: skip
-    return Table(header, rows, frozenset(range(2, 9)))
 
 
 def published(claims: Claims, claim: dict) -> str:
@@ -235,7 +196,8 @@ def _overview_line(result: TableResult, treatment: str, claim: dict, letters: di
     )
 
 
-def _notes(claims: Claims, store: Store, cell: Comparison) -> list[str]:
+def notes(claims: Claims, store: Store, cell: Comparison) -> list[str]:
+    """What a reader must know of our number: precision, limits, missing runs, older methods."""
     notes = list(cell.precision_notes)
     if cell.evidence is None:
         return notes
@@ -268,35 +230,6 @@ def _timed(cell: Comparison) -> str:
     config = record.result["config"]
     count = "one by one" if images == config.get("singles") != config["images"] else f"in batches of {config['batch']}"
     return f"timed over {images:,} images {count}, {config['weights']} nets, median of {config['rounds']} rounds"
-
-
-def _pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparison]) -> list[Pair]:
-    found = []
-    for first, second in spec["pairs"]:
-        a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
-        if a.summary is None or b.summary is None:
-            continue
-        found.append((a, b.summary, b.claim["row"], _within(a, b)))
-    for cell in cells.values():
-        others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
-        beside = {name: cell.beside[name] for name in others if cell.summary and name in cell.beside}
-        found += [(cell, other.summary, name, _within(cell, other)) for name, other in beside.items()]
-    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, *_ in found]
-    adjusted = st.holm([(entry[-1] or test).p for entry, test in zip(found, welch, strict=True)])
-    return [
-        Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b,
-             st.two_sample_t(a.summary, b, equal_variance=True), test, within, st.hedges_g(a.summary, b),
-             p,
-             claims.content["quantities"][a.claim["quantity"]]["digits"])
-        for (a, b, other, within), test, p in zip(found, welch, adjusted, strict=True)
-    ]  # fmt: skip
-
-
-def _within(a: Comparison, b: Comparison) -> st.Test | None:
-    """The paired test of two samples; None where the runs do not share a split by seed."""
-    if not conclusions.paired([a, b]):
-        return None
-    return st.one_sample_t(st.summarize([x - y for x, y in zip(a.values, b.values, strict=True)]), 0.0)
 
 
 def _letter(index: int) -> str:

@@ -49,6 +49,22 @@ KINDS = (
     NOT_COMPARABLE, NOT_TESTABLE, NOT_RUN, STANDIN,
 )  # fmt: skip
 
+# What the verdicts come to where there is no room for sixteen of them.
+HOLD, AHEAD, HOLD_NOT, TOLD_NOT, RUN_NOT = "hold", "came out better", "do not", "open", "not run"
+SUMS = {
+    HOLD: (REPRODUCED, COMPATIBLE, HOLDS, LOOSELY, MET),
+    AHEAD: (BETTER,),  # another number than the published one, on the good side of it
+    HOLD_NOT: (WORSE, REFUTED, NOT_MET),
+    TOLD_NOT: (INCONCLUSIVE, SHORTENED, UNSTATED, NOT_COMPARABLE, NOT_TESTABLE),
+    RUN_NOT: (NOT_RUN, STANDIN),
+}
+MARKS = {HOLD: "✓", AHEAD: "▲", HOLD_NOT: "✗", TOLD_NOT: "?", RUN_NOT: "○"}
+
+
+def sum_of(kind: str) -> str:
+    """Which of ``SUMS`` a kind belongs to."""
+    return next(name for name, kinds in SUMS.items() if kind in kinds)
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -21,7 +21,8 @@ files, as src/ffrepro/studies/PAPER/docs.yaml defines it (workflow/schemas/docs.
 
   an error of <!-- ffrepro: value PAPER/NAME --><!-- /ffrepro --> percent
 
-docs/headline.svg is drawn from what the studies define under `headline`.
+docs/first_screen.svg, the README's picture, is the report's first screen from committed records: of the studies whose
+docs.yaml says `picture: true`, what claims.yaml declares under `first_screen`.
 """
 
 

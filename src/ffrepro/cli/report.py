@@ -13,6 +13,7 @@ from ffrepro.claims import bad_records
 from ffrepro.cli import common, project
 from ffrepro.cli.evidence import all_plans
 from ffrepro.pipeline import params
+from ffrepro.pipeline.estimates import Estimator
 
 if TYPE_CHECKING:
     from ffrepro.claims.records import Store
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     workspace, plans = all_plans(root, args.scale, args.hardware)
     store = Store(root, plans, workspace.hardware)
     if args.table is None:
-        print(build_report(store, workspace.scale).relative_to(root))
+        hours = Estimator(workspace).hours
+        print(build_report(store, workspace.scale, hours).relative_to(root))
         return _say_bad(store, args)
     paper, _, table = args.table.partition("/")
     if not table:

@@ -36,7 +36,7 @@ BATCH = 1000  # most metrics that MLflow takes at once
 PARAMETERS = 100  # most parameters that it takes at once
 PATIENCE = 10.0  # seconds that another process may hold the database
 ATTEMPTS = 5  # where another machine writes the same experiment or data set at the same moment; what is there is kept
-_RACES = ("IntegrityError", "already exists")
+_RACES = ("IntegrityError", "already exists", "Current state is deleted")
 _SQLITE = "sqlite:///"
 # What a database says -> what mends it.
 _REBUILD = "check params.yaml: mlflow; a local database may be deleted, `ffrepro track` rebuilds it"

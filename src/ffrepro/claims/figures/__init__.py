@@ -7,6 +7,7 @@ are missing the picture says so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib as mpl
 
@@ -56,5 +57,6 @@ def draw_all(scene: Scene) -> list[Drawn]:
         if entry["kind"] not in known:
             raise unknown("kind of figure", entry["kind"], known, where=f"claims of {scene.claims.paper}")
         with mpl.rc_context(STYLE):
-            drawn += known[entry["kind"]](scene, entry)
+            answers = tuple(entry.get("claims", ()))
+            drawn += [replace(found, claims=answers) for found in known[entry["kind"]](scene, entry)]
     return drawn

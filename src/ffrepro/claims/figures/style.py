@@ -70,7 +70,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One picture with what belongs beside it."""
+    """One picture with what belongs beside it; ``claims``: the numbers of those that it answers."""
 
     name: str
     title: str
@@ -78,6 +78,11 @@ class Drawn:
     png: bytes
     caption: str
     tables: list[Table] = field(default_factory=list)
+    claims: tuple[str, ...] = ()
+
+    def anchor(self, paper: str) -> str:
+        """Where a paper's report has it."""
+        return f"{paper}-{self.name}"
 
 
 def canvas(

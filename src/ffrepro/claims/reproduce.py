@@ -1,0 +1,80 @@
+"""How a claim's number is made again: the runs that it needs, what they cost, and the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ffrepro.claims import expressions
+from ffrepro.claims.assess import Assessment
+from ffrepro.claims.compare import BENCH_VARIANT
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import SCALES, Store
+
+Hours = Callable[[dict], float | None]  # of a planned run, None where nobody knows
+
+
+def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
+    """The planned runs that a claim's headline verdict needs: those of the least scale on real data that plans any."""
+    treatment = claims.treatments[0]
+    places = set()
+    for entry, measure in _measures(claims, claim):
+        name = claims.experiment(measure["experiment"], entry.get("treatment", treatment), measure["dataset"])
+        places.add((name, _variant(measure)))
+    plans = [plan for experiment, variant in sorted(places) for plan in store.planned(experiment, variant)]
+    plans = [plan for plan in plans if plan["hardware"] in (store.hardware or [plan["hardware"]])]
+    return next((found for scale in SCALES[1:] if (found := [p for p in plans if p["scale"] == scale])), [])
+
+
+def cost(plans: Iterable[dict], store: Store, hours: Hours | None) -> str:
+    """What is missing of some runs, in words: ``6 runs at scale lite, about 2.5 hours``; empty where nothing is."""
+    missing = [plan for plan in plans if plan["run"] not in store.records]
+    if not missing:
+        return ""
+    text = f"{len(missing)} run{'s' if len(missing) > 1 else ''} at scale {missing[0]['scale']}"
+    spent = [hours(plan) for plan in missing] if hours else [None]
+    known = [one for one in spent if one is not None]
+    if len(known) < len(spent):
+        return text
+    return f"{text}, about {sum(known):.1f} hours" if sum(known) >= 0.1 else f"{text}, some minutes"
+
+
+def commands(claims: Claims, store: Store, assessment: Assessment, tables: Iterable[str]) -> str:
+    """Commands: the claim's runs, its table, the way from the number to the files."""
+    lines = []
+    plans = [store.records[run].plan for run in assessment.headline.runs] or needed(claims, store, assessment.claim)
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for plan in plans:
+        folder, _, seed = plan["run"].rpartition("/seed")
+        groups.setdefault((plan["scale"], plan["hardware"]), {}).setdefault(folder, []).append(seed)
+    for (scale, hardware), folders in groups.items():
+        targets = " ".join(f"runs/{folder}/seed{_braces(seeds)}/result.json" for folder, seeds in folders.items())
+        lines.append(f"snakemake --cores all {targets} --config scale={scale} hardware={hardware}")
+    scales = [scale for scale, _ in groups] or [SCALES[1]]
+    lines += [f"snakemake --cores all {claims.paper}_{table} --config scale={scales[0]}" for table in tables]
+    return "\n".join([*lines, f"ffrepro trace {assessment.claim['id']}"])
+
+
+def _braces(seeds: list[str]) -> str:
+    """``3``, or ``{0,1,2}``, which a shell writes out."""
+    return seeds[0] if len(seeds) == 1 else f"{{{','.join(seeds)}}}"
+
+
+def _measures(claims: Claims, claim: dict) -> list[tuple[dict, dict]]:
+    """What measures a claim, or the claims and operands that it speaks of: (entry, measure)."""
+    if claim["kind"] == "measured":
+        return [(claim, claim["measure"])]
+    if claim["kind"] not in ("arithmetic", "comparison"):
+        return []
+    found: list[tuple[dict, dict]] = []
+    operands: dict[str, Any] = claim.get("operands", {})
+    for name in expressions.names(claim.get("ours", claim.get("holds"))):
+        if name in operands:
+            found.append((operands[name], operands[name]))
+        else:
+            found += [one for one in _measures(claims, claims.claim(name[1:])) if one[0]["kind"] == "measured"]
+    return found
+
+
+def _variant(measure: dict) -> str:
+    return BENCH_VARIANT if measure["metric"].startswith("bench/") else measure["variant"]

@@ -1,0 +1,172 @@
+"""What came of each promise of a paper: the claims that decide it, the word for them, and our numbers beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ffrepro.claims import formats, reproduce
+from ffrepro.claims.assess import Assessment
+from ffrepro.claims.compare import best_pick, operand
+from ffrepro.claims.comparison import Comparison
+from ffrepro.claims.docs_sources import Sources
+from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Store
+from ffrepro.claims.screen import errors, words
+from ffrepro.claims.screen.errors import Interval
+from ffrepro.claims.screen.promises import Promise, promises
+from ffrepro.claims.screen.words import Side, Word
+
+_RATIO_DIGITS, _ERROR_DIGITS = 2, 1
+
+
+class Number(NamedTuple):
+    """A number of ours with its 95 % interval (NaN where there is none) and the claim that it is measured for."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    claim: str = ""
+
+
+class Decider(NamedTuple):
+    """A claim that decides a promise; ``needs``: the runs that it waits for, where it has not been run."""
+
+    assessment: Assessment
+    against: bool
+    side: Side
+    needs: list[dict]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A cell of the first screen.
+
+    Attributes:
+        pairs: errors of Forward-Forward and of backpropagation beside each other, in percent.
+        ratios: one over the other; ``limits``: the least that each could be, None where nothing says.
+        cost: what is missing of what the deciders need, in words; empty where nothing is.
+    """
+
+    promise: Promise
+    paper: str
+    word: Word
+    deciders: list[Decider] = field(default_factory=list)
+    pairs: list[tuple[Interval, Interval]] = field(default_factory=list)
+    ratios: list[Number] = field(default_factory=list)
+    limits: list[Number | None] = field(default_factory=list)
+    cost: str = ""
+
+    @property
+    def numbers(self) -> str:
+        """``error 2.5 / 1.8 %`` (means over what is compared), ``0.60 to 0.73×``; empty where there are none."""
+        shown = []
+        if self.pairs:
+            sides = (sum(pair[side].value for pair in self.pairs) / len(self.pairs) for side in (0, 1))
+            shown.append(f"error {' / '.join(formats.number(value, _ERROR_DIGITS) for value in sides)} %")
+        if self.ratios:
+            ends = sorted({formats.number(ratio.value, _RATIO_DIGITS) for ratio in self.ratios})
+            shown.append(f"{ends[0]} to {ends[-1]}×" if len(ends) > 1 else f"{ends[0]}×")
+        return ", ".join(shown)
+
+    @property
+    def asked_by_us(self) -> bool:
+        """Whether what decides it is no sentence of the paper but a question of ours."""
+        return bool(self.deciders) and all(decider.assessment.claim.get("own") for decider in self.deciders)
+
+    @property
+    def told(self) -> str:
+        """``1 of 3``: how many of the claims behind the word tell."""
+        told = sum(decider.side not in (Side.OPEN, Side.NOT_RUN) for decider in self.deciders)
+        return f"{told} of {len(self.deciders)}" if self.deciders else ""
+
+
+def answers(
+    claims: Claims, store: Store, assessments: dict[str, Assessment], hours: reproduce.Hours | None = None
+) -> list[Answer]:
+    """What came of every promise, one answer each; a paper that does not make one has an empty one.
+
+    Args:
+        hours: what a planned run takes.
+
+    Raises:
+        FfreproError: a number that the claims file names is not there.
+    """
+    declared = claims.content.get("first_screen", {}).get("promises", {})
+    source = _Numbers(claims, store, assessments, hours)
+    return [_answer(claims, promise, declared.get(promise.name, {}), source) for promise in promises()]
+
+
+def _answer(claims: Claims, promise: Promise, entry: dict[str, Any], source: _Numbers) -> Answer:
+    deciders = [
+        source.decider(short, against=key == "against") for key in ("for", "against") for short in entry.get(key, [])
+    ]
+    ratios = source.found(entry.get("ratio", []))
+    limits = source.found(entry["limit"]) if "limit" in entry else [None] * len(ratios)
+    both = [(ratio, limit) for ratio, limit in zip(ratios, limits, strict=True) if ratio]
+    return Answer(
+        promise, claims.paper, words.word(decider.side for decider in deciders), deciders, source.pairs(entry),
+        [ratio for ratio, _ in both], [limit for _, limit in both], source.cost(deciders),
+    )  # fmt: skip
+
+
+class _Numbers:
+    """Where the numbers of a paper's answers come from: its claims, its runs, JSON files of the project."""
+
+    def __init__(self, claims: Claims, store: Store, assessments: dict[str, Assessment], hours: reproduce.Hours | None):
+        self._claims, self._assessments, self._store, self._hours = claims, assessments, store, hours
+        self._sources, self._pick = Sources(store, claims), best_pick(store)
+
+    def decider(self, short: str, *, against: bool) -> Decider:
+        assessment = self._assessment(short)
+        side = words.side(assessment.verdict.kind, against=against)
+        needs = reproduce.needed(self._claims, self._store, assessment.claim) if side is Side.NOT_RUN else []
+        return Decider(assessment, against, side, needs)
+
+    def cost(self, deciders: Iterable[Decider]) -> str:
+        """What is missing of what claims need that were not run."""
+        waiting = [decider for decider in deciders if decider.side is Side.NOT_RUN]
+        plans = {plan["run"]: plan for decider in waiting for plan in decider.needs}
+        return reproduce.cost(plans.values(), self._store, self._hours) or ("no run planned" if waiting else "")
+
+    def pairs(self, entry: dict[str, Any]) -> list[tuple[Interval, Interval]]:
+        """Errors of Forward-Forward and backpropagation, where both are there."""
+        ff = [self._assessment(short) for short in entry.get("ff", [])]
+        if "bp" in entry:
+            bp = [errors.ours(self._claims, self._assessment(short)) for short in entry["bp"]]
+        else:
+            bp = [errors.beside(self._claims, assessment) for assessment in ff]
+        found = zip((errors.ours(self._claims, assessment) for assessment in ff), bp, strict=True)
+        return [(a, b) for a, b in found if a is not None and b is not None]
+
+    def found(self, entries: Iterable[str | dict]) -> list[Number | None]:
+        """Numbers, None where there are no runs."""
+        return [self._number(entry) for entry in entries]
+
+    def _number(self, entry: str | dict) -> Number | None:
+        if isinstance(entry, str):
+            comparison = next(iter(self._assessment(entry).comparisons.values()))
+            return _of(comparison, comparison.claim["row"])
+        if "json" in entry:
+            return self._of_file(entry)
+        comparison = operand(self._claims, entry, self._claims.treatments[0], self._pick)
+        return _of(comparison, entry["label"])
+
+    def _assessment(self, short: str) -> Assessment:
+        return self._assessments[f"{self._claims.paper}/{short}"]
+
+    def _of_file(self, entry: dict) -> Number | None:
+        if not (self._store.root / entry["json"]).is_file():
+            return None  # a project that was cut down; a test holds this one to its files
+        fields = self._sources.entry(entry["json"], entry["at"])
+        scale = entry.get("factor", 1) / (fields[entry["over"]] if "over" in entry else 1)
+        low, high = (fields[entry[end]] if end in entry else math.nan for end in ("low", "high"))
+        return Number(entry["label"], fields[entry["field"]] * scale, low * scale, high * scale)
+
+
+def _of(comparison: Comparison, label: str) -> Number | None:
+    found = comparison.summary
+    return Number(label, found.mean, found.low, found.high, comparison.claim.get("id", "")) if found else None

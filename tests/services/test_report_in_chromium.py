@@ -1,0 +1,140 @@
+"""The report in a browser: nothing overflows, is asked for or fails, at both widths, in print and without scripts.
+
+Chromium and Playwright are no part of the environment: `make services-test` installs them where it may.
+"""
+
+import shutil
+
+import pytest
+
+from ffrepro.claims import html, report
+from ffrepro.claims.records import Store
+from ffrepro.cli.evidence import all_plans
+
+CHROMIUM = shutil.which("chromium")
+WIDTHS = (390, 1280)
+CLAIM = "chikhachev2025_rnn-027"
+OVERFLOW = """() => [...document.querySelectorAll("body *")]
+    .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".wide, pre, nav, dialog, svg"))
+    .map(e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`)"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: make services-test installs it")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: make services-test installs it where it may")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def address(browser, tmp_path_factory, project_root):
+    """The report of scale lite from committed records, without pictures, as a file."""
+    few = pytest.MonkeyPatch()
+    few.setattr(report, "draw_all", lambda scene: [])
+    workspace, plans = all_plans(project_root, "lite", None)
+    store = Store(project_root, plans, workspace.hardware, local=False)
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html.render("report", report.content_of(store, "lite", report.studies_of(store, "lite"))))
+    few.undo()
+    return path.as_uri()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page; afterwards nothing may have been asked for or have failed."""
+    said, pages = [], []
+
+    def open_(width, **options):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page.on("request", lambda request: said.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield open_
+    assert [one for one in said if one != address and not one.startswith("data:")] == []
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overflows(opened, width):
+    page = opened(width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OVERFLOW) == []
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_stranger_finds_a_claim_its_runs_and_its_command(opened, width):
+    page = opened(width)
+    total = page.locator("details.claim").count()
+    page.click("nav a[href='#claims']")
+    page.fill("#words", "table 1 mcyt auc")
+    assert page.inner_text("#found") == f"2 of {total} claims"
+    page.locator("details.claim:visible").first.locator("summary").click()
+    shown = page.locator("details.claim[open]").inner_text()
+    assert "verdict" in shown and "Runs" in shown and "ffrepro trace chikhachev2025_rnn/034" in shown
+    page.select_option("select[data-facet='paper']", "krutsylo2025_sff")
+    assert page.inner_text("#found") == f"0 of {total} claims"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_cell_opens_its_claim(opened, width):
+    page = opened(width)
+    cell = page.locator(f"table.stacked a[href='#id-{CLAIM}']:visible").first
+    cell.click()
+    assert "Standardization: accuracy" in page.inner_text("#shown")
+    box = page.locator("#shown").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    page.keyboard.press("Escape")
+    assert not page.locator("#shown").is_visible()
+
+
+def test_one_treatment_is_shown_and_another_can_be_chosen(opened):
+    page = opened(1280)
+    area = page.locator(".switch").first
+    assert area.locator(".option:visible").count() == 1
+    area.locator("button", has_text="as_published").first.click()
+    (name,) = [one.get_attribute("data-name") for one in area.locator(".option:visible").all()]
+    assert name.startswith("as_published") and area.locator("button[aria-pressed='true']").inner_text() == name
+
+
+def test_a_word_leads_to_the_claims_behind_it(opened):
+    page = opened(1280)
+    link = page.locator("td[data-label='RNN'] a").first
+    link.click()
+    row = page.locator(page.evaluate("location.hash"))
+    assert row.is_visible() and row.locator("a[href^='#id-']").count() >= 1
+
+
+def test_without_scripts_everything_is_there(opened, browser):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 900})
+    page = context.new_page()
+    page.goto(opened(390).url)
+    assert page.locator(".option:visible").count() == page.locator(".option").count() > 2
+    assert page.locator(".finder").is_hidden() and page.locator("details.claim").last.is_visible()
+    context.close()
+
+
+def test_printed(opened, tmp_path):
+    page = opened(1280)
+    page.emulate_media(media="print")
+    assert page.locator("nav").is_hidden() and page.locator("h1").is_visible()
+    page.set_viewport_size({"width": 720, "height": 1000})  # about a sheet of A4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_without_colour_each_verdict_has_its_mark(opened):
+    page = opened(1280)
+    marks = {text.strip() for text in page.locator("details.claim > summary > .mark").all_inner_texts()}
+    assert marks <= {"✓", "▲", "✗", "?", "○"} and len(marks) >= 4
