@@ -43,8 +43,9 @@ CUT = {
     "weight_decay": 0.0, "head_lr": None, "clip_norm": None, "norm": "layer", "norm_epsilon": 1e-5,
     "channels_last": True,
 }  # fmt: skip
-CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": []}
-SFF = {**CWC_BLOCKS, "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0}
+CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": [], "coarse_blocks": 0}
+AUX = {"aux_kernel": 1, "aux_pool": 0, "aux_sharing": "none", "aux_keep": 1.0}
+SFF = {**CWC_BLOCKS, **AUX, "goodness": "mean_sq"}
 BP_BLOCKS = {**CUT, "norm": "none", "checkpoint": False, "micro_batches": 1}
 EVOLUTION = {"sigma": 0.02, "pairs": 8, "weight_decay": 0.0}
 GENETIC = {"population": 24, "parents": 6, "elite": 1, "crossover": "uniform"}
@@ -132,6 +133,8 @@ CASES = {
     "sff mean": ("sff", {**SFF, "goodness": "mean", "ensemble": [1, 2]}),
     "sff aux of squares": ("sff", {**SFF, "goodness": "aux_of_sq", "aux_kernel": 3, "clip_norm": 1.0}),
     "sff pooled": ("sff", {**SFF, "aux_pool": 2, "head_lr": 1e-2}),
+    "sff shared": ("sff", {**SFF, "aux_sharing": "channels"}),
+    "sff pruned": ("sff", {**SFF, "aux_keep": 0.5}),
     "cwc_blocks": ("cwc_blocks", CWC_BLOCKS),
     "backprop_blocks": ("backprop_blocks", BP_BLOCKS),
     "backprop_blocks checkpointed": ("backprop_blocks", {**BP_BLOCKS, "norm": "layer", "checkpoint": True}),

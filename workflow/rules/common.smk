@@ -42,6 +42,11 @@ FITTED = sorted(
         if plan["kind"] == "sklearn_baseline"
     }
 )
+# Experiments whose runs search for settings.
+SEARCHES = sorted(
+    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "search"}
+)
+IS_SEARCH = rf"[^/]+/[^/]+/({'|'.join(SEARCHES)})/" if SEARCHES else "(?!)"
 IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.

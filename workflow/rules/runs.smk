@@ -15,7 +15,7 @@ rule train:
     benchmark:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
-        run=rf"(?!.*/interleaved/|{IS_FITTED}).+",
+        run=rf"(?!.*/interleaved/|{IS_FITTED}|{IS_SEARCH}).+",
     threads: threads_of
     resources:
         gpu=gpus,
@@ -43,6 +43,27 @@ rule sklearn_baseline:
         threads=threads_option,
     shell:
         "ffrepro baseline plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
+
+
+rule search:
+    input:
+        inputs_of("search/{run}"),
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/result.json",
+    log:
+        "logs/{run}.log",
+    benchmark:
+        "benchmarks/{run}.tsv"
+    wildcard_constraints:
+        run=rf"(?={IS_SEARCH}).+",
+    threads: threads_of
+    resources:
+        gpu=gpus,
+    params:
+        threads=threads_option,
+    shell:
+        "ffrepro search plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
 rule bench:

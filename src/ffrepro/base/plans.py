@@ -27,7 +27,7 @@ def protocol(plan: dict[str, Any]) -> str:
 
 def methods_of(plan: dict[str, Any]) -> list[str]:
     """The methods that a plan trains (of a bench: times), each once, sorted; none of a fit. Takes older plans too."""
-    used = {"bench": plan.get("variants", {}).values(), "train": (plan,)}.get(plan["kind"], ())
+    used = {"bench": plan.get("variants", {}).values(), "train": (plan,), "search": (plan,)}.get(plan["kind"], ())
     found = (variant.get("method") for variant in used if isinstance(variant, dict))
     names = {method.get("name") for method in found if isinstance(method, dict)}
     return sorted(name for name in names if isinstance(name, str))

@@ -11,11 +11,13 @@ RECORD = {  # by kind of run
     "train": ("run.json", METRICS, LAST, "arrays.npz"),
     "sklearn_baseline": ("run.json", LAST, "arrays.npz"),
     "bench": ("run.json", LAST),
+    "search": ("run.json", LAST),
 }
 COMMANDS = {  # that make it from the run's plan file
     "train": "ffrepro train",
     "sklearn_baseline": "ffrepro baseline",
     "bench": "ffrepro bench --plan",
+    "search": "ffrepro search",
 }
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
 

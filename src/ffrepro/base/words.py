@@ -16,6 +16,11 @@ from ffrepro.base.files import read_json
 KINDS = {"fit": "sklearn_baseline"}  # of runs
 PARTS = {"fit": "classifier"}  # of plans
 SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # by part of the plan
+# Settings that came later, by method, with the values that say what runs did before.
+ADDED = {
+    "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
+    "cwc_blocks": {"coarse_blocks": 0},
+}
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"
 
@@ -30,6 +35,7 @@ def translate(plan: dict[str, Any]) -> dict[str, Any]:
         plan["kind"] = KINDS.get(plan["kind"], plan["kind"])
     for part, names in SETTINGS.items():
         plan |= _in_part(plan, part, names)
+    plan |= _completed(plan)
     if isinstance(plan.get("variants"), dict):  # of a bench
         plan["variants"] = {name: _learner(learner) for name, learner in plan["variants"].items()}
     if isinstance(plan.get("origin"), dict):
@@ -59,7 +65,15 @@ def _learner(learner: Any) -> Any:
     if isinstance(learner, dict):
         for part, names in SETTINGS.items():
             learner = learner | _in_part(learner, part, names)
+        learner = learner | _completed(learner)
     return learner
+
+
+def _completed(holder: dict[str, Any]) -> dict[str, Any]:
+    """The method with the settings that its plan could not state yet."""
+    method = holder.get("method")
+    name = method.get("name") if isinstance(method, dict) else None
+    return {"method": ADDED[name] | method} if isinstance(name, str) and name in ADDED else {}
 
 
 def _in_part(holder: dict[str, Any], part: str, names: dict[str, str]) -> dict[str, Any]:

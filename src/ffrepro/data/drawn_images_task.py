@@ -61,6 +61,9 @@ def half(data: ImageSet, which: str) -> ImageSet:
     first = ["even", "odd"].index(which)
     keep = data.label % 2 == first
     manifest = data.manifest | {"classes": data.manifest["classes"][first::2]}
+    if "superclasses" in manifest:
+        above = manifest["superclasses"]
+        manifest["superclasses"] = above | {"of": above["of"][first::2]}
     return replace(data, image=data.image[keep], label=data.label[keep] // 2, test=data.test[keep], manifest=manifest)
 
 

@@ -65,6 +65,8 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             for name, _ in case.grid
             if not vocabulary.having(name, used)
         ]
+        if case.kind == "search":
+            problems += _space_problems(vocabulary, case, used)
         for scale in raw["scales"]:
             for problem in resolve(raw, vocabulary, case, scale).problems:
                 of_runs.setdefault(problem.path, problem)
@@ -108,10 +110,11 @@ def _scale_problems(raw: dict, here: KeyPath, entry: dict) -> Iterator[Problem]:
             (*path, "datasets"), "data set of this experiment", part.get("datasets", []), entry["datasets"]
         )
         yield from _each((*path, "variants"), "variant of this experiment", part.get("variants", []), entry["variants"])
-        for name, values in part.get("grid", {}).items():
-            yield from _one((*path, "grid", name), "grid of this experiment", name, entry.get("grid", {}))
-            there = entry.get("grid", {}).get(name, values)
-            yield from _each((*path, "grid", name), f"{name} of this experiment", values, there)
+        for key in ("grid", "space"):
+            for name, values in part.get(key, {}).items():
+                yield from _one((*path, key, name), f"{key} of this experiment", name, entry.get(key, {}))
+                there = entry.get(key, {}).get(name, values)
+                yield from _each((*path, key, name), f"{name} of this experiment", values, there)
 
 
 def _conditions(raw: dict, study: dict) -> Iterator[Problem]:
@@ -135,7 +138,23 @@ def _setting_names(vocabulary: Vocabulary, at: KeyPath, study: dict) -> Iterator
     for layer in study["settings"]:
         yield from _each(layer.path, "setting", layer.values, names)
     for family, entry in study["experiments"].items():
-        yield from _each((*at, "experiments", family, "grid"), "setting", entry.get("grid", {}), names)
+        for key in ("grid", "space"):
+            yield from _each((*at, "experiments", family, key), "setting", entry.get(key, {}), names)
+
+
+def _space_problems(vocabulary: Vocabulary, case: Case, used: list[str]) -> Iterator[Problem]:
+    """Settings of a search's space that its variant does not have, and values that they cannot have."""
+    for name, values in case.entry["space"].items():
+        path = (*case_path(case), "space", name)
+        having = vocabulary.having(name, used)
+        if not having:
+            yield Problem(path, f"{name!r} is no setting of {case.variant}", "search one that it has")
+            continue
+        declaration = vocabulary.groups[having[0]][name]
+        for index, value in enumerate(values):
+            if not declaration.allows(value):
+                what = f"expected {declaration.describe()}; found {value!r}"
+                yield Problem((*path, index), what, f"{name}: {declaration.meaning}")
 
 
 def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -161,7 +180,9 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
             views = {raw["datasets"][name]["family"] for name in names}
             views |= set(_suffixes(vocabulary, "data.")) - {entry["family"] for entry in raw["datasets"].values()}
             used |= {f"{part}.{view}" for part in ("data", "evaluation") for view in views}
-            used |= {group for group in vocabulary.groups if group.startswith(("training", "schedule.", "bench."))}
+            used |= {
+                group for group in vocabulary.groups if group.startswith(("training", "search", "schedule.", "bench."))
+            }
             for name in layer.values:
                 if not vocabulary.having(name, used):
                     what = f"no run that this block is for has the setting {name!r}"

@@ -43,7 +43,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """fetch, prepare, plans, negatives, train, sklearn_baseline, bench, table, report, check or track."""
+        """fetch, prepare, plans, negatives, train, sklearn_baseline, bench, search, table, report, check or track."""
         return self.name.partition("/")[0]
 
 

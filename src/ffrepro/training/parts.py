@@ -79,6 +79,7 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
     generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
     example = next(iter(task.in_order("val")))
     net = build(plan["net"], task.inputs, task.classes, generator).to(task.device, task.dtype)
+    net.superclass_of = getattr(task, "superclass_of", None)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     if isinstance(net, Cut) and not getattr(method, "cuts", False):

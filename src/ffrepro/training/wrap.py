@@ -59,6 +59,7 @@ class WrappedLearner(Learner):
     Args:
         model, at, method, classes: see ``wrap``.
         precision: ``float32`` or ``bfloat16_mixed``, autocast of the training steps.
+        superclasses: the superclass of each class, numbered from 0, for the setting ``coarse_blocks``.
         settings: those of ``Learner`` and of the method, by name (docs/LIBRARY.md).
 
     Attributes:
@@ -74,6 +75,7 @@ class WrappedLearner(Learner):
         *,
         classes: int,
         precision: str = "float32",
+        superclasses: Sequence[int] | None = None,
         schedule: str = "plateau",
         **settings: Any,
     ):
@@ -84,6 +86,7 @@ class WrappedLearner(Learner):
         self._custom = None if isinstance(method, str) else loss_blocks.method_of(method)
         self._plateau_chosen = "plateau_on" in settings
         cut = Cut(model, _names(model, at))
+        cut.superclass_of = _checked(superclasses, classes)
         super().__init__(cut, METHODS.get(name, name), classes=classes, schedule=schedule, **settings)
         self.cut, self.model, self.precision = cut, model, precision
         self._unwrapped = False
@@ -226,7 +229,8 @@ class WrappedLearner(Learner):
                 where="save",
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
-        saved.write(path, self._content() | {"at": self.at, "precision": self.precision})
+        own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        saved.write(path, self._content() | own)
 
     @classmethod
     def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> WrappedLearner:
@@ -238,7 +242,7 @@ class WrappedLearner(Learner):
         content = saved.read(path)
         if "at" not in content:
             raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
-        own = {"at": content["at"], "precision": content["precision"]}
+        own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
         return cls._restored(path, content, net, device=device, **own)
 
     def _find(self, method: str) -> Any:
@@ -355,6 +359,24 @@ class _Chunks:
 
     def __len__(self) -> int:
         return len(self._batches)
+
+
+def _checked(superclasses: Sequence[int] | None, classes: int) -> list[int] | None:
+    """Superclasses as whole numbers from 0 on, one a class.
+
+    Raises:
+        FfreproError: they are something else.
+    """
+    if superclasses is None:
+        return None
+    above = [int(value) for value in superclasses]
+    if len(above) != classes or set(above) != set(range(max(above) + 1)):
+        raise FfreproError(
+            f"{len(above)} superclasses for {classes} classes, numbered {min(above)} to {max(above)}",
+            where="superclasses",
+            fix="give one for each class, numbered from 0 without a gap",
+        )
+    return above
 
 
 def _names(model: nn.Module, at: Where) -> list[str]:
