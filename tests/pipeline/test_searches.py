@@ -14,7 +14,7 @@ from ffrepro.pipeline import adopt, dvcfiles
 from ffrepro.pipeline.jobs import Job
 from ffrepro.pipeline.workspace import open_workspace
 
-RUN = "smoke/cpu/search_mcyt_corrected/ff_std/seed0"
+RUN = "lite/cpu/search_mcyt_corrected/ff_std/seed0"
 EXPERIMENT = """\
   search:
     kind: search
@@ -27,7 +27,7 @@ EXPERIMENT = """\
     space: {lr: [0.001, 0.01, 0.1], theta: [1.0, 2.0]}
     set:
       trials: {value: 4, source: "chosen"}
-    scales: {lite: {space: {lr: [0.01]}}}
+    scales: {smoke: {space: {lr: [0.01]}}}
 settings:
 """
 CODE = """\
@@ -47,7 +47,8 @@ def searching(project, edit):
     return project
 
 
-def plan_of(project, run=RUN, scale=None):
+def plan_of(project, run=RUN):
+    scale = run.partition("/")[0]
     return next(plan for plan in open_workspace(project, scale).plans if plan["run"] == run)
 
 
@@ -78,17 +79,18 @@ def test_a_search_is_one_run_with_its_space_by_part(searching):
     assert plan["kind"] == "search" and plan["training"]["lr"] == 0.001 and plan["method"]["theta"] == 1.0
     space = {"method.theta": [1.0, 2.0], "training.lr": [0.001, 0.01, 0.1]}
     assert plan["search"] == {"trials": 4, "space": space}
-    lite = [p for p in open_workspace(searching, "lite").plans if p["kind"] == "search"]
-    assert [p["search"]["space"]["training.lr"] for p in lite] == [[0.01]] * 3  # a seed each
+    smoke = [p for p in open_workspace(searching).plans if p["kind"] == "search"]
+    assert [p["search"]["space"]["training.lr"] for p in smoke] == [[0.01]] * 2  # a seed each
 
 
 def test_its_job_is_the_same_in_both_engines(searching):
     workspace = open_workspace(searching)
+    run = RUN.replace("lite", "smoke")
     job = next(job for job in workspace.jobs if job.kind == "search")
     data = ("data/prepared/standin/mcyt.npz", "data/prepared/standin/mcyt.json")
-    outputs = (f"runs/{RUN}/run.json", f"runs/{RUN}/result.json")
-    plan = f"plan/{RUN}.json"
-    assert job == Job(f"search/{RUN}", f"ffrepro search {plan}", (plan, *data), outputs)
+    outputs = (f"runs/{run}/run.json", f"runs/{run}/result.json")
+    plan = f"plan/{run}.json"
+    assert job == Job(f"search/{run}", f"ffrepro search {plan}", (plan, *data), outputs)
     text = dvcfiles.generate(workspace)["workflow/dvc/search_mcyt/dvc.yaml"]
     stage, _ = yaml.safe_load(text)["stages"].values()  # one a seed
     assert stage["cmd"] == job.command and stage["outs"] == list(outputs)
@@ -100,7 +102,7 @@ def test_its_job_is_the_same_in_both_engines(searching):
         ("theta: [1.0, 2.0]}", "theta: [-1.0]}", "space.theta[0]"),
         ("theta: [1.0, 2.0]}", "clip_norm: [1.0]}", "space.clip_norm"),
         ("theta: [1.0, 2.0]}", "thetta: [1.0]}", "space.thetta"),
-        ("{lr: [0.01]}", "{lr: [0.5]}", "scales.lite.space.lr[0]"),
+        ("{lr: [0.01]}", "{lr: [0.5]}", "scales.smoke.space.lr[0]"),
         ("    space: {lr: [0.001, 0.01, 0.1], theta: [1.0, 2.0]}\n", "", "experiments.search.space"),
     ],
 )
@@ -118,19 +120,22 @@ def test_the_best_values_are_adopted_with_the_record_as_their_source(searching, 
     leave(searching, searched)
     assert main(["plan", "--adopt", RUN]) == 0
     assert study.read_text().startswith(before)  # nothing else changed
-    trained = plan_of(searching, "smoke/cpu/rnn_mcyt_corrected/ff_std/seed0")
+    trained = plan_of(searching, "lite/cpu/rnn_mcyt_corrected/ff_std/seed0")
     assert trained["training"]["lr"] == 0.1 and trained["method"]["theta"] == 2.0
     assert RUN in trained["origin"]["training.lr"]
     for other in ("rnn_dollar_corrected/ff_std", "rnn_mcyt_as_published/ff_std", "rnn_mcyt_corrected/bptt"):
-        assert plan_of(searching, f"smoke/cpu/{other}/seed0")["training"]["lr"] == 0.001
+        assert plan_of(searching, f"lite/cpu/{other}/seed0")["training"]["lr"] == 0.001
     assert plan_of(searching)["search"] == searched["search"]  # the search itself stays what it was
     assert result_hash(plan_of(searching)) == result_hash(searched)
     assert adopt.findings(open_workspace(searching)) == []
     leave(searching, searched, best=1)
     once = study.read_text()
-    assert main(["plan", "--adopt", "search_mcyt"]) == 0 and study.read_text() != once
+    assert (
+        main(["plan", "--scale", "lite", "--adopt", "search_mcyt_corrected/ff_std/seed0"]) == 0
+        and study.read_text() != once
+    )
     assert study.read_text().count("adopted:") == 1 and study.read_text().startswith(before)
-    assert plan_of(searching, "smoke/cpu/rnn_mcyt_corrected/ff_std/seed0")["training"]["lr"] == 0.01
+    assert plan_of(searching, "lite/cpu/rnn_mcyt_corrected/ff_std/seed0")["training"]["lr"] == 0.01
 
 
 def test_adopted_values_are_held_to_their_record(searching, monkeypatch, capsys):
@@ -154,6 +159,7 @@ def test_what_cannot_be_adopted_is_refused(searching, edit, monkeypatch, capsys)
     monkeypatch.chdir(searching)
     assert main(["plan", "--adopt", "rnn_mcyt_corrected/ff_std/seed0"]) == 1
     assert "kind train" in capsys.readouterr().err
+    assert main(["plan", "--adopt", RUN.replace("lite", "smoke")]) == 1 and "stand-in" in capsys.readouterr().err
     assert main(["plan", "--adopt", RUN]) == 1 and "ffrepro search" in capsys.readouterr().err
     leave(searching, plan_of(searching))
     edit("trials: {value: 4", "trials: {value: 5", STUDY)

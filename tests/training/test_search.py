@@ -77,11 +77,11 @@ def test_a_search_that_is_killed_ends_with_the_same_trials(whole, place, tmp_pat
     own = type(place)(tmp_path, tmp_path / "runs", place.prepared)
     train, calls = search._train, []
 
-    def killed(tried, task):
+    def killed(tried, task, start):
         calls.append(1)
         if len(calls) in (2, 4):  # within the second trial, and within the third
             raise KeyboardInterrupt
-        return train(tried, task)
+        return train(tried, task, start)
 
     monkeypatch.setattr(search, "_train", killed)
     for _ in range(2):
@@ -114,10 +114,10 @@ def test_the_test_split_is_never_read(place, monkeypatch, silent):
 def test_diverged_trials_are_no_best_ones(place, monkeypatch, silent):
     train = search._train
 
-    def diverging(plan, task):
+    def diverging(plan, task, start):
         if plan["training"]["lr"] > 1e-4:
             monkeypatch.setattr(task, "weight", lambda batch: float("nan"))
-        return train(plan, task)
+        return train(plan, task, start)
 
     monkeypatch.setattr(search, "_train", diverging)
     plan = make_search(trials=6, seed=2)

@@ -15,7 +15,7 @@ rule train:
     benchmark:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
-        run=rf"(?!.*/interleaved/|{IS_FITTED}|{IS_SEARCH}).+",
+        run=rf"(?!.*/interleaved/|{IS_FITTED}|{IS_SEARCH}|{IS_KEPT}).+",
     threads: threads_of
     resources:
         gpu=gpus,
@@ -23,6 +23,17 @@ rule train:
         threads=threads_option,
     shell:
         "ffrepro train plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
+
+
+use rule train as train_and_keep with:
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/metrics.jsonl",
+        "runs/{run}/result.json",
+        "runs/{run}/arrays.npz",
+        "runs/{run}/weights.pt",
+    wildcard_constraints:
+        run=rf"(?={IS_KEPT}).+",
 
 
 rule sklearn_baseline:

@@ -33,6 +33,15 @@ def methods_of(plan: dict[str, Any]) -> list[str]:
     return sorted(name for name in names if isinstance(name, str))
 
 
+def start_of(plan: dict[str, Any]) -> str | None:
+    """The run whose weights a run starts from, of its own seed, scale and hardware; None: from drawn ones."""
+    start = plan.get("start")
+    if start is None:
+        return None
+    parts = (plan["scale"], plan["hardware"], start["experiment"], start["variant"], f"seed{plan['seed']}")
+    return "/".join(parts)
+
+
 def migrate(plan: dict[str, Any]) -> dict[str, Any]:
     """Migrate a plan to schema 2 and current words (``base.words``).
 

@@ -22,6 +22,11 @@ COMMANDS = {  # that make it from the run's plan file
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
 
 
+def files_of(plan: dict[str, Any]) -> tuple[str, ...]:
+    """The files that a planned run leaves: of its record, and the weights where the plan keeps them."""
+    return (*RECORD[plan["kind"]], *([WEIGHTS] if plan.get("keep_weights") else []))
+
+
 def flaw(folder: Path, kind: str, result: Any) -> str | None:
     """What keeps a folder from being a finished record of this kind, None where nothing does.
 

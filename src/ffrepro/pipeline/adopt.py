@@ -27,10 +27,16 @@ def adopt(workspace: Workspace, plan: Plan) -> dict[str, Any]:
     treatment before are replaced.
 
     Raises:
-        FfreproError: no search, no record of it, or one of other settings than are planned.
+        FfreproError: no search, one on stand-in data, no record of it, or one of other settings than are planned.
     """
     if plan["kind"] != "search":
         raise FfreproError(f"a run of kind {plan['kind']}", where=plan["run"], fix="name a search (`ffrepro plan`)")
+    if plan["source"] != "upstream":
+        raise FfreproError(
+            "this search is on stand-in data, which say nothing of the real ones",
+            where=plan["run"],
+            fix="adopt from a search on real data (scale lite or paper)",
+        )
     record = _record(workspace.root, plan["run"])
     if record is None:
         raise FfreproError(

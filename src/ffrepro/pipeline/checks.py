@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ffrepro.base.yamlfile import KeyPath
-from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve
+from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve, seeds_of
 from ffrepro.pipeline.schema import Problem, unknown_name
 from ffrepro.pipeline.settings import Vocabulary
 
@@ -26,12 +26,14 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         problems += _each((*at, "limit_hours"), "scale", study["limit_hours"], raw["scales"])
         for name, variant in study["variants"].items():
             here = (*at, "variants", name)
-            if set(variant) - {"label"} not in ({"method", "net"}, {"classifier"}):
+            if set(variant) - {"label", "start"} not in ({"method", "net"}, {"classifier"}):
                 what = "a variant is a learning method with its net, or a classifier"
                 problems.append(Problem(here, what, "give it `method` and `net`, or `classifier` alone"))
             for part in ("method", "net", "classifier"):
                 if part in variant:
                     problems += _one((*here, part), part, variant[part], _suffixes(vocabulary, f"{part}."))
+            if "start" in variant:
+                problems += _start_names((*here, "start"), variant, study)
         for name, entry in study["experiments"].items():
             here = (*at, "experiments", name)
             problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
@@ -70,7 +72,7 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         for scale in raw["scales"]:
             for problem in resolve(raw, vocabulary, case, scale).problems:
                 of_runs.setdefault(problem.path, problem)
-    return [*problems, *of_runs.values(), *_benches_apart(raw, vocabulary), *_collisions(raw)]
+    return [*problems, *of_runs.values(), *_benches_apart(raw, vocabulary), *_collisions(raw), *_starts_missing(raw)]
 
 
 def case_path(case: Case) -> KeyPath:
@@ -80,6 +82,41 @@ def case_path(case: Case) -> KeyPath:
 
 def _one(path: KeyPath, kind: str, name: str, available: Iterable[str]) -> list[Problem]:
     return [] if name in available else [unknown_name(path, kind, name, available)]
+
+
+def _start_names(here: KeyPath, variant: dict, study: dict) -> Iterator[Problem]:
+    """What a variant starts from: a run of the same net whose weights are kept."""
+    start, experiments = variant["start"], study["experiments"]
+    yield from _one((*here, "experiment"), "experiment", start["experiment"], experiments)
+    source = experiments.get(start["experiment"])
+    if source is None:
+        return
+    yield from _one((*here, "variant"), "variant of that experiment", start["variant"], source["variants"])
+    if not source.get("keep_weights"):
+        what = f"experiment {start['experiment']!r} keeps no weights"
+        yield Problem((*here, "experiment"), what, "add `keep_weights: true` to it")
+    other = study["variants"].get(start["variant"], variant)
+    if other.get("net") != variant.get("net"):
+        what = f"{start['variant']!r} has net {other.get('net')}, this variant {variant.get('net')}"
+        yield Problem((*here, "variant"), what, "start from the same net")
+
+
+def _starts_missing(raw: dict) -> Iterator[Problem]:
+    """Runs that start from one that is not planned at their scale, on their data, with their seeds."""
+    for scale in raw["scales"]:
+        planned = {
+            (case.paper, case.family, case.dataset, case.treatment, case.variant_name): seeds_of(raw, case, scale)
+            for case in cases(raw, scale)
+        }
+        for case in cases(raw, scale):
+            start = raw["papers"][case.paper]["variants"][case.variant].get("start")
+            if start is None:
+                continue
+            source = (case.paper, start["experiment"], case.dataset, case.treatment, start["variant"])
+            if planned.get(source, 0) < seeds_of(raw, case, scale):
+                what = f"at scale {scale} {case.experiment}/{case.variant} starts from runs of {start['experiment']}"
+                path = ("papers", case.paper, "variants", case.variant, "start")
+                yield Problem(path, f"{what} that are not planned there", "plan them with the same data and seeds")
 
 
 def _each(path: KeyPath, kind: str, names: Iterable[str], available: Iterable[str]) -> Iterator[Problem]:

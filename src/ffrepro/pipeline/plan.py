@@ -210,8 +210,20 @@ def _train_plans(raw: dict, case: Case, resolved: Resolved, scale: str, hardware
                 "tags": {"tables": entry["tables"]},
             }
             | _search(case, resolved, scale)
+            | _weights(case, variant)
         )
     return plans
+
+
+def _weights(case: Case, variant: dict) -> Plan:
+    """Of a run that others start from, that its weights stay; of one that starts from another, from which."""
+    kept = {"keep_weights": True} if case.entry.get("keep_weights") else {}
+    if "start" not in variant:
+        return kept
+    start = variant["start"]
+    experiment = f"{start['experiment']}_{case.dataset}_{case.treatment}"
+    own = {"experiment": experiment, "variant": start["variant"], "frozen": start["frozen"]}
+    return kept | {"start": own}
 
 
 def _search(case: Case, resolved: Resolved, scale: str) -> Plan:

@@ -10,7 +10,7 @@ from ffrepro.pipeline.settings import Layer, as_list
 
 FOLDER = "src/ffrepro/studies"
 _SCOPES = {"methods": "method", "datasets": "dataset", "treatments": "treatment"}
-_OF_A_VARIANT = ("method", "net", "classifier")
+_OF_A_VARIANT = ("method", "net", "classifier", "start")
 
 
 def file_of(paper: str) -> str:

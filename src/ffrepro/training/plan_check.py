@@ -11,16 +11,19 @@ from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
 from ffrepro.base.plans import RUN_NAME, SOURCES, migrate
-from ffrepro.base.settings import Declaration, choice, complete, integer, number, or_none
+from ffrepro.base.settings import Declaration, choice, complete, flag, integer, number, or_none
 from ffrepro.core import schedules
 from ffrepro.training import benches, classifiers, loop, search
 
 _WORD = re.compile(r"[a-z0-9_]+")
+_VARIANT = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")  # as in a run's name
 _FIX = "make the plan files again: ffrepro plan --write"
 _TEXTS = ("run", "kind", "paper", "experiment", "variant", "scale", "hardware", "dataset", "source", "code")
 _SHARED = ("schema", *_TEXTS, "seed", "profile", "protocol", "data", "origin", "tags")
 _PARTS = {"train": ("net", "method", "training"), "sklearn_baseline": ("classifier",), "bench": ("bench", "variants")}
 _PARTS["search"] = (*_PARTS["train"], "search")
+_OPTIONAL = {"train": ("start", "keep_weights"), "search": ("start",)}
+_START = {"frozen": flag("whether the blocks stay as they are")}
 _PROFILE = {
     "device": choice("where tensors live", "cpu", "cuda", "mps"),
     "precision": choice("of training", "float32", "bfloat16_mixed"),
@@ -49,7 +52,8 @@ def check(plan: Any, where: object) -> dict:
     kind = plan.get("kind")
     if not isinstance(kind, str) or kind not in _PARTS:
         raise FfreproError(f"a plan of kind {kind!r}", where=where, fix=f"kinds are {', '.join(_PARTS)}; {_FIX}")
-    _keys(plan, (*_SHARED, *_PARTS[kind]), "the plan", where)
+    optional = [name for name in _OPTIONAL.get(kind, ()) if name in plan]
+    _keys(plan, (*_SHARED, *_PARTS[kind], *optional), "the plan", where)
     for name in _TEXTS:
         if not isinstance(plan[name], str):
             raise _wrong(name, plan[name], "text", where)
@@ -102,6 +106,10 @@ def _check_notes(plan: dict, where: object) -> None:
 
 def _check_training(plan: dict, where: object) -> None:
     _check_learner(plan, "", where)
+    if plan.get("keep_weights", True) is not True:
+        raise _wrong("keep_weights", plan["keep_weights"], "true, or left out", where)
+    if "start" in plan:
+        _check_start(plan["start"], where)
     training = plan["training"]
     evaluation = getattr(_view(plan["data"], where), "EVALUATION_SETTINGS", {})
     schedule = _named(schedules.SETTINGS, "schedule", training, where, key="schedule")
@@ -140,6 +148,16 @@ def _declared(plan: dict, where: object) -> dict[str, Declaration]:
         | getattr(view, "EVALUATION_SETTINGS", {}),
     }
     return {f"{part}.{name}": entry for part, found in parts.items() for name, entry in found.items()}
+
+
+def _check_start(start: Any, where: object) -> None:
+    """Where the weights come from: ``{"experiment", "variant", "frozen"}``."""
+    _mapping(start, "start", where)
+    _keys(start, ("experiment", "variant", "frozen"), "start", where)
+    _complete(_START, {"frozen": start["frozen"]}, "start", where)
+    _word("start.experiment", start["experiment"], where)
+    if not isinstance(start["variant"], str) or not _VARIANT.fullmatch(start["variant"]):
+        raise _wrong("start.variant", start["variant"], "the name of a variant", where)
 
 
 def _check_bench(plan: dict, where: object) -> None:

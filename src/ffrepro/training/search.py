@@ -25,7 +25,7 @@ from ffrepro.core import seeds
 from ffrepro.training import machine, memory
 from ffrepro.training.evaluate import NotFinite
 from ffrepro.training.facts import about, now
-from ffrepro.training.parts import Place, load_data, make_method, make_task
+from ffrepro.training.parts import Place, load_data, make_method, make_task, start_weights
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer
 
@@ -63,13 +63,14 @@ def _run(plan: dict, place: Place, record: Record) -> dict:
     started = now()
     data = load_data(plan, place.prepared)
     task = make_task(plan, data, device, dtype)
+    start = start_weights(plan, place)
     record.partial.mkdir(parents=True, exist_ok=True)
     journal = _Journal(record.partial / JOURNAL, plan, task.watch[1])
     total = min(plan["search"]["trials"], len(points(plan["search"]["space"])))
     while len(journal.done) < total:
         values = journal.next()
         tried = _with(plan, values)
-        trial = _train(tried, make_task(tried, data, device, dtype))
+        trial = _train(tried, make_task(tried, data, device, dtype), start)
         journal.end(trial)
         _say(plan["run"], len(journal.done), total, values, trial, task.watch[0])
     trials = journal.done
@@ -99,10 +100,10 @@ def _run(plan: dict, place: Place, record: Record) -> dict:
     return result
 
 
-def _train(plan: dict, task: Any) -> dict[str, Any]:
+def _train(plan: dict, task: Any, start: dict[str, torch.Tensor] | None) -> dict[str, Any]:
     """A trial's value, epochs, way to end and seconds."""
     begin = time.perf_counter()
-    method = make_method(plan, task)
+    method = make_method(plan, task, start=start)
     trainer = Trainer(
         method,
         task,
