@@ -26,7 +26,10 @@ LOCAL_IMAGES = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
     "loss": "logistic", "theta": 1.0, "alpha": 4.0, "margin": 1.0, "mixing_weight": 0.5,
 }  # fmt: skip
-CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": []}
+CWC = {
+    **LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": [],
+    "ilt_patience": None,
+}  # fmt: skip
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
     "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,

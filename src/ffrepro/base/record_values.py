@@ -171,7 +171,7 @@ def _check_epochs(plan: Mapping[str, Any], result: Mapping[str, Any], where: str
         value = plan["training"].get(name, 1)
         if type(value) is not int or value < 1:
             refuse(f"plan.training.{name} cannot be {str(value)[:40]!r}", where)
-    early = "early_stop_epochs" in plan["training"]
+    early = "early_stop_epochs" in plan["training"] or plan["method"].get("ilt_patience") is not None
     phases = result.get("phases", [{"name": "", "epochs": epochs, "max_epochs": limit} | result])
     form = {"name": str, "epochs": int, "max_epochs": int, "stopped_by": str}
     if not isinstance(phases, list) or not phases:

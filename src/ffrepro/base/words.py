@@ -20,6 +20,7 @@ SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # b
 ADDED = {
     "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
     "cwc_blocks": {"coarse_blocks": 0},
+    "cwc": {"ilt_patience": None},
 }
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"

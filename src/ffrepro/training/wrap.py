@@ -103,6 +103,7 @@ class WrappedLearner(Learner):
 
         Args:
             X, y: arrays and labels; or all in ``X``: (X, y), a data set, or a loader, which is read every epoch.
+                Several inputs of the model are a tuple (by position) or a dictionary (by name) of arrays.
             epochs: at most.
             validation: the like, or with arrays the share that is held out; then the weights of the best epoch are
                 kept. The plateau schedules of the blocks go by it, else by the training loss.
@@ -114,6 +115,7 @@ class WrappedLearner(Learner):
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
             with_validation = validation is not None and self._custom is None
             self.training["plateau_on"] = "validation" if with_validation else "train"
+        data, validation = self._several(data, validation)
         if loaders.is_loader(data) or loaders.is_loader(validation):
             return self._fit_loaders(data, validation, epochs)
         super().fit(data, epochs=epochs, validation=validation)
@@ -182,6 +184,8 @@ class WrappedLearner(Learner):
         """Losses by block, errors by inference scheme, of (X, y), a data set or a loader."""
         self._require_fitted()
         data = X if y is None else (X, y)
+        if loaders.is_several(data):
+            data = loaders.Batches(data, self.training["batch_size"])
         task = self._any_task({"train": data})
         with explain.errors(self.method_name, self.device, X):
             return task.metrics(evaluate.evaluate_split(self.method, task, "train"))
@@ -257,6 +261,17 @@ class WrappedLearner(Learner):
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def _several(self, data: Any, validation: Any) -> tuple[Any, Any]:
+        """Training and validation data, as loaders where they are arrays of several inputs."""
+        size = self.training["batch_size"]
+        if loaders.is_several(data):
+            if isinstance(validation, int | float):
+                data, validation = loaders.Batches(data, size).held_out(validation, self.seed)
+            data = loaders.Batches(data, size, torch.Generator().manual_seed(self.seed))
+        if loaders.is_several(validation):
+            validation = loaders.Batches(validation, size)
+        return data, validation
 
     def _fit_loaders(self, data: Any, validation: Any, epochs: int) -> WrappedLearner:
         if isinstance(validation, int | float):
