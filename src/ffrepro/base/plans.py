@@ -12,6 +12,7 @@ SOURCES = ("upstream", "standin")  # of data: real, or made by the project
 RUN_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+/[a-z0-9_]+/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*/seed\d+")
 
 _NOTES = ("origin", "tags")  # where settings come from, and which tables show the run
+_KEPT = "keep_weights"  # what stays behind of a run beside its record; no number of it
 _CODE = "code"
 
 
@@ -22,7 +23,7 @@ def result_hash(plan: dict[str, Any]) -> str:
 
 def protocol(plan: dict[str, Any]) -> str:
     """Hash of a plan's settings alone, whatever the code: two records with the same one measured the same thing."""
-    return sha256_json({key: value for key, value in migrate(plan).items() if key not in (*_NOTES, _CODE)})
+    return sha256_json({key: value for key, value in migrate(plan).items() if key not in (*_NOTES, _CODE, _KEPT)})
 
 
 def methods_of(plan: dict[str, Any]) -> list[str]:

@@ -112,7 +112,8 @@ def _starts_missing(raw: dict) -> Iterator[Problem]:
             start = raw["papers"][case.paper]["variants"][case.variant].get("start")
             if start is None:
                 continue
-            source = (case.paper, start["experiment"], case.dataset, case.treatment, start["variant"])
+            dataset = start.get("dataset", case.dataset)
+            source = (case.paper, start["experiment"], dataset, case.treatment, start["variant"])
             if planned.get(source, 0) < seeds_of(raw, case, scale):
                 what = f"at scale {scale} {case.experiment}/{case.variant} starts from runs of {start['experiment']}"
                 path = ("papers", case.paper, "variants", case.variant, "start")

@@ -221,7 +221,7 @@ def _weights(case: Case, variant: dict) -> Plan:
     if "start" not in variant:
         return kept
     start = variant["start"]
-    experiment = f"{start['experiment']}_{case.dataset}_{case.treatment}"
+    experiment = f"{start['experiment']}_{start.get('dataset', case.dataset)}_{case.treatment}"
     own = {"experiment": experiment, "variant": start["variant"], "frozen": start["frozen"]}
     return kept | {"start": own}
 
