@@ -43,8 +43,11 @@ def start_of(plan: dict[str, Any]) -> str | None:
     return "/".join(parts)
 
 
-def migrate(plan: dict[str, Any]) -> dict[str, Any]:
+def migrate(plan: dict[str, Any], *, complete: bool = True) -> dict[str, Any]:
     """Migrate a plan to schema 2 and current words (``base.words``).
+
+    Args:
+        complete: give it the settings that came later as well; a plan that is to be run has to state them itself.
 
     Schema 1 had one view of the data and one schedule, and named neither.
     """
@@ -54,4 +57,4 @@ def migrate(plan: dict[str, Any]) -> dict[str, Any]:
         for part, name in (("data", {"name": "trajectories"}), ("training", {"schedule": "plateau"})):
             if isinstance(plan.get(part), dict):
                 plan[part] = name | plan[part]
-    return plan
+    return words.complete(plan) if complete else plan

@@ -36,7 +36,6 @@ def translate(plan: dict[str, Any]) -> dict[str, Any]:
         plan["kind"] = KINDS.get(plan["kind"], plan["kind"])
     for part, names in SETTINGS.items():
         plan |= _in_part(plan, part, names)
-    plan |= _completed(plan)
     if isinstance(plan.get("variants"), dict):  # of a bench
         plan["variants"] = {name: _learner(learner) for name, learner in plan["variants"].items()}
     if isinstance(plan.get("origin"), dict):
@@ -46,6 +45,15 @@ def translate(plan: dict[str, Any]) -> dict[str, Any]:
         scheme = protocol["inference"]
         plan["protocol"] = protocol | {"inference": _schemes(plan).get(scheme, scheme)}
     return plan | _place(plan)
+
+
+def complete(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan with the settings of its methods that it could not state yet."""
+    plan = plan | _completed(plan)
+    if isinstance(plan.get("variants"), dict):
+        learners = {name: learner for name, learner in plan["variants"].items() if isinstance(learner, dict)}
+        plan["variants"] = plan["variants"] | {name: one | _completed(one) for name, one in learners.items()}
+    return plan
 
 
 def translate_names(plan: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,12 +74,10 @@ def _learner(learner: Any) -> Any:
     if isinstance(learner, dict):
         for part, names in SETTINGS.items():
             learner = learner | _in_part(learner, part, names)
-        learner = learner | _completed(learner)
     return learner
 
 
 def _completed(holder: dict[str, Any]) -> dict[str, Any]:
-    """The method with the settings that its plan could not state yet."""
     method = holder.get("method")
     name = method.get("name") if isinstance(method, dict) else None
     return {"method": ADDED[name] | method} if isinstance(name, str) and name in ADDED else {}

@@ -222,7 +222,8 @@ def describe(found: dict[str, Any], rounds: int, threads: int) -> str:
     """A case as a plain table."""
     lines = [
         f"{found['net']}, {found['side']} x {found['side']}, batch {found['batch']}, {found['classes']} classes: "
-        f"{PROCESSES} processes of {rounds} interleaved rounds, {threads} thread(s); ratios to the fastest BP of each process",
+        f"{PROCESSES} processes of {rounds} interleaved rounds, {threads} thread(s); ratios to the "
+        "fastest BP of each process",
     ]
     columns = [
         Column("ms", 9, "ms_median", 1), *timing.ratio_columns("to BP"),

@@ -48,7 +48,7 @@ def check(plan: Any, where: object) -> dict:
         raise _wrong("schema", plan.get("schema"), "a whole number", where)
     for name in ("data", "training"):
         _mapping(plan.get(name, {}), name, where)
-    plan = migrate(plan)
+    plan = migrate(plan, complete=False)
     kind = plan.get("kind")
     if not isinstance(kind, str) or kind not in _PARTS:
         raise FfreproError(f"a plan of kind {kind!r}", where=where, fix=f"kinds are {', '.join(_PARTS)}; {_FIX}")

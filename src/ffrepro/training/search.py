@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.reading import parse_json
 from ffrepro.base.searches import COMPLETE, DIVERGED, best_of, points
 from ffrepro.base.settings import choice, integer
 from ffrepro.core import seeds
@@ -166,7 +167,7 @@ class _Journal:
         for trial in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # its process was killed
         self._optuna, self._trial, self._values = optuna, None, {}
-        self.done = [json.loads(trial.user_attrs["trial"]) for trial in self._ended()]
+        self.done = [parse_json(trial.user_attrs["trial"], path) for trial in self._ended()]
 
     def _ended(self) -> list:
         states = self._optuna.trial.TrialState
