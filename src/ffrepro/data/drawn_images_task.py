@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +53,11 @@ class Task(images_task.Task):
             held = self.index["val"].cpu().numpy()
             kept = drawn(held, self.label_N[self.index["val"]].cpu().numpy(), settings["val_samples"], split_seed)
             self.index["val"] = torch.from_numpy(kept).to(device)
+
+    @staticmethod
+    def classes_left(total: int, settings: Mapping[str, Any]) -> int:
+        """All, or every second one from the first (``even``) or the second on (``odd``)."""
+        return {"all": total, "even": (total + 1) // 2, "odd": total // 2}[settings["class_half"]]
 
 
 def half(data: ImageSet, which: str) -> ImageSet:
