@@ -12,7 +12,9 @@ from ffrepro.base.plans import result_hash
 from ffrepro.cli.main import main
 from ffrepro.pipeline import adopt, dvcfiles
 from ffrepro.pipeline.jobs import Job
+from ffrepro.pipeline.status import Record
 from ffrepro.pipeline.workspace import open_workspace
+from ffrepro.tracking import entries
 
 RUN = "lite/cpu/search_mcyt_corrected/ff_std/seed0"
 EXPERIMENT = """\
@@ -165,6 +167,19 @@ def test_what_cannot_be_adopted_is_refused(searching, edit, monkeypatch, capsys)
     edit("trials: {value: 4", "trials: {value: 5", STUDY)
     assert main(["plan", "--adopt", RUN]) == 1 and "other settings" in capsys.readouterr().err
     assert "adopted" not in (searching / STUDY).read_text()
+
+
+def test_its_trials_are_steps_in_mlflow(searching):
+    plan = plan_of(searching)
+    record = Record(leave(searching, plan))
+    found = [(m.name, m.value, m.step) for m in entries.metrics(record) if m.name.startswith("trial/")]
+    assert len(found) == 12 and found[:3] == [
+        ("trial/value", 2, 0),
+        ("trial/training.lr", 0.001, 0),
+        ("trial/method.theta", 1.0, 0),
+    ]
+    assert ("val/loss", 0.0) in [(m.name, m.value) for m in entries.metrics(record)]
+    assert entries.settings(plan)["search.trials"] == "4"
 
 
 def test_the_rest_of_a_study_stays_byte_for_byte():
