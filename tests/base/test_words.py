@@ -15,10 +15,20 @@ def plan(**parts):
 def test_settings_of_a_method_are_renamed_with_their_sources():
     old = plan(method={"name": "cwc", "learns": [], "share": 0.5}, origin={"method.share": "paper", "data.share": "x"})
     new = plan(method={"name": "cwc", "layer_epochs": [], "mixing_weight": 0.5})
-    assert migrate(old)["method"] == new["method"]
+    assert migrate(old)["method"] == new["method"] | {"ilt_patience": None}
     assert migrate(old)["origin"] == {"method.mixing_weight": "paper", "data.share": "x"}
     assert protocol(old) == protocol(new)
     assert result_hash(old) != result_hash(new)  # hashes of files are of what was written
+
+
+def test_settings_that_came_later_have_the_value_of_what_was_before():
+    old = plan(method={"name": "sff", "goodness": "mean"})
+    later = {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0}
+    assert migrate(old)["method"] == {"name": "sff", "goodness": "mean", **later}
+    stated = plan(method={"name": "sff", "goodness": "mean", **later, "aux_keep": 0.5})
+    assert migrate(stated) == stated
+    bench = {"kind": "bench", "variants": {"a": {"method": {"name": "cwc_blocks"}}}}
+    assert migrate(bench)["variants"]["a"]["method"] == {"name": "cwc_blocks", "coarse_blocks": 0}
 
 
 def test_settings_of_a_bench_are_renamed_in_each_variant():
@@ -61,7 +71,7 @@ def test_a_renamed_variant_is_read_under_its_new_name_and_found_under_the_old_on
     words._variants.cache_clear()
     old = plan(variant="zero", run="lite/cpu/some_mnist_corrected/zero/seed0")
     new = plan(variant="p_one", run="lite/cpu/some_mnist_corrected/p_one/seed0")
-    assert migrate(old) == new
+    assert migrate(old) == migrate(new) and migrate(new)["variant"] == "p_one"
     assert words.older_runs(new) == [old["run"]]
     assert migrate(old | {"paper": "other"})["run"] == old["run"]  # another paper's variant
     words._variants.cache_clear()

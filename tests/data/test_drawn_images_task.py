@@ -63,3 +63,19 @@ def test_halves_of_the_classes_are_disjoint_and_numbered_anew():
 @pytest.mark.parametrize(("watch", "direction"), [("loss", "min"), ("accuracy", "max")])
 def test_early_stopping_goes_by_the_metric_asked_for(watch, direction):
     assert task(watch=watch).watch == (watch, direction)
+
+
+@pytest.mark.parametrize("classes", [10, 7])
+@pytest.mark.parametrize("which", ["all", "even", "odd"])
+def test_how_many_classes_are_left_is_known_without_the_data(classes, which):
+    left = drawn_images_task.Task.classes_left(classes, SETTINGS | {"class_half": which})
+    assert left == task(data=made(210, classes), class_half=which).classes
+
+
+def test_superclasses_of_half_of_the_classes():
+    data = made()
+    data.manifest["superclasses"] = {"names": ["a", "b"], "of": [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]}
+    assert task(data=data).superclass_of == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert task(data=data, class_half="even").superclass_of == [0, 0, 0, 1, 1]
+    assert task(data=data, class_half="odd").superclass_of == [0, 0, 1, 1, 1]
+    assert task().superclass_of is None

@@ -26,7 +26,10 @@ LOCAL_IMAGES = {
     "update": "simultaneous", "gradient": "autograd", "head": "concurrent", "head_epochs": 1, "weight_decay": 0.0,
     "loss": "logistic", "theta": 1.0, "alpha": 4.0, "margin": 1.0, "mixing_weight": 0.5,
 }  # fmt: skip
-CWC = {**LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": []}
+CWC = {
+    **LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": [],
+    "ilt_patience": None,
+}  # fmt: skip
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
     "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
@@ -43,8 +46,9 @@ CUT = {
     "weight_decay": 0.0, "head_lr": None, "clip_norm": None, "norm": "layer", "norm_epsilon": 1e-5,
     "channels_last": True,
 }  # fmt: skip
-CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": []}
-SFF = {**CWC_BLOCKS, "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0}
+CWC_BLOCKS = {**CUT, "run": "fast", "head": "own", "ensemble": [], "coarse_blocks": 0}
+AUX = {"aux_kernel": 1, "aux_pool": 0, "aux_sharing": "none", "aux_keep": 1.0}
+SFF = {**CWC_BLOCKS, **AUX, "goodness": "mean_sq"}
 BP_BLOCKS = {**CUT, "norm": "none", "checkpoint": False, "micro_batches": 1}
 EVOLUTION = {"sigma": 0.02, "pairs": 8, "weight_decay": 0.0}
 GENETIC = {"population": 24, "parents": 6, "elite": 1, "crossover": "uniform"}
@@ -133,6 +137,8 @@ CASES = {
     "sff mean": ("sff", {**SFF, "goodness": "mean", "ensemble": [1, 2]}),
     "sff aux of squares": ("sff", {**SFF, "goodness": "aux_of_sq", "aux_kernel": 3, "clip_norm": 1.0}),
     "sff pooled": ("sff", {**SFF, "aux_pool": 2, "head_lr": 1e-2}),
+    "sff shared": ("sff", {**SFF, "aux_sharing": "channels"}),
+    "sff pruned": ("sff", {**SFF, "aux_keep": 0.5}),
     "cwc_blocks": ("cwc_blocks", CWC_BLOCKS),
     "backprop_blocks": ("backprop_blocks", BP_BLOCKS),
     "backprop_blocks checkpointed": ("backprop_blocks", {**BP_BLOCKS, "norm": "layer", "checkpoint": True}),

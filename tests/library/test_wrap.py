@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import ffrepro
+from ffrepro.data import loaders
 from ffrepro.data.vision import torchvision
 from ffrepro.nets.cut import Cut
 
@@ -143,6 +145,43 @@ def test_several_inputs_by_position_and_by_name():
     fitted = ffrepro.wrap(TwoInputs(), ["one"], classes=CLASSES, lr=3e-2)
     fitted.fit(DataLoader([{**{k: v[i] for k, v in by_name.items()}, "labels": y[i]} for i in range(16)], 8), epochs=20)
     assert fitted.score(DataLoader(TensorDataset(tokens, numbers, y), 16)) > 0.9
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_arrays_of_several_inputs(named):
+    """As one array: shuffled, a share held out, any part as numpy's float64."""
+    y = np.arange(48) % CLASSES
+    tokens, numbers = np.repeat(y[:, None], 3, 1), np.random.default_rng(0).normal(size=(48, 2))
+    X = {"tokens": tokens, "numbers": numbers} if named else (tokens, numbers)
+    torch.manual_seed(0)
+    net = TwoInputs()
+    first, second = (
+        ffrepro.wrap(copy.deepcopy(net), ["one"], classes=CLASSES, lr=3e-2, batch_size=8, seed=5) for _ in range(2)
+    )
+    first.fit(X, y, epochs=8, validation=0.25)
+    second.fit((X, y), epochs=8, validation=0.25)
+    assert first.score(X, y) > 0.9 and first.predict(X).shape == (48,)
+    assert np.array_equal(first.scores(X), second.scores(X))  # the seed decides on order and share
+    assert {"val/loss", "train/loss"} <= first.history[0].keys() and len(first.history) == 8
+    held = ffrepro.wrap(copy.deepcopy(net), ["one"], classes=CLASSES).fit(X, y, epochs=1, validation=(X, y))
+    assert held.evaluate(X, y)["loss"] == pytest.approx(held.history[0]["val/loss"], rel=1e-5)
+    with pytest.raises(ffrepro.FfreproError, match="47 samples") as error:
+        first.fit({"tokens": tokens[:47], "numbers": numbers}, y)
+    assert error.value.where == "inputs"
+
+
+def test_batches_of_several_inputs_come_in_another_order_each_epoch():
+    x, y = torch.arange(10), torch.arange(10) % 2
+    batches = loaders.Batches(((x, 2 * x), y), 4, torch.Generator().manual_seed(0))
+    epochs = [[(a.tolist(), b.tolist(), label.tolist()) for (a, b), label in batches] for _ in range(2)]
+    assert [len(a) for a, _, _ in epochs[0]] == [4, 4, 2] and len(batches) == 3
+    for epoch in epochs:
+        joined = [list(chain(*parts)) for parts in zip(*epoch, strict=True)]
+        assert sorted(joined[0]) == list(range(10)) and joined[1] == [2 * a for a in joined[0]]
+        assert joined[2] == [a % 2 for a in joined[0]]
+    assert epochs[0] != epochs[1]
+    ((a, _), label), ((b, _), _) = batches.held_out(0.3, 1)
+    assert len(a) == 7 and sorted([*a.tolist(), *b.tolist()]) == list(range(10)) and torch.equal(label, a % 2)
 
 
 def test_what_is_unwrapped_is_the_model():

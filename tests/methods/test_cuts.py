@@ -309,3 +309,114 @@ def test_nets_that_have_no_head_of_their_own():
     with pytest.raises(FfreproError) as error:
         build(module=few.double())
     assert error.value.where == "net"
+
+
+class Equal(nn.Module):
+    """Three blocks of four channels each and a classifier: their auxiliary maps can be one."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.three = (nn.Conv2d(c, 4, 3, padding=1) for c in (2, 4, 4))
+        self.fc = nn.Sequential(nn.Flatten(), nn.Linear(100, CLASSES))
+
+    def forward(self, x):
+        return self.fc(self.three(torch.tanh(self.two(torch.tanh(self.one(x))))))
+
+
+def build_equal(superclass_of=None, name="sff", settings=SFF, **changed):
+    torch.manual_seed(0)
+    net = Cut(Equal().double(), ["one", "two", "three"])
+    net.classes, net.superclass_of = CLASSES, superclass_of
+    generator = torch.Generator().manual_seed(0)
+    return methods.module(name).Method(net, {**settings, **changed}, batch(), generator, LR)
+
+
+def test_a_shared_map_learns_from_all_its_blocks_in_both_runs():
+    shared = [build_equal(aux_sharing="channels", run=run, clip_norm=0.1) for run in ("fast", "low_memory")]
+    first = shared[0]
+    assert len(set(first.maps)) == 1 and list(first.parts) == ["layer0", "layer1", "layer2", "shared", "head"]
+    for step in range(3):
+        for method in shared:
+            method.step(batch(seed=step))
+    assert furthest(weights(first), weights(shared[1])) < 1e-12
+    first.step(batch(seed=9))  # for Adam's state
+    grad = torch.zeros_like(first.maps[0].map.weight)
+    hs = first.forward(batch(seed=3), lambda _, h: h, head=False)[0]
+    for h in hs:
+        with torch.enable_grad():
+            loss = first.loss(0, h, batch()["label"])
+            grad += torch.autograd.grad(loss, first.maps[0].map.weight)[0]
+    with torch.enable_grad():
+        total = sum(first.loss(block, h, batch()["label"]) for block, h in enumerate(hs))
+        (together,) = torch.autograd.grad(total, first.maps[0].map.weight)
+    assert torch.allclose(grad, together, atol=1e-14)
+
+
+def test_a_shared_maps_plateau_goes_by_the_losses_of_all_blocks():
+    method = build_equal(aux_sharing="channels")
+    values = {"loss_layer0": 1.0, "loss_layer1": 2.0, "loss_layer2": 4.0, "loss": 12.0}
+    assert method.own_loss("shared", values) == {"loss": 7.0} and method.own_loss("head", values) == {"loss": 5.0}
+
+
+def test_maps_of_other_sizes_are_not_shared():
+    method = build(aux_sharing="channels")  # five and four channels
+    assert len(set(method.maps)) == 2 and "shared" not in method.parts
+
+
+@pytest.mark.parametrize("reading", ["mean_sq", "mean", "aux_of_sq"])
+def test_a_pruned_map_reads_the_channels_with_the_largest_weights(reading):
+    method = build(aux_keep=0.5, goodness=reading)
+    one = method.maps[0]
+    with torch.no_grad():
+        one.map.weight.copy_(torch.tensor([3.0, -0.1, 2.0, 0.2, -1.0]).view(1, 5, 1, 1).expand(CLASSES, -1, -1, -1))
+    method.begin_schedule({"schedule": "multistep", "milestones": [], "gamma": 0.1, "lr": LR}, 2)
+    method.end_epoch({}, {})
+    assert one.kept.tolist() == [True, False, True, False, False]  # half of five, rounded: two
+    h = torch.randn(2, 5, 3, 3, dtype=torch.float64)
+    zeroed = h.clone()
+    zeroed[:, ~one.kept] = 0
+    assert torch.allclose(one(h), one(zeroed))
+    full = Auxiliary((5, 3, 3), CLASSES, kernel=1, reading=reading, pool=0, generator=torch.Generator()).double()
+    full.map.load_state_dict(one.map.state_dict())
+    assert torch.allclose(one(h), full(zeroed))
+    before = one.kept.clone()
+    with torch.no_grad():
+        one.map.weight.copy_(one.map.weight.flip(1))
+    method.end_epoch({}, {})
+    assert torch.equal(one.kept, before)  # once
+
+
+def test_a_pruned_map_is_loaded_as_it_was():
+    trained, fresh = build(aux_keep=0.5), build(aux_keep=0.5, seed=1)
+    given = batch()
+    trained.step(given)
+    for one in trained.maps:
+        one.prune(0.5)
+    fresh.scores(given, "ensemble")
+    fresh.load_weights(trained.weights())
+    assert torch.equal(fresh.scores(given, "ensemble"), trained.scores(given, "ensemble"))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("sff", SFF), ("cwc_blocks", CWC_BLOCKS)])
+def test_first_blocks_learn_superclasses(name, settings):
+    above = [0, 1, 0]
+    method = build_equal(above, name, settings, coarse_blocks=2)
+    given = batch()
+    goods = method.forward(given, method.goodness, head=False)[0]
+    assert [g.shape[1] for g in goods] == [2, 2, CLASSES]
+    target = torch.tensor(above)[given["label"]]
+    seen = method.evaluate_batch(given)
+    assert torch.allclose(seen["loss"][:, 0], F.cross_entropy(goods[0], target, reduction="none"))
+    assert torch.allclose(seen["loss"][:, 2], F.cross_entropy(goods[2], given["label"], reduction="none"))
+    assert torch.equal(seen["layer_scores"][:, 0], goods[0][:, above])
+    expected = (goods[0][:, above] + goods[1][:, above] + goods[2]) / 3
+    assert torch.allclose(method.scores(given, "ensemble"), expected)
+    losses = [method.step(given)["loss_layer0"] for _ in range(5)]
+    assert losses[-1] < losses[0]
+
+
+def test_superclasses_that_are_not_known_are_asked_for():
+    for above, blocks in ((None, 1), ([0, 0], 1), ([0, 0, 1], 4)):
+        with pytest.raises(FfreproError) as caught:
+            build_equal(above, coarse_blocks=blocks)
+        assert caught.value.where == "method.coarse_blocks"

@@ -13,6 +13,7 @@ from ffrepro.nets.cnn import MODELS, Model
 from ffrepro.training.memory import Peak
 
 CNN = {"name": "cnn", "cfse": False, "init": "torch_default"}
+SCHEDULE = {"schedule": "multistep", "milestones": [], "gamma": 0.1, "lr": 1e-3}
 MLP = {"name": "mlp", "layers": [20, 20], "input_norm": "none", "bias": True, "groups": 10, "init": "torch_default"}
 
 
@@ -224,3 +225,41 @@ def test_goodness_is_that_of_the_last_two_layers():
     torch.testing.assert_close(seen["scores_goodness"], goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_all"], goods[0] + goods[1] + goods[2], rtol=1e-10, atol=0)
     torch.testing.assert_close(seen["scores_last1"], goods[2], rtol=1e-10, atol=0)
+
+
+def test_two_stages_of_interleaved_training_by_hand():
+    """Stopping epochs are those of each layer's lowest loss; each phase begins anew; the last stops layers there."""
+    method, batch = build("cwc simultaneous", ilt_patience=2), make_images()
+    initial = {name: value.clone() for name, value in method.weights().items()}
+    assert [phase.name for phase in method.phases()] == ["find_layer0", "find_layer1", "find_layer2", "train"]
+    losses = {0: [3.0, 2.0, 2.0, 2.5], 1: [5.0, 6.0, 7.0], 2: [9.0, 8.0, 7.0]}  # the last one is cut off, still falling
+    learnt = {}
+    for phase in method.phases():
+        method.begin_phase(phase)
+        layer = method._finds()
+        epochs = range(3) if layer is None else range(len(losses[layer]))
+        for epoch in epochs:
+            method.begin_epoch(epoch)
+            if epoch == 0:
+                assert all(torch.equal(value, initial[name]) for name, value in method.weights().items())
+                assert not any(optimizer.state for optimizer in method.optimizers)
+            learnt[phase.name, epoch] = method.learning()
+            method.begin_schedule(SCHEDULE, 5)
+            train = {name: float(value) for name, value in method.step(batch).items()}
+            assert not method.phase_done()
+            method.end_epoch(train, {} if layer is None else {f"loss_layer{layer}": losses[layer][epoch]})
+        assert method.phase_done() == (layer in (0, 1))
+    assert method.stops == [2, 1, 3]
+    assert [learnt["find_layer0", epoch] for epoch in range(4)] == [[0]] * 4
+    assert [learnt["find_layer1", epoch] for epoch in range(3)] == [[0, 1], [0, 1], [1]]
+    assert [learnt["find_layer2", epoch] for epoch in range(3)] == [[0, 1, 2], [0, 2], [2]]
+    assert [learnt["train", epoch] for epoch in range(3)] == [[0, 1, 2], [0, 2], [2]]
+    other = build("cwc simultaneous", ilt_patience=2)
+    other.load_state_dict(copy.deepcopy(method.state_dict()))
+    assert other.stops == [2, 1, 3]
+
+
+def test_epochs_are_found_or_given():
+    with pytest.raises(FfreproError) as error:
+        build("cwc simultaneous", ilt_patience=2, layer_epochs=[[0, 5]] * 3)
+    assert error.value.where == "method.layer_epochs"

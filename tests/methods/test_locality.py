@@ -9,6 +9,7 @@ from helpers.method_cases import LOCAL, build
 GROUPED = {
     "cwc random feedback": (2, 3), "cwc chunked": (2, 3), "cwc overlapping": (1, 1),
     "cwc alternating": (2, 1), "cwc interleaved": (2, 1), "cwc cfse": (2, 1),
+    "sff shared": (2, 1),  # the map that blocks share has learnt from all of them after a step
 }  # fmt: skip
 # Samples, not gradients, come from above: the head of the first, which reads every layer, chooses the negatives; in
 # the second the goodness of all layers says which pairs are active.

@@ -36,11 +36,19 @@ def test_every_scale_is_valid_and_keeps_its_limits():
 
 def rules_of_runs(plans):
     """How many of Snakemake's rules take each run, by the constraints on the wildcard `run` in runs.smk."""
-    fitted = "|".join(sorted({plan["experiment"] for plan in plans if plan["kind"] == "sklearn_baseline"}))
-    names = {"IS_FITTED": rf"[^/]+/[^/]+/({fitted})/" if fitted else "(?!)"}
+
+    def of(wanted):
+        found = "|".join(sorted({plan["experiment"] for plan in plans if wanted(plan)}))
+        return rf"[^/]+/[^/]+/({found})/" if found else "(?!)"
+
+    names = {
+        "IS_FITTED": of(lambda plan: plan["kind"] == "sklearn_baseline"),
+        "IS_SEARCH": of(lambda plan: plan["kind"] == "search"),
+        "IS_KEPT": of(lambda plan: plan.get("keep_weights")),
+    }
     source = (ROOT / "workflow/rules/runs.smk").read_text()
     constraints = [eval(text, names) for text in re.findall(r'run=(rf?"[^"\n]+")', source)]
-    assert len(constraints) == source.count("wildcard_constraints:") == 3
+    assert len(constraints) == source.count("wildcard_constraints:") == 5
     return {plan["run"]: sum(bool(re.fullmatch(one, plan["run"])) for one in constraints) for plan in plans}
 
 
@@ -87,6 +95,7 @@ def imported(group):
         return benches.find(name).SETTINGS
     module = {
         "training": "training.loop",
+        "search": "training.search",
         "data": f"data.{name}_task",
         "evaluation": f"data.{name}_task",
         "net": f"nets.{name}",

@@ -35,3 +35,15 @@ def test_processes_are_merged_by_their_medians():
 
 def test_every_baseline_is_a_way():
     assert set(BASELINES) <= {*WAYS, *bench_sff.PLAIN}
+
+
+def test_a_hundred_classes_leave_out_groups_and_show_what_cuts_the_cost(monkeypatch):
+    case = Case("mobilenet_v3_small", 32, 8, classes=100)
+    names = bench_sff.ways_of(case)
+    assert not any(method == "cwc_blocks" for method, _ in names.values()) and bench_sff.COSTS.items() <= names.items()
+    monkeypatch.setattr(bench_sff, "WAYS", {})
+    monkeypatch.setattr(bench_sff, "PLAIN", {})
+    steps, evaluations, _ = bench_sff.ways(case, "cpu")
+    assert list(steps) == list(bench_sff.COSTS)
+    for name, step in steps.items():
+        assert torch.isfinite(step()["loss"]) and evaluations[name]().shape == (8, 100), name

@@ -8,7 +8,7 @@ import torch
 from helpers.method_cases import BP_IMAGES, CASES, CWC, FF_IMAGES, LOCAL, build, is_image_case, make_images
 from helpers.plans import IMAGES, make_image_plan
 
-from ffrepro.training import evaluate, loop, parts
+from ffrepro.training import evaluate, loop, parts, record_check
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer
 
@@ -149,3 +149,19 @@ def test_the_vocabulary_of_the_helpers_is_the_tasks():
     from ffrepro.data.images_task import SETTINGS
 
     assert set(IMAGES) - {"name"} == set(SETTINGS)
+
+
+def test_both_stages_of_interleaved_training_through_the_loop(place):
+    settings = {**CWC, "update": "simultaneous", "ilt_patience": 1}
+    plan = make_image_plan("cwc", settings, net=CNN, inference="goodness", max_epochs=3)
+    result = loop.run(plan, place)
+    names = [phase["name"] for phase in result["phases"]]
+    assert names == ["find_layer0", "find_layer1", "find_layer2", "train"]
+    lines = lines_of(place, plan)
+    for layer, phase in enumerate(result["phases"][:3]):
+        own = [line[f"val/loss_layer{layer}"] for line in lines if line["phase"] == phase["name"]]
+        flat = next((n for n in range(1, len(own)) if own[n] >= min(own[:n])), None)
+        assert (phase["stopped_by"], phase["epochs"]) == (
+            ("max_epochs", 3) if flat is None else ("early_stopping", flat + 1)
+        )
+    record_check.check(record_check.read(place.runs / plan["run"]), plan["run"])

@@ -42,6 +42,16 @@ FITTED = sorted(
         if plan["kind"] == "sklearn_baseline"
     }
 )
+# Experiments whose runs search for settings.
+SEARCHES = sorted(
+    {plan["experiment"] for plan in PLANS.values() if plan["kind"] == "search"}
+)
+IS_SEARCH = rf"[^/]+/[^/]+/({'|'.join(SEARCHES)})/" if SEARCHES else "(?!)"
+# Experiments whose runs keep their weights: others start from them.
+KEPT = sorted(
+    {plan["experiment"] for plan in PLANS.values() if plan.get("keep_weights")}
+)
+IS_KEPT = rf"[^/]+/[^/]+/({'|'.join(KEPT)})/" if KEPT else "(?!)"
 IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.

@@ -15,7 +15,7 @@ rule train:
     benchmark:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
-        run=rf"(?!.*/interleaved/|{IS_FITTED}).+",
+        run=rf"(?!.*/interleaved/|{IS_FITTED}|{IS_SEARCH}|{IS_KEPT}).+",
     threads: threads_of
     resources:
         gpu=gpus,
@@ -23,6 +23,17 @@ rule train:
         threads=threads_option,
     shell:
         "ffrepro train plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
+
+
+use rule train as train_and_keep with:
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/metrics.jsonl",
+        "runs/{run}/result.json",
+        "runs/{run}/arrays.npz",
+        "runs/{run}/weights.pt",
+    wildcard_constraints:
+        run=rf"(?={IS_KEPT}).+",
 
 
 rule sklearn_baseline:
@@ -43,6 +54,27 @@ rule sklearn_baseline:
         threads=threads_option,
     shell:
         "ffrepro baseline plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
+
+
+rule search:
+    input:
+        inputs_of("search/{run}"),
+    output:
+        "runs/{run}/run.json",
+        "runs/{run}/result.json",
+    log:
+        "logs/{run}.log",
+    benchmark:
+        "benchmarks/{run}.tsv"
+    wildcard_constraints:
+        run=rf"(?={IS_SEARCH}).+",
+    threads: threads_of
+    resources:
+        gpu=gpus,
+    params:
+        threads=threads_option,
+    shell:
+        "ffrepro search plan/{wildcards.run}.json{params.threads} > {log} 2>&1"
 
 
 rule bench:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.plans import RUN_NAME, SOURCES, migrate, result_hash
 from ffrepro.base.records import LAST, METRICS
+from ffrepro.base.searches import COMPLETE, DIVERGED, best_of, points
 
 FIX = "remove that record and run it again, or import it again from where it was made"
 ENDS = ("early_stopping", "max_epochs")
@@ -100,6 +101,8 @@ def check_result(plan: Mapping[str, Any], result: Mapping[str, Any], run: str) -
         refuse("shown is no list of metrics", where)
     if plan["kind"] == "train":
         _check_epochs(plan, result, where)
+    if plan["kind"] == "search":
+        _check_trials(plan, result, where)
 
 
 def check_epochs(plan: Mapping[str, Any], result: Mapping[str, Any], lines: list[dict[str, Any]], run: str) -> None:
@@ -168,7 +171,7 @@ def _check_epochs(plan: Mapping[str, Any], result: Mapping[str, Any], where: str
         value = plan["training"].get(name, 1)
         if type(value) is not int or value < 1:
             refuse(f"plan.training.{name} cannot be {str(value)[:40]!r}", where)
-    early = "early_stop_epochs" in plan["training"]
+    early = "early_stop_epochs" in plan["training"] or plan["method"].get("ilt_patience") is not None
     phases = result.get("phases", [{"name": "", "epochs": epochs, "max_epochs": limit} | result])
     form = {"name": str, "epochs": int, "max_epochs": int, "stopped_by": str}
     if not isinstance(phases, list) or not phases:
@@ -231,6 +234,43 @@ def _check_rows(result: Mapping[str, Any], where: str) -> None:
                 refuse(f"{place}{columns[1]} does not lie from {columns[0]} to {columns[2]}", where)
     if "baseline" in result:
         _check_ratios(rows, result["baseline"], where)
+
+
+def _check_trials(plan: Mapping[str, Any], result: Mapping[str, Any], where: str) -> None:
+    """Trials are as many as the plan says, each another combination of its space; the best one is the result."""
+    space, trials = plan["search"]["space"], result["trials"]
+    left = points(space)
+    _must_be("the number of trials", len(trials), min(plan["search"]["trials"], len(left)), where)
+    if len(result["watch"]) != 2 or result["watch"][1] not in ("min", "max"):
+        refuse("watch is not a metric and min or max", where)
+    early = "early_stop_epochs" in plan["training"]
+    for number, trial in enumerate(trials):
+        name = f"trials[{number}]"
+        _must_be(f"{name}.number", trial["number"], number, where)
+        if trial["values"] not in left:
+            refuse(f"{name} has values that are not of its space, or were tried before", where)
+        left.remove(trial["values"])
+        _is_finite(trial["seconds"], f"{name}.seconds", where, least=0, null=False)
+        complete = trial["state"] == COMPLETE
+        if not complete:
+            if trial["state"] != DIVERGED or trial["value"] is not None or trial["stopped_by"] != DIVERGED:
+                refuse(f"{name} is neither complete with a value nor diverged without one", where)
+            continue
+        _is_finite(trial["value"], f"{name}.value", where, null=False)
+        if not 1 <= (trial["best_epoch"] or 0) <= trial["epochs"] <= trial["max_epochs"]:
+            refuse(f"{name}: epoch {trial['best_epoch']} of {trial['epochs']}, of at most {trial['max_epochs']}", where)
+        if trial["stopped_by"] not in ENDS or (trial["stopped_by"] == ENDS[0] and not early):
+            refuse(f"{name}.stopped_by cannot be {trial['stopped_by'][:40]!r}", where)
+    metric, direction = result["watch"]
+    best = best_of(trials, direction)
+    if best is None:
+        refuse("no trial is complete", where)
+    _must_be("best", result["best"], best["number"], where)
+    must_agree({f"val/{metric}": best["value"]}, result["metrics"], "metrics.", "its best trial", where)
+    if set(result["metrics"]) != {f"val/{metric}"}:
+        refuse("a search measures its watched metric on the validation part, and nothing else", where)
+    total = {"train_s": sum(trial["seconds"] for trial in trials)}
+    must_agree(total, result["time"], "time.", "the trials' seconds", where)
 
 
 def _check_ratios(rows: Mapping[str, dict], name: Any, where: str) -> None:

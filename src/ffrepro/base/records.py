@@ -11,13 +11,20 @@ RECORD = {  # by kind of run
     "train": ("run.json", METRICS, LAST, "arrays.npz"),
     "sklearn_baseline": ("run.json", LAST, "arrays.npz"),
     "bench": ("run.json", LAST),
+    "search": ("run.json", LAST),
 }
 COMMANDS = {  # that make it from the run's plan file
     "train": "ffrepro train",
     "sklearn_baseline": "ffrepro baseline",
     "bench": "ffrepro bench --plan",
+    "search": "ffrepro search",
 }
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
+
+
+def files_of(plan: dict[str, Any]) -> tuple[str, ...]:
+    """The files that a planned run leaves: of its record, and the weights where the plan keeps them."""
+    return (*RECORD[plan["kind"]], *([WEIGHTS] if plan.get("keep_weights") else []))
 
 
 def flaw(folder: Path, kind: str, result: Any) -> str | None:

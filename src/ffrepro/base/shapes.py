@@ -23,6 +23,12 @@ _PLAN_OF_KIND = {
     "train": {"net": {"name": _TEXT}, "method": {"name": _TEXT}, "training": {"max_epochs": _WHOLE}},
     "sklearn_baseline": {"classifier": {"name": _TEXT}},
     "bench": {"bench": {"name": _TEXT}, "variants": _ANY},
+    "search": {
+        "net": {"name": _TEXT},
+        "method": {"name": _TEXT},
+        "training": {"max_epochs": _WHOLE},
+        "search": {"trials": _WHOLE, "space": {...: (list,)}},
+    },
 }
 _ABOUT = {
     "run": _TEXT, "plan_sha256": _TEXT, "data": {"dataset": _TEXT, "source": _TEXT, "fingerprint": (str, type(None)),
@@ -35,8 +41,13 @@ _RESULT_OF_KIND = {
     "train": {"epochs": _WHOLE, "max_epochs": _WHOLE, "best_epoch": _WHOLE, "stopped_by": _TEXT, **_MEASURED},
     "sklearn_baseline": _MEASURED,
     "bench": {"rows": (list,), "config": _ANY},
+    "search": {"trials": (list,), "best": _WHOLE, "watch": (list,), **_MEASURED},
 }
 _ROW = {"name": _TEXT}
+_TRIAL = {
+    "number": _WHOLE, "state": _TEXT, "values": _ANY, "value": (int, float, type(None)), "epochs": _WHOLE,
+    "best_epoch": (int, type(None)), "max_epochs": _WHOLE, "stopped_by": _TEXT, "seconds": (int, float),
+}  # fmt: skip
 _LINE = {"epoch": _WHOLE, "phase": _TEXT}
 
 
@@ -62,6 +73,10 @@ def check_record(about: dict[str, Any], result: dict[str, Any], where: object, *
             raise DataFileError("a bench's row is no object", where=end, fix=_FIX)
         _check(row, _ROW, end, True, "rows.")
         _check({name: value for name, value in row.items() if name != "name"}, _NUMBERS, end, True, "rows.")
+    for trial in result.get("trials", ()):
+        if not isinstance(trial, dict):
+            raise DataFileError("a trial is no object", where=end, fix=_FIX)
+        _check(trial, _TRIAL, end, True, "trials.")
 
 
 def check_lines(lines: list[dict[str, Any]], where: object) -> None:

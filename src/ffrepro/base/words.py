@@ -16,6 +16,12 @@ from ffrepro.base.files import read_json
 KINDS = {"fit": "sklearn_baseline"}  # of runs
 PARTS = {"fit": "classifier"}  # of plans
 SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # by part of the plan
+# Settings that came later, by method, with the values that say what runs did before.
+ADDED = {
+    "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
+    "cwc_blocks": {"coarse_blocks": 0},
+    "cwc": {"ilt_patience": None},
+}
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"
 
@@ -41,6 +47,15 @@ def translate(plan: dict[str, Any]) -> dict[str, Any]:
     return plan | _place(plan)
 
 
+def complete(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan with the settings of its methods that it could not state yet."""
+    plan = plan | _completed(plan)
+    if isinstance(plan.get("variants"), dict):
+        learners = {name: learner for name, learner in plan["variants"].items() if isinstance(learner, dict)}
+        plan["variants"] = plan["variants"] | {name: one | _completed(one) for name, one in learners.items()}
+    return plan
+
+
 def translate_names(plan: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics or arrays of a plan's run, by name, with current names of inference schemes: ``test/error_<scheme>``."""
     found = dict(named)
@@ -60,6 +75,12 @@ def _learner(learner: Any) -> Any:
         for part, names in SETTINGS.items():
             learner = learner | _in_part(learner, part, names)
     return learner
+
+
+def _completed(holder: dict[str, Any]) -> dict[str, Any]:
+    method = holder.get("method")
+    name = method.get("name") if isinstance(method, dict) else None
+    return {"method": ADDED[name] | method} if isinstance(name, str) and name in ADDED else {}
 
 
 def _in_part(holder: dict[str, Any], part: str, names: dict[str, str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ PLAIN = "float32"  # the precision that goes without saying
 BEFORE_SHOWN = ("accuracy", "auc")  # of records made before tasks named the metrics that are worth a column
 ENOUGH = 3  # runs without which nothing is concluded
 # What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
-_SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code")
+_SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code", "keep_weights")
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
             found[run] = [*_record(run, about, result, set(hashes)), *_ending(folder / run, plan, result)]
             if not found[run]:
                 record_check.check(entry, run, proofs)
-            if plan["kind"] == "train":
+            if plan["kind"] in ("train", "search"):
                 trained[run] = (_is_backpropagation(plan), _place(plan))
         except FfreproError as error:
             found[run] = [f"the record cannot be read ({error.what}; {Path(str(error.where)).name})"]
@@ -103,9 +103,9 @@ def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:
 def _ending(folder: Path, plan: dict, result: dict) -> list[str]:
     """A run trains until early stopping or its declared last epoch; a bench has its baseline among its rows.
 
-    A scikit-learn baseline has no epochs.
+    A scikit-learn baseline has no epochs; the trials of a search are checked with its values.
     """
-    if plan["kind"] == "sklearn_baseline":
+    if plan["kind"] in ("sklearn_baseline", "search"):
         return []
     if plan["kind"] == "bench":
         rows = [row["name"] for row in result["rows"]]
@@ -183,7 +183,7 @@ def is_twin(plan: dict, other: dict) -> bool:
 
 
 def _is_backpropagation(plan: dict) -> bool:
-    return plan["kind"] == "train" and plan["method"]["name"].startswith("backprop")
+    return plan["kind"] in ("train", "search") and plan["method"]["name"].startswith("backprop")
 
 
 def _place(plan: dict) -> tuple:
@@ -191,4 +191,5 @@ def _place(plan: dict) -> tuple:
     data = (views.prepared_set(plan), plan["data"].get("control"))
     net = [plan["training"]["max_epochs"], *(plan["net"].get(name) for name in ("model", "layers", "cfse"))]
     shown = [plan["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
-    return data, net, shown, plan["protocol"]["treatment"], plan["scale"], plan["hardware"], plan["seed"]
+    kind = plan["kind"], plan.get("search")  # a search with the same space and budget
+    return kind, data, net, shown, plan["protocol"]["treatment"], plan["scale"], plan["hardware"], plan["seed"]

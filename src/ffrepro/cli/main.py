@@ -34,6 +34,7 @@ COMMANDS = {
     "kinematics": ("kinematics", "show the strokes behind one movement, of a data set or of your own"),
     "train": ("train", "train and evaluate the run of a plan file; goes on from where it was stopped"),
     "baseline": ("baseline", "fit and test the baseline classifier of a plan file"),
+    "search": ("search", "try settings on the validation part, as a plan file says, and record all trials"),
     "evaluate": ("evaluate", "evaluate a finished run again"),
     "bench": ("bench", "time and memory of a step beside backpropagation; quality of the stroke plans"),
     "report": ("report", "tables, figures, verdicts and the report from run records"),

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
-from ffrepro.pipeline import show, status
+from ffrepro.pipeline import adopt, show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.probes import Probe
@@ -26,6 +26,7 @@ example:
   ffrepro plan --scale paper --hardware cpu cuda  what everything costs on either, whether it is here or not
   ffrepro plan --probe --table table1           time some seconds of each kind of run whose time is unknown
   ffrepro plan --show RUN                       a run's settings: values, the lines that set them, sources
+  ffrepro plan --adopt RUN                      write the best values of a finished search into its study
   ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml or a study
 
 Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
@@ -59,6 +60,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     action.add_argument(
         "--show", metavar="RUN", help="print the settings of a run: its name, or a part that fits it alone"
     )
+    action.add_argument(
+        "--adopt", metavar="RUN", help="write the best values of a finished search into its study: its name, or a part"
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     if args.write:
         return _write(workspace)
     if args.show:
-        return _show(_where(workspace, args), args.show)
+        return _show(_where(workspace, args.show), args.show)
+    if args.adopt:
+        return _adopt(_where(workspace, args.adopt), args.adopt)
     estimator = Estimator(workspace)
     if args.check:
         return _check(workspace, estimator)
@@ -83,9 +89,9 @@ def run(args: argparse.Namespace) -> int:
     return common.say_bad((plan["run"], found.detail) for plan, found, _ in rows if found.state == "bad")
 
 
-def _where(workspace: Workspace, args: argparse.Namespace) -> Workspace:
+def _where(workspace: Workspace, wanted: str) -> Workspace:
     """The workspace of the run that is asked for: a name in full begins with its scale and hardware."""
-    scale, _, rest = args.show.partition("/")
+    scale, _, rest = wanted.partition("/")
     hardware = rest.partition("/")[0]
     raw = workspace.params.raw
     if scale not in raw["scales"] or hardware not in raw["hardware_profiles"]:
@@ -99,6 +105,14 @@ def _show(workspace: Workspace, wanted: str) -> int:
     plan = show.find(workspace, wanted)
     print(f"{plan['run']} ({plan['kind']}), by {file_of(plan['paper'])}")
     print("\n".join(common.columns([("setting", "value", "set in", "source"), *show.rows(workspace, plan)])))
+    return 0
+
+
+def _adopt(workspace: Workspace, wanted: str) -> int:
+    plan = show.find(workspace, wanted)
+    values = adopt.adopt(workspace, plan)
+    print(f"{file_of(plan['paper'])}: adopted from {plan['run']}")
+    print("\n".join(f"  {name} {value}" for name, value in values.items()))
     return 0
 
 
@@ -143,6 +157,7 @@ def _check(workspace: Workspace, estimator: Estimator) -> int:
     findings = [
         f"{path}: not up to date (`ffrepro plan --write` makes it)" for path in committed_out_of_date(workspace)
     ]
+    findings += adopt.findings(workspace)
     findings += over_limits(workspace, estimator)
     print("\n".join(findings) if findings else f"dvc.yaml is up to date, {len(workspace.plans)} runs are planned")
     return 1 if findings else 0

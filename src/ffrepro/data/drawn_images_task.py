@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,11 @@ class Task(images_task.Task):
             kept = drawn(held, self.label_N[self.index["val"]].cpu().numpy(), settings["val_samples"], split_seed)
             self.index["val"] = torch.from_numpy(kept).to(device)
 
+    @staticmethod
+    def classes_left(total: int, settings: Mapping[str, Any]) -> int:
+        """All, or every second one from the first (``even``) or the second on (``odd``)."""
+        return {"all": total, "even": (total + 1) // 2, "odd": total // 2}[settings["class_half"]]
+
 
 def half(data: ImageSet, which: str) -> ImageSet:
     """The set, or the images of its classes 0, 2, 4, ... (``even``) or 1, 3, 5, ... (``odd``), numbered from 0 on."""
@@ -61,6 +67,9 @@ def half(data: ImageSet, which: str) -> ImageSet:
     first = ["even", "odd"].index(which)
     keep = data.label % 2 == first
     manifest = data.manifest | {"classes": data.manifest["classes"][first::2]}
+    if "superclasses" in manifest:
+        above = manifest["superclasses"]
+        manifest["superclasses"] = above | {"of": above["of"][first::2]}
     return replace(data, image=data.image[keep], label=data.label[keep] // 2, test=data.test[keep], manifest=manifest)
 
 

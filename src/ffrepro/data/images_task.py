@@ -54,7 +54,8 @@ class Task(Classification):
         evaluation: see ``Classification``.
 
     Attributes:
-        inputs: (C, H, W). classes: how many. mean, std: of each channel (C,), what normalisation used.
+        inputs: (C, H, W). classes: how many. superclass_of: each class's own, None of a set without.
+        mean, std: of each channel (C,), what normalisation used.
     """
 
     finish_forms: Mapping[str, Form] = {
@@ -77,6 +78,7 @@ class Task(Classification):
         self.settings, self.batch_size, self.device, self.dtype = settings, batch_size, device, dtype
         self.inputs = data.shape
         self.classes = len(data.manifest["classes"])
+        self.superclass_of = data.manifest.get("superclasses", {}).get("of")
         where = f"data set {data.manifest['dataset']} ({data.manifest['source']})"
         check_labels(int(data.label.min()), int(data.label.max()), self.classes, where)
         self.image_N = torch.from_numpy(data.image).to(device)

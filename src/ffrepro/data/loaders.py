@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data.arrays import LABEL_KEYS
+from ffrepro.data.arrays import LABEL_KEYS, held_out
 from ffrepro.data.classification import Classification, check_labels
 
 Inputs = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
@@ -67,6 +68,69 @@ def pair_of(batch: Any, where: str) -> tuple[Any, Any]:
     elif isinstance(batch, tuple | list) and len(batch) > 2:
         return tuple(batch[:-1]), batch[-1]
     raise FfreproError(f"cannot find inputs and labels in a {type(batch).__name__}", where=where, fix=_FIX)
+
+
+def is_several(data: Any) -> bool:
+    """Whether data are (inputs, labels) whose inputs are a dictionary or a tuple of arrays, and no tuple of samples."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        return False
+    x, y = data
+    parts = list(x.values()) if isinstance(x, Mapping) else list(x) if isinstance(x, tuple) else []
+    if not parts or not all(hasattr(part, "shape") and len(part.shape) for part in [*parts, y]):
+        return False
+    return isinstance(x, Mapping) or len(parts) != len(y) or all(len(part) == len(y) for part in parts)
+
+
+class Batches:
+    """Arrays of several inputs as a loader: batches of inputs, by position or name, and labels.
+
+    Args:
+        data: see ``is_several``.
+        size: samples in a batch; the last one may be smaller.
+        generator: draws another order each time that it is read; None: the order is the arrays'.
+
+    Raises:
+        FfreproError: an input that is no array of numbers, or not as long as the labels.
+    """
+
+    def __init__(self, data: Any, size: int, generator: torch.Generator | None = None):
+        x, y = data
+        self._x = _inputs(x, "cpu", "inputs")
+        self._y, self._size, self._generator = torch.as_tensor(y), size, generator
+        parts = self._x.items() if isinstance(self._x, dict) else enumerate(self._x)
+        for name, value in parts:
+            if len(value) != len(self._y):
+                raise FfreproError(
+                    f"input {name} has {len(value)} samples, and there are {len(self._y)} labels",
+                    where="inputs",
+                    fix="give each input and the labels the same length",
+                )
+
+    def __len__(self) -> int:
+        return -(-len(self._y) // self._size)
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
+        order = torch.arange(len(self._y))
+        if self._generator is not None:
+            order = order[torch.randperm(len(order), generator=self._generator)]
+        for index in order.split(self._size):
+            yield self._taken(index)
+
+    def held_out(self, share: float, seed: int) -> tuple[Any, Any]:
+        """The data without a random share of them, and that share.
+
+        Raises:
+            FfreproError: one of the two would be empty.
+        """
+        rest, held = held_out((torch.arange(len(self._y))[:, None], self._y), share, seed)
+        return self._taken(rest[0][:, 0]), self._taken(held[0][:, 0])
+
+    def _taken(self, index: Tensor) -> tuple[Inputs, Tensor]:
+        x = self._x
+        if isinstance(x, dict):
+            return {name: value[index] for name, value in x.items()}, self._y[index]
+        assert isinstance(x, tuple)
+        return tuple(value[index] for value in x), self._y[index]
 
 
 def samples_in(x: Inputs) -> int:
@@ -139,6 +203,8 @@ def _inputs(x: Any, device: str, where: str) -> Inputs:
 
 
 def _input(x: Any, device: str, where: str) -> Tensor:
+    if isinstance(x, np.ndarray) and x.dtype == np.float64:  # numpy's own; nets are of float32
+        x = x.astype(np.float32)
     try:
         return torch.as_tensor(x).detach().to(device, non_blocking=True)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -48,6 +48,11 @@ class Task:
     def __init__(self, evaluation: Mapping[str, Any] | None = None):
         self.evaluation = evaluation or {}
 
+    @staticmethod
+    def classes_left(total: int, settings: Mapping[str, Any]) -> int:
+        """How many of a set's classes there are in this view under its settings."""
+        return total
+
     def counts(self) -> dict[str, int]:
         """Samples in each split: ``train``, those of ``final_splits`` and, unless nothing is selected, ``val``."""
         raise NotImplementedError

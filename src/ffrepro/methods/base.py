@@ -70,6 +70,10 @@ class BaseMethod:
     def begin_epoch(self, epoch: int) -> None:
         """Called by the loop before each epoch of a phase, counted from 0."""
 
+    def phase_done(self) -> bool:
+        """Whether a phase ends before its last epoch, asked by the loop after each epoch; beside early stopping."""
+        return False
+
     def begin_schedule(self, settings: dict, epochs: int) -> None:
         """Called by the trainer when a phase begins: one schedule for every optimizer.
 

@@ -8,11 +8,16 @@ group.
 ``feedback: random`` replaces backpropagation inside a group by a fixed random projection of the last layer's error on
 each layer below (the DLR paper, Sec. II-B c, on Distance-Forward). ``loss`` may also be one of the pairwise losses, on
 the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = G Z^T, g_neg = G (1 - Z^T)).
-``layer_epochs`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC.
+``layer_epochs`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC. With
+``ilt_patience`` these epochs are found in a first stage (the SFF paper, Sec. 2.3.4): bottom up, a phase for each layer,
+which begins anew with the initial weights and trains that layer and those below, each of these up to its own stopping
+epoch, until the layer's validation loss has not improved for so many epochs; its best epoch is its stopping epoch. The
+second stage begins anew and trains all layers together, each up to its stopping epoch.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -21,16 +26,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.settings import choice, integer, list_of
+from ffrepro.base.settings import choice, integer, list_of, or_none
 from ffrepro.core import conv_block, conv_layer, losses, updates
 from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
+from ffrepro.core.schedules import EarlyStop
 from ffrepro.methods import local, pairs
-from ffrepro.methods.base import Batch, classes_of
+from ffrepro.methods.base import Batch, Phase, classes_of
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock, seen_again
 
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
+
+_FIND = "find_layer"  # a phase that finds a layer's stopping epoch
 
 VERSION = 1  # of its numbers: tests/golden/cwc.json
 SETTINGS = {
@@ -58,6 +66,14 @@ SETTINGS = {
         list_of(integer("", minimum=0), "", shortest=2, longest=2),
         "first and last epoch in which each layer learns; []: all learn in all",
         [],
+    ),
+    "ilt_patience": or_none(
+        integer(
+            "epochs without a lower loss of its own after which ILT's first stage is done with a layer; "
+            "None: `layer_epochs` as given",
+            minimum=1,
+        ),
+        None,
     ),
     "head": local.SETTINGS["head"],
     "head_epochs": local.SETTINGS["head_epochs"],
@@ -97,6 +113,14 @@ class Method(LocalClassifier):
                 where="method.layer_epochs",
                 fix="give a range for each layer, bottom up, or [] for all epochs",
             )
+        if layer_epochs and hyperparameters["ilt_patience"] is not None:
+            raise FfreproError(
+                "epochs to learn in are given and are to be found as well",
+                where="method.layer_epochs",
+                fix="give [] with `ilt_patience`, or set that to null",
+            )
+        self.stops: list[int] = []  # stopping epochs that ILT's first stage has found
+        self._flat = EarlyStop(hyperparameters["ilt_patience"] or 1)
         self.steps = self.epoch = 0
         self.classes = self.class_groups = classes
         self._layers = []
@@ -107,15 +131,57 @@ class Method(LocalClassifier):
             for shape in net.shapes:
                 projection = torch.randn((self.classes, *shape), generator=generator)
                 self._feedback.append(projection.to(example["x"]))
+        self._initial = copy.deepcopy(self.weights()) if hyperparameters["ilt_patience"] is not None else {}
+
+    def phases(self) -> list[Phase]:
+        """ILT's first stage, a phase for each layer, where its epochs are to be found; then as ``LocalClassifier``."""
+        found = self.hp["ilt_patience"] is not None
+        return [Phase(f"{_FIND}{layer}") for layer in range(self.layers) if found] + super().phases()
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set the epoch that decides which layers learn (``layer_epochs``)."""
+        """Set the epoch that decides which layers learn; both of ILT's stages begin anew with the initial weights."""
         self.epoch = epoch
+        if epoch or not self._initial or self.phase == local.HEAD:
+            return
+        self.load_weights(self._initial)
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+        self._flat = EarlyStop(self.hp["ilt_patience"])
+        finds = self._finds()
+        if finds is not None:
+            self.stops = [*self.stops[:finds], self.epoch]
+
+    def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> None:
+        """Also counts, in ILT's first stage, the epochs since the layer's loss was lowest."""
+        super().end_epoch(train, val)
+        finds = self._finds()
+        if finds is not None:
+            name = f"loss_layer{finds}"
+            self._flat.update(val.get(name, train[name]), self.epoch + 1)
+            self.stops[finds] = self._flat.best_epoch
+
+    def phase_done(self) -> bool:
+        """Whether ILT's first stage is done with its layer."""
+        return self._finds() is not None and self._flat.stop
+
+    def _finds(self) -> int | None:
+        """The layer whose stopping epoch the phase finds; None in other phases."""
+        if self.phase is None or not self.phase.startswith(_FIND):
+            return None
+        return int(self.phase.removeprefix(_FIND))
 
     def learning(self) -> list[int]:
         """The layers that learn in this phase and epoch."""
         layers, epochs = super().learning(), self.hp["layer_epochs"]
+        if self.stops and layers:
+            finds = self._finds()
+            below = [layer for layer in range(self.layers) if layer != finds and self.epoch < self._stop(layer, finds)]
+            return sorted([*below, *([] if finds is None else [finds])])
         return [layer for layer in layers if not epochs or epochs[layer][0] <= self.epoch < epochs[layer][1]]
+
+    def _stop(self, layer: int, finds: int | None) -> int:
+        """A layer's stopping epoch; of one above that whose epoch is being found: 0."""
+        return self.stops[layer] if finds is None or layer < finds else 0
 
     def step(self, batch: Batch) -> Batch:
         """One update of what learns in this phase.
@@ -321,9 +387,12 @@ class Method(LocalClassifier):
 
     def state_dict(self) -> dict:
         """State of the base class, the number of steps (layer groups may depend on it) and the random feedback."""
-        return super().state_dict() | {"steps": self.steps, "feedback": self._feedback}
+        own = {"steps": self.steps, "feedback": self._feedback}
+        return super().state_dict() | own | {"stops": self.stops, "flat": self._flat.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
         """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.steps, self._feedback = state["steps"], state["feedback"]
+        self.stops = list(state["stops"])
+        self._flat.load_state_dict(state["flat"])

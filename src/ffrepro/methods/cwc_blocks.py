@@ -3,7 +3,8 @@
 The goodness of a class is the mean square of its group of a block's channels, the loss the softmax over the groups
 (Sec. 2.3, as in the original CwC); no CFSE, a schedule for each block instead of interleaved training. Where the
 channels do not divide by the classes, which the paper leaves open, groups differ by one channel: channel c of C
-belongs to class floor(c * J / C). A block of fewer channels than classes cannot learn.
+belongs to class floor(c * J / C). A block of fewer channels than classes cannot learn; ``coarse_blocks`` has the first
+blocks learn superclasses (Sec. 2.3.5).
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ class Method(LocalCuts):
         super().__init__(net, hyperparameters, example, generator, lr)
         self.means = []
         own = next(self.cut.parameters())
-        for name, shape in zip(self.cut.at, self.anatomy.shapes, strict=True):
-            channels = shape[0] if len(shape) == 3 else shape[-1]
-            if channels < self.classes:
+        for block, (name, shape) in enumerate(zip(self.cut.at, self.anatomy.shapes, strict=True)):
+            channels, classes = shape[0] if len(shape) == 3 else shape[-1], self.classes_in(block)
+            if channels < classes:
                 raise FfreproError(
-                    f"{name} has {channels} channels for {self.classes} classes: no group for each",
+                    f"{name} has {channels} channels for {classes} classes: no group for each",
                     where="net",
                     fix="choose a wider net, fewer classes, or method sff, which needs no groups",
                 )
             self.means.append(
-                group_means(channels, self.classes).to(own.device, torch.promote_types(own.dtype, torch.float32))
+                group_means(channels, classes).to(own.device, torch.promote_types(own.dtype, torch.float32))
             )
 
     def goodness(self, block: int, h: Tensor) -> Tensor:

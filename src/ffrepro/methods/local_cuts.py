@@ -33,8 +33,12 @@ SETTINGS = {
     "ensemble": list_of(
         integer("", minimum=0), "blocks whose goodness is averaged, from 0; []: all", [], distinct=True
     ),
+    "coarse_blocks": integer(
+        "first blocks that learn superclasses of the classes, where a set has these", 0, minimum=0
+    ),
     **cuts.SETTINGS,
 }
+SHARED = "shared"  # the name, as a part, of what learns with several blocks
 Read = Callable[[int, Tensor], Tensor]
 """(index of a block, its activations) -> what is read off them."""
 
@@ -58,6 +62,8 @@ class LocalCuts(CutMethod):
                 where="method.ensemble",
                 fix=f"name blocks from 0 to {self.layers - 1}",
             )
+        self.coarse = hyperparameters["coarse_blocks"]
+        self.above_J = self._superclasses(net) if self.coarse else None
         own = next(self.cut.parameters())
         self.extra = nn.ModuleDict(self.beside(generator)).to(own.device, own.dtype)
         if hyperparameters["head"] == "own":
@@ -81,7 +87,45 @@ class LocalCuts(CutMethod):
             layer(block): [*own, *self.beside_block(block)]
             for block, own in enumerate(self.anatomy.parameters[: self.layers])
         }
-        self.add_parts(parts | ({HEAD: head} if head else {}), lr, together=self.fast)
+        parts |= ({SHARED: self.shared()} if self.shared() else {}) | ({HEAD: head} if head else {})
+        self.add_parts(parts, lr, together=self.fast)
+
+    def _superclasses(self, net: nn.Module) -> Tensor:
+        """(classes,): the superclass of each class.
+
+        Raises:
+            FfreproError: the net knows of none, or has fewer blocks.
+        """
+        above = getattr(net, "superclass_of", None)
+        if above is None or len(above) != self.classes:
+            raise FfreproError(
+                "blocks are to learn superclasses, and none are known for these classes",
+                where="method.coarse_blocks",
+                fix="choose a data set with superclasses, or give `superclasses` to wrap, one number a class",
+            )
+        if self.coarse > self.layers:
+            raise FfreproError(
+                f"{self.coarse} first blocks of a net of {self.layers}",
+                where="method.coarse_blocks",
+                fix=f"give at most {self.layers}",
+            )
+        return torch.as_tensor(above, device=next(self.cut.parameters()).device)
+
+    def classes_in(self, block: int) -> int:
+        """How many classes a block's goodness tells apart: all, or the superclasses."""
+        return self.classes if self.above_J is None or block >= self.coarse else int(self.above_J.max()) + 1
+
+    def target(self, block: int, label_B: Tensor) -> Tensor:
+        """What a block learns: the labels, or their superclasses."""
+        return label_B if self.above_J is None or block >= self.coarse else self.above_J[label_B]
+
+    def of_classes(self, block: int, g_BJ: Tensor) -> Tensor:
+        """A block's goodness of every class: a superclass's is that of each of its classes."""
+        return g_BJ if self.above_J is None or block >= self.coarse else g_BJ[:, self.above_J]
+
+    def shared(self) -> list[nn.Parameter]:
+        """Parameters beside the net that learn with several blocks, a part of their own."""
+        return []
 
     def beside(self, generator: torch.Generator) -> dict[str, nn.Module]:
         """Modules that learn beside the net, by name."""
@@ -92,12 +136,12 @@ class LocalCuts(CutMethod):
         return []
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
-        """(B, classes), from the block's activations."""
+        """(B, ``classes_in(block)``), from the block's activations."""
         raise NotImplementedError
 
     def loss(self, block: int, h: Tensor, label_B: Tensor) -> Tensor:
         """The block's mean loss: -(g of the true class - log sum exp g), the cross-entropy of the goodness."""
-        return F.cross_entropy(self.goodness(block, h), label_B)
+        return F.cross_entropy(self.goodness(block, h), self.target(block, label_B))
 
     def step(self, batch: Batch) -> Batch:
         """One update of every block and the head.
@@ -123,9 +167,11 @@ class LocalCuts(CutMethod):
                 logits = out if features == [] else self.extra["head"](torch.cat(features, 1))
                 losses.append(F.cross_entropy(logits, label_B))
                 if not self.fast:
-                    self._update(self.layers, HEAD, losses)
+                    self._update(-1, HEAD, losses)
         if self.fast:
             self._update_all(losses)
+        elif SHARED in self.parts:
+            self._step(self.layers, SHARED)
         layers = [loss.detach() for loss in losses[: self.layers]]
         result = {f"loss_{layer(block)}": loss for block, loss in enumerate(layers)}
         result["loss"] = torch.stack(layers).sum()
@@ -135,10 +181,13 @@ class LocalCuts(CutMethod):
         """A part's backward pass and step; its loss loses its graph."""
         if losses[-1].requires_grad:  # nothing of a frozen block does
             losses[-1].backward()
-            self.clip(part)
-            self.optimizers[index].step()
-            self.optimizers[index].zero_grad()
+            self._step(index, part)
         losses[-1] = losses[-1].detach()
+
+    def _step(self, index: int, part: str) -> None:
+        self.clip(part)
+        self.optimizers[index].step()
+        self.optimizers[index].zero_grad()
 
     def _update_all(self, losses: list[Tensor]) -> None:
         torch.autograd.backward([loss for loss in losses if loss.requires_grad])
@@ -160,24 +209,27 @@ class LocalCuts(CutMethod):
         """A part's loss as ``loss``; nothing where it was not measured."""
         if f"loss_{part}" in values:
             return {"loss": values[f"loss_{part}"]}
-        if part != HEAD or "loss" not in values:
+        if part not in (HEAD, SHARED) or "loss" not in values:
             return {}
+        blocks = sum(values[f"loss_{layer(block)}"] for block in range(self.layers))
         # A task's metrics sum the columns of losses, of which the head's is the last.
-        return {"loss": values["loss"] - sum(values[f"loss_{layer(block)}"] for block in range(self.layers))}
+        return {"loss": blocks if part == SHARED else values["loss"] - blocks}
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
         """Evaluate a batch sample by sample, without learning.
 
         Returns:
-            ``layer_scores`` (B, L, classes): goodness of every block. ``scores_ensemble``: its mean over the blocks of
-            ``ensemble``; ``scores_last``: of the last block; ``scores_head``: the head's logits. ``loss`` (B, L), and
-            the head's as a last column.
+            ``layer_scores`` (B, L, classes): goodness of every block, where it tells superclasses apart that of a
+            class's own. ``scores_ensemble``: its mean over the blocks of ``ensemble``; ``scores_last``: of the last
+            block; ``scores_head``: the head's logits. ``loss`` (B, L), and the head's as a last column.
         """
         label_B = batch["label"]
         goods, logits = self.forward(batch, self.goodness, head=True)
-        loss = [F.cross_entropy(g_BJ, label_B, reduction="none") for g_BJ in goods]
-        g_BLJ = torch.stack(goods, 1)
+        loss = [
+            F.cross_entropy(g_BJ, self.target(block, label_B), reduction="none") for block, g_BJ in enumerate(goods)
+        ]
+        g_BLJ = torch.stack([self.of_classes(block, g_BJ) for block, g_BJ in enumerate(goods)], 1)
         out = {"layer_scores": g_BLJ, "scores_ensemble": g_BLJ[:, self.chosen].mean(1), "scores_last": g_BLJ[:, -1]}
         if logits is not None:
             out["scores_head"] = logits
@@ -187,7 +239,11 @@ class LocalCuts(CutMethod):
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes) under an inference scheme: ``ensemble``, ``last`` or ``head``."""
-        goods, logits = self.forward(inputs, self.goodness, head=inference == HEAD)
+
+        def read(block: int, h: Tensor) -> Tensor:
+            return self.of_classes(block, self.goodness(block, h))
+
+        goods, logits = self.forward(inputs, read, head=inference == HEAD)
         if inference == HEAD and logits is not None:
             return logits
         return goods[-1] if inference == "last" else torch.stack([goods[block] for block in self.chosen], 1).mean(1)

@@ -18,9 +18,9 @@ from ffrepro.methods.local_cuts import LocalCuts
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(a block's activations, labels (B,)) -> the loss of each sample (B,), or their mean."""
-SETTINGS: dict[str, Any] = {name: value for name, value in local_cuts.SETTINGS.items() if name != "ensemble"} | {
-    "head": only(local_cuts.SETTINGS["head"], "own", "all", default="own")
-}
+SETTINGS: dict[str, Any] = {
+    name: value for name, value in local_cuts.SETTINGS.items() if name not in ("ensemble", "coarse_blocks")
+} | {"head": only(local_cuts.SETTINGS["head"], "own", "all", default="own")}
 
 
 class LossBlocks(LocalCuts):
@@ -33,7 +33,7 @@ class LossBlocks(LocalCuts):
     function: Loss
 
     def __init__(self, net: nn.Module, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
-        super().__init__(net, hyperparameters | {"ensemble": []}, example, generator, lr)
+        super().__init__(net, hyperparameters | {"ensemble": [], "coarse_blocks": 0}, example, generator, lr)
 
     def loss(self, block: int, h: Tensor, label_B: Tensor) -> Tensor:
         """The mean of the function's losses."""

@@ -7,15 +7,19 @@ the length of the activations, which the goodness has used, from what goes on. C
 all blocks (Sec. 4.4, ``ensemble``), of the last one (``last``) or off the net's own last layers, which learn from
 detached activations (``head``).
 
-The paper leaves open what the mean is taken of; ``goodness`` names the readings.
+The paper leaves open what the mean is taken of; ``goodness`` names the readings. Of what it names to reduce the cost
+of auxiliary maps (Sec. 6), ``aux_sharing`` shares them, ``aux_pool`` averages before them and ``aux_keep`` prunes them;
+``coarse_blocks`` has the first blocks learn superclasses (Sec. 5).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from ffrepro.base.settings import choice, integer
+from ffrepro.base.settings import choice, integer, number
 from ffrepro.methods import local_cuts
 from ffrepro.methods.local_cuts import LocalCuts
 from ffrepro.methods.local_cuts import defaults as defaults
@@ -31,6 +35,19 @@ SETTINGS = {
         default="mean_sq",
     ),
     "aux_kernel": integer("side of the auxiliary convolutions", 1, minimum=1),
+    "aux_sharing": choice(
+        "auxiliary maps: one for each block, or one for all blocks with as many channels",
+        "none",
+        "channels",
+        default="none",
+    ),
+    "aux_keep": number(
+        "share of its channels that an auxiliary map reads after the first epoch, those with the largest weights; "
+        "1: all",
+        1.0,
+        above=0,
+        maximum=1,
+    ),
     "aux_pool": integer("side to which maps are averaged before the auxiliary map; 0: not averaged", 0, minimum=0),
     **local_cuts.SETTINGS,
 }
@@ -44,24 +61,42 @@ class Method(LocalCuts):
     """
 
     def beside(self, generator: torch.Generator) -> dict[str, nn.Module]:
-        """An auxiliary map for each block."""
+        """An auxiliary map for each block, or for all with as many channels and classes to tell apart."""
         hp = self.hp
-        self.maps = nn.ModuleList(
-            Auxiliary(
-                shape,
-                self.classes,
-                kernel=hp["aux_kernel"],
-                reading=hp["goodness"],
-                pool=hp["aux_pool"],
-                generator=generator,
-            )
-            for shape in self.anatomy.shapes
-        )
+        made: dict[Any, Auxiliary] = {}
+        maps = []
+        for block, shape in enumerate(self.anatomy.shapes):
+            alike = (len(shape), shape[0] if len(shape) == 3 else shape[-1], self.classes_in(block))
+            key = alike if hp["aux_sharing"] == "channels" else block
+            if key not in made:
+                made[key] = Auxiliary(
+                    shape,
+                    self.classes_in(block),
+                    kernel=hp["aux_kernel"],
+                    reading=hp["goodness"],
+                    pool=hp["aux_pool"],
+                    generator=generator,
+                    prunable=hp["aux_keep"] < 1,
+                )
+            maps.append(made[key])
+        self.maps = nn.ModuleList(maps)
+        self._several = {id(one) for one in maps if maps.count(one) > 1}
         return {"auxiliary": self.maps}
 
     def beside_block(self, block: int) -> list[nn.Parameter]:
-        """The block's auxiliary map."""
-        return list(self.maps[block].parameters())
+        """The block's auxiliary map, unless others share it."""
+        return [] if id(self.maps[block]) in self._several else list(self.maps[block].parameters())
+
+    def shared(self) -> list[nn.Parameter]:
+        """The auxiliary maps of several blocks."""
+        return [p for one in dict.fromkeys(self.maps) if id(one) in self._several for p in one.parameters()]
+
+    def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> None:
+        """Also prunes the auxiliary maps, once, after the first epoch."""
+        super().end_epoch(train, val)
+        for one in dict.fromkeys(self.maps) if self.hp["aux_keep"] < 1 else ():
+            if bool(one.kept.all()):
+                one.prune(self.hp["aux_keep"])
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
         """(B, classes) of the block's auxiliary map."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ffrepro.nets.sizes import blocks as blocks
 
 __path__ = search_path("nets", __path__)
-_SHARED = {"auto_cut", "auxiliary", "cut", "cut_check", "layers", "sizes"}
+_SHARED = {"auto_cut", "auxiliary", "cut", "cut_check", "cut_start", "layers", "sizes"}
 _FROM = {"CNN": "sizes", "Cut": "cut", "MLP": "sizes", "RNN": "sizes", "Transformer": "sizes", "blocks": "sizes"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,9 +29,14 @@ class Auxiliary(nn.Module):
             the same function.
         generator: source of the initial weights.
 
+    Attributes:
+        kept: (D,), the channels that the map reads; all, until ``prune`` is called. None: of a map that is not pruned.
+
     Raises:
         FfreproError: activations of another kind.
     """
+
+    kept: Tensor | None
 
     def __init__(
         self,
@@ -40,6 +47,7 @@ class Auxiliary(nn.Module):
         reading: str,
         pool: int,
         generator: torch.Generator,
+        prunable: bool = False,
     ):
         super().__init__()
         if len(shape) not in (1, 2, 3):
@@ -55,17 +63,52 @@ class Auxiliary(nn.Module):
         else:
             self.map = nn.Linear(shape[-1], classes)
         initialise(self.map, "torch_default", generator)
+        channels = self.map.weight.shape[1]
+        self.register_buffer("kept", torch.ones(channels, dtype=torch.bool) if prunable else None)
+        self._read: Tensor | None = None  # positions of the channels that are left; None: all, or not known yet
+
+    @torch.no_grad()
+    def prune(self, share: float) -> None:
+        """Read only this share of the channels from now on, at least one: those with the largest weights.
+
+        A channel's weights are those to all classes and places of the kernel, by the sum of their squares.
+        """
+        assert self.kept is not None
+        size_D = self.map.weight.transpose(0, 1).flatten(1).square().sum(1)
+        best = size_D.topk(max(1, round(share * len(size_D)))).indices
+        self.kept.zero_()
+        self.kept[best] = True
+        self._read = None
+
+    def _load_from_state_dict(self, *args: Any, **named: Any) -> None:
+        super()._load_from_state_dict(*args, **named)
+        self._read = None
+
+    def _pruned(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The channels of the activations that are read, and the map's weights on them."""
+        weight = self.map.weight
+        if self.kept is None:
+            return h, weight
+        if self._read is None:
+            self._read = self.kept.nonzero().squeeze(1)
+        if len(self._read) == len(self.kept):
+            return h, weight
+        return h.index_select(1 if h.ndim == 4 else -1, self._read), weight.index_select(1, self._read)
 
     def forward(self, h: Tensor) -> Tensor:
         """Goodness (B, classes)."""
+        h, weight = self._pruned(h)
         if h.ndim == 4 and self.pool:
             h = F.adaptive_avg_pool2d(h, self.pool)
         if self.reading == "aux_of_sq":
             h = h.square()
         if self.reading != "mean_sq" and (h.ndim != 4 or self.kernel == 1):
             # linear: the mean of the map is the map of the mean
-            return F.linear(_mean_over_positions(h), self.map.weight.flatten(1), self.map.bias)
-        z = self.map(h)
+            return F.linear(_mean_over_positions(h), weight.flatten(1), self.map.bias)
+        if h.ndim == 4:
+            z = F.conv2d(h, weight, self.map.bias, padding=self.kernel // 2)
+        else:
+            z = F.linear(h, weight, self.map.bias)
         if self.reading == "mean_sq":
             z = z.to(wide(z)).square()
         return _mean_over_positions(z)

@@ -31,6 +31,7 @@ class Cut(nn.Module):
 
     Attributes:
         classes: how many the task has; set by ``nets.build`` or the learner.
+        superclass_of: the superclass of each class, where they have any; set like ``classes``.
 
     Raises:
         FfreproError: a name that does not exist, or stands there twice; no name.
@@ -51,6 +52,7 @@ class Cut(nn.Module):
         self.model = model
         self.at = list(at)
         self.classes: int | None = None
+        self.superclass_of: list[int] | None = None
 
     @property
     def blocks(self) -> list[nn.Module]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ffrepro.base.yamlfile import KeyPath
-from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve
+from ffrepro.pipeline.plan import Case, cases, groups, method_of, resolve, seeds_of
 from ffrepro.pipeline.schema import Problem, unknown_name
 from ffrepro.pipeline.settings import Vocabulary
 
@@ -26,12 +26,14 @@ def check_names(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
         problems += _each((*at, "limit_hours"), "scale", study["limit_hours"], raw["scales"])
         for name, variant in study["variants"].items():
             here = (*at, "variants", name)
-            if set(variant) - {"label"} not in ({"method", "net"}, {"classifier"}):
+            if set(variant) - {"label", "start"} not in ({"method", "net"}, {"classifier"}):
                 what = "a variant is a learning method with its net, or a classifier"
                 problems.append(Problem(here, what, "give it `method` and `net`, or `classifier` alone"))
             for part in ("method", "net", "classifier"):
                 if part in variant:
                     problems += _one((*here, part), part, variant[part], _suffixes(vocabulary, f"{part}."))
+            if "start" in variant:
+                problems += _start_names((*here, "start"), variant, study)
         for name, entry in study["experiments"].items():
             here = (*at, "experiments", name)
             problems += _each((*here, "datasets"), "data set", entry["datasets"], raw["datasets"])
@@ -65,10 +67,12 @@ def check_settings(raw: dict, vocabulary: Vocabulary) -> list[Problem]:
             for name, _ in case.grid
             if not vocabulary.having(name, used)
         ]
+        if case.kind == "search":
+            problems += _space_problems(vocabulary, case, used)
         for scale in raw["scales"]:
             for problem in resolve(raw, vocabulary, case, scale).problems:
                 of_runs.setdefault(problem.path, problem)
-    return [*problems, *of_runs.values(), *_benches_apart(raw, vocabulary), *_collisions(raw)]
+    return [*problems, *of_runs.values(), *_benches_apart(raw, vocabulary), *_collisions(raw), *_starts_missing(raw)]
 
 
 def case_path(case: Case) -> KeyPath:
@@ -78,6 +82,42 @@ def case_path(case: Case) -> KeyPath:
 
 def _one(path: KeyPath, kind: str, name: str, available: Iterable[str]) -> list[Problem]:
     return [] if name in available else [unknown_name(path, kind, name, available)]
+
+
+def _start_names(here: KeyPath, variant: dict, study: dict) -> Iterator[Problem]:
+    """What a variant starts from: a run of the same net whose weights are kept."""
+    start, experiments = variant["start"], study["experiments"]
+    yield from _one((*here, "experiment"), "experiment", start["experiment"], experiments)
+    source = experiments.get(start["experiment"])
+    if source is None:
+        return
+    yield from _one((*here, "variant"), "variant of that experiment", start["variant"], source["variants"])
+    if not source.get("keep_weights"):
+        what = f"experiment {start['experiment']!r} keeps no weights"
+        yield Problem((*here, "experiment"), what, "add `keep_weights: true` to it")
+    other = study["variants"].get(start["variant"], variant)
+    if other.get("net") != variant.get("net"):
+        what = f"{start['variant']!r} has net {other.get('net')}, this variant {variant.get('net')}"
+        yield Problem((*here, "variant"), what, "start from the same net")
+
+
+def _starts_missing(raw: dict) -> Iterator[Problem]:
+    """Runs that start from one that is not planned at their scale, on their data, with their seeds."""
+    for scale in raw["scales"]:
+        planned = {
+            (case.paper, case.family, case.dataset, case.treatment, case.variant_name): seeds_of(raw, case, scale)
+            for case in cases(raw, scale)
+        }
+        for case in cases(raw, scale):
+            start = raw["papers"][case.paper]["variants"][case.variant].get("start")
+            if start is None:
+                continue
+            dataset = start.get("dataset", case.dataset)
+            source = (case.paper, start["experiment"], dataset, case.treatment, start["variant"])
+            if planned.get(source, 0) < seeds_of(raw, case, scale):
+                what = f"at scale {scale} {case.experiment}/{case.variant} starts from runs of {start['experiment']}"
+                path = ("papers", case.paper, "variants", case.variant, "start")
+                yield Problem(path, f"{what} that are not planned there", "plan them with the same data and seeds")
 
 
 def _each(path: KeyPath, kind: str, names: Iterable[str], available: Iterable[str]) -> Iterator[Problem]:
@@ -108,10 +148,11 @@ def _scale_problems(raw: dict, here: KeyPath, entry: dict) -> Iterator[Problem]:
             (*path, "datasets"), "data set of this experiment", part.get("datasets", []), entry["datasets"]
         )
         yield from _each((*path, "variants"), "variant of this experiment", part.get("variants", []), entry["variants"])
-        for name, values in part.get("grid", {}).items():
-            yield from _one((*path, "grid", name), "grid of this experiment", name, entry.get("grid", {}))
-            there = entry.get("grid", {}).get(name, values)
-            yield from _each((*path, "grid", name), f"{name} of this experiment", values, there)
+        for key in ("grid", "space"):
+            for name, values in part.get(key, {}).items():
+                yield from _one((*path, key, name), f"{key} of this experiment", name, entry.get(key, {}))
+                there = entry.get(key, {}).get(name, values)
+                yield from _each((*path, key, name), f"{name} of this experiment", values, there)
 
 
 def _conditions(raw: dict, study: dict) -> Iterator[Problem]:
@@ -135,7 +176,23 @@ def _setting_names(vocabulary: Vocabulary, at: KeyPath, study: dict) -> Iterator
     for layer in study["settings"]:
         yield from _each(layer.path, "setting", layer.values, names)
     for family, entry in study["experiments"].items():
-        yield from _each((*at, "experiments", family, "grid"), "setting", entry.get("grid", {}), names)
+        for key in ("grid", "space"):
+            yield from _each((*at, "experiments", family, key), "setting", entry.get(key, {}), names)
+
+
+def _space_problems(vocabulary: Vocabulary, case: Case, used: list[str]) -> Iterator[Problem]:
+    """Settings of a search's space that its variant does not have, and values that they cannot have."""
+    for name, values in case.entry["space"].items():
+        path = (*case_path(case), "space", name)
+        having = vocabulary.having(name, used)
+        if not having:
+            yield Problem(path, f"{name!r} is no setting of {case.variant}", "search one that it has")
+            continue
+        declaration = vocabulary.groups[having[0]][name]
+        for index, value in enumerate(values):
+            if not declaration.allows(value):
+                what = f"expected {declaration.describe()}; found {value!r}"
+                yield Problem((*path, index), what, f"{name}: {declaration.meaning}")
 
 
 def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -161,7 +218,9 @@ def _without_effect(raw: dict, vocabulary: Vocabulary) -> Iterator[Problem]:
             views = {raw["datasets"][name]["family"] for name in names}
             views |= set(_suffixes(vocabulary, "data.")) - {entry["family"] for entry in raw["datasets"].values()}
             used |= {f"{part}.{view}" for part in ("data", "evaluation") for view in views}
-            used |= {group for group in vocabulary.groups if group.startswith(("training", "schedule.", "bench."))}
+            used |= {
+                group for group in vocabulary.groups if group.startswith(("training", "search", "schedule.", "bench."))
+            }
             for name in layer.values:
                 if not vocabulary.having(name, used):
                     what = f"no run that this block is for has the setting {name!r}"

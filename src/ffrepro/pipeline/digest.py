@@ -34,6 +34,7 @@ _NO_NUMBERS = frozenset(
     )
 )  # fmt: skip
 _MEASURES = f"{PACKAGE}.training.memory"  # peaks: what a bench is about, and an aside in all other records
+_STARTS = {"sklearn_baseline": "sklearn_baseline", "search": "search"}  # modules in training/
 _DECLARATIONS = (vocabulary.NAME, vocabulary.EVALUATION)
 
 
@@ -63,11 +64,13 @@ class CodeDigest:
             own = f"{PACKAGE}.studies.{plan['paper']}.{name}"
             start = own if self._file(own) else f"{PACKAGE}.training.{name}"
         else:
-            start = f"{PACKAGE}.training.{'sklearn_baseline' if plan['kind'] == 'sklearn_baseline' else 'loop'}"
+            start = f"{PACKAGE}.training.{_STARTS.get(plan['kind'], 'loop')}"
         names = {start, f"{PACKAGE}.data.{plan['data']['name']}_task"}
         if plan["kind"] == "bench":
             names.add(_MEASURES)
-        for variant in {"bench": plan.get("variants", {}).values(), "train": (plan,)}.get(plan["kind"], ()):
+        for variant in {"bench": plan.get("variants", {}).values(), "train": (plan,), "search": (plan,)}.get(
+            plan["kind"], ()
+        ):
             names |= {f"{PACKAGE}.methods.{variant['method']['name']}", f"{PACKAGE}.nets.{variant['net']['name']}"}
         return sorted(names)
 

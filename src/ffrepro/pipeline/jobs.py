@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffrepro.base.records import COMMANDS, LAST, RECORD
+from ffrepro.base.plans import start_of
+from ffrepro.base.records import COMMANDS, LAST, WEIGHTS, files_of
 from ffrepro.data import views
 from ffrepro.data.archives import ARCHIVES
 from ffrepro.pipeline.digest import CodeDigest
@@ -43,7 +44,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """fetch, prepare, plans, negatives, train, sklearn_baseline, bench, table, report, check or track."""
+        """fetch, prepare, plans, negatives, train, sklearn_baseline, bench, search, table, report, check or track."""
         return self.name.partition("/")[0]
 
 
@@ -88,7 +89,9 @@ def run_job(plan: Plan, threads: int) -> Job:
     if kind != "bench" and threads > 1:
         command += f" --threads {threads}"
     inputs = (file_of(run), *prepared(views.prepared_set(plan), plan["source"]))
-    return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in RECORD[kind]))
+    if (start := start_of(plan)) is not None:
+        inputs += (f"runs/{start}/{WEIGHTS}",)
+    return Job(f"{kind}/{run}", command, inputs, tuple(f"runs/{run}/{name}" for name in files_of(plan)))
 
 
 def archives_of(entry: dict) -> list[str]:

@@ -30,7 +30,7 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """train, sklearn_baseline or bench."""
+        """train, sklearn_baseline, bench or search."""
         return self.entry["kind"]
 
     @property
@@ -72,10 +72,10 @@ def cases(raw: dict, scale: str | None = None) -> Iterator[Case]:
 
 
 def at_scale(entry: dict, scale: str | None) -> dict:
-    """An experiment with what its ``scales`` say of a scale in place: data sets, variants, grid values, seeds."""
+    """An experiment with what its ``scales`` say of a scale in place: data sets, variants, values, seeds."""
     own = entry.get("scales", {}).get(scale, {})
-    grid = entry.get("grid", {}) | own.get("grid", {})
-    return entry | own | ({"grid": grid} if grid else {})
+    values = {key: entry.get(key, {}) | own.get(key, {}) for key in ("grid", "space")}
+    return entry | own | {key: found for key, found in values.items() if found}
 
 
 def seeds_of(raw: dict, case: Case, scale: str) -> int:
@@ -108,6 +108,8 @@ def groups(raw: dict, vocabulary: Vocabulary, case: Case) -> dict[str, list[str]
     used = {"data": [f"data.{view}"], "net": [f"net.{variant['net']}"], "method": [f"method.{variant['method']}"]}
     if case.kind == "bench":
         return used | {"bench": [f"bench.{case.entry['bench']}"]}
+    if case.kind == "search":
+        used |= {"search": ["search"]}
     evaluation = [group for group in [f"evaluation.{view}"] if group in vocabulary.groups]
     return used | {"training": ["training", f"schedule.{case.entry['schedule']}", *evaluation]}
 
@@ -138,6 +140,9 @@ def resolve(raw: dict, vocabulary: Vocabulary, case: Case, scale: str) -> Resolv
     for name, value in case.grid:
         where = ("papers", case.paper, "experiments", case.family, "grid", name)
         merged[name] = Setting(value, f"grid of experiment {case.family}", where)
+    for name, values in at_scale(case.entry, scale).get("space", {}).items():
+        where = ("papers", case.paper, "experiments", case.family, "space", name)
+        merged[name] = Setting(values[0], f"one of {len(values)} that this search tries, the first", where)
     settings: dict[str, dict[str, Setting]] = {}
     problems: list[Problem] = []
     who = f"{case.experiment}/{case.variant_name} at scale {scale}"
@@ -204,8 +209,30 @@ def _train_plans(raw: dict, case: Case, resolved: Resolved, scale: str, hardware
                 "origin": dict(resolved.origin),
                 "tags": {"tables": entry["tables"]},
             }
+            | _search(case, resolved, scale)
+            | _weights(case, variant)
         )
     return plans
+
+
+def _weights(case: Case, variant: dict) -> Plan:
+    """Of a run that others start from, that its weights stay; of one that starts from another, from which."""
+    kept = {"keep_weights": True} if case.entry.get("keep_weights") else {}
+    if "start" not in variant:
+        return kept
+    start = variant["start"]
+    experiment = f"{start['experiment']}_{start.get('dataset', case.dataset)}_{case.treatment}"
+    own = {"experiment": experiment, "variant": start["variant"], "frozen": start["frozen"]}
+    return kept | {"start": own}
+
+
+def _search(case: Case, resolved: Resolved, scale: str) -> Plan:
+    """Of a search its settings and its space by ``part.setting``: in the parts stands the first value of each."""
+    if case.kind != "search":
+        return {}
+    space = at_scale(case.entry, scale)["space"]
+    named = {f"{part}.{name}": space[name] for part, own in resolved.values.items() for name in own if name in space}
+    return {"search": resolved.values["search"] | {"space": named}}
 
 
 def _baseline_plans(raw: dict, case: Case, resolved: Resolved, scale: str, hardware: str) -> list[Plan]:

@@ -58,6 +58,8 @@ def _alike(plan: Plan, record: Record, base: Callable[[Plan], str | None], sampl
         return False
     if plan["kind"] == "sklearn_baseline":
         return True
+    if plan["kind"] == "search":
+        return other["net"] == plan["net"] and _work(plan, other, samples) is not None
     if not {"epochs", "max_epochs"} <= set(record.result):
         return False
     ways = [(p["net"], p["method"]["name"], p["method"].get("update")) for p in (plan, other)]
@@ -83,6 +85,8 @@ def _work(plan: Plan, other: Plan, samples: Mapping[str, int]) -> float | None:
 
 
 def _scaled(plan: Plan, record: Record, samples: Mapping[str, int], took: float) -> float:
+    if plan["kind"] == "search":
+        return _work(plan, record.plan, samples) * took * _budget(plan) / _budget(record.plan)
     if plan["kind"] != "train":
         return took
     work = _work(plan, record.plan, samples)
@@ -93,6 +97,11 @@ def _epochs(plan: Plan, record: Record) -> float:
     """The most epochs that a run may take, of all its phases, which are as many as the record's."""
     phases = (record.result["max_epochs"] - head_epochs(record.plan)) / record.plan["training"]["max_epochs"]
     return phases * plan["training"]["max_epochs"] + head_epochs(plan)
+
+
+def _budget(plan: Plan) -> int:
+    """The most epochs of a search's trials together."""
+    return plan["search"]["trials"] * plan["training"]["max_epochs"]
 
 
 def head_epochs(plan: Plan) -> int:

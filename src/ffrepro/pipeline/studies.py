@@ -10,7 +10,7 @@ from ffrepro.pipeline.settings import Layer, as_list
 
 FOLDER = "src/ffrepro/studies"
 _SCOPES = {"methods": "method", "datasets": "dataset", "treatments": "treatment"}
-_OF_A_VARIANT = ("method", "net", "classifier")
+_OF_A_VARIANT = ("method", "net", "classifier", "start")
 
 
 def file_of(paper: str) -> str:
@@ -27,8 +27,8 @@ def assemble(study: dict, at: KeyPath) -> tuple[dict, list[Problem]]:
 
     Returns:
         ``title, limit_hours, tables, treatments`` as they are; ``variants`` with method and net, or classifier;
-        ``experiments`` with all their keys; ``settings``: a list of layers, later ones win. And the problems: an
-        ``extends`` or an experiment that does not exist, a circle.
+        ``experiments`` with all their keys; ``adopted``, what searches found; ``settings``: a list of layers, later
+        ones win. And the problems: an ``extends`` or an experiment that does not exist, a circle.
     """
     variants, groups, experiments = study["variants"], study.get("groups", {}), study["experiments"]
     bases = {name: (*at, "groups", name) for name in groups}
@@ -43,15 +43,20 @@ def assemble(study: dict, at: KeyPath) -> tuple[dict, list[Problem]]:
             if wanted not in experiments:
                 path = (*at, "variants", name, "experiments", index)
                 problems.append(unknown_name(path, "experiment", wanted, experiments))
+    for index, entry in enumerate(study.get("adopted", [])):
+        if entry["variant"] not in variants:
+            problems.append(unknown_name((*at, "adopted", index, "variant"), "variant", entry["variant"], variants))
     if problems:
         return {}, problems
     whole = {
+        "adopted": study.get("adopted", []),
         "limit_hours": study.get("limit_hours", {}),
         "variants": {name: _variant([variants[link] for link in chain]) for name, chain in of_variants.items()},
         "experiments": {},
         "settings": [
             *_scoped(study["settings"], at),
             *_inherited(variants, of_variants, of_variants, (*at, "variants"), "variant"),
+            *_adopted(study, of_variants, at),
             *_of_experiments(study, of_groups, of_experiments, at),
         ],
     }
@@ -129,6 +134,20 @@ def _of_experiments(
         yield from _block(path, {"scale": [scale]}, block, {"scale": path})
     for table, chains, key in tables:
         yield from _inherited(table, chains, heirs[key], (*at, key), "experiment", at_scales=True)
+
+
+def _adopted(study: dict, of_variants: dict[str, list[str]], at: KeyPath) -> Iterator[Layer]:
+    """What searches found, for a variant and those that inherit from it and have the same method."""
+    entries = list(enumerate(study.get("adopted", [])))
+    methods = {name: _variant([study["variants"][link] for link in chain]) for name, chain in of_variants.items()}
+    for index, entry in sorted(entries, key=lambda pair: len(of_variants[pair[1]["variant"]])):
+        own = methods[entry["variant"]].get("method")
+        heirs = [name for name, chain in of_variants.items() if entry["variant"] in chain]
+        path = (*at, "adopted", index)
+        when = {"variant": [name for name in heirs if methods[name].get("method") == own]}
+        when |= {key: [entry[key]] for key in ("dataset", "treatment")}
+        places: dict[str, KeyPath] = {key: (*path, key) for key in ("dataset", "treatment")}
+        yield Layer((*path, "set"), when, entry["set"], places)
 
 
 def _inherited(

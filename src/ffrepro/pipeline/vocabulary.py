@@ -1,6 +1,6 @@
 """The vocabulary of settings, read from the code that declares it: group -> name -> declaration.
 
-Groups: ``training``; ``schedule.<schedule>``; ``evaluation.<view>`` and ``data.<view>``; ``net.<net>``;
+Groups: ``training``; ``search``; ``schedule.<schedule>``; ``evaluation.<view>`` and ``data.<view>``; ``net.<net>``;
 ``method.<method>``; ``classifier.<classifier>``; ``bench.<bench>``. Modules are parsed, not imported: Snakemake reads
 the vocabulary whenever it parses the Snakefile, and importing a method loads torch.
 """
@@ -22,6 +22,7 @@ PACKAGE = "ffrepro"
 NAME, EVALUATION = "SETTINGS", "EVALUATION_SETTINGS"
 BUILDERS = "ffrepro.base.settings"
 Groups = dict[str, dict[str, Declaration]]
+_OF_RUNS = {"training": "loop", "search": "search"}  # group -> the module in training/ that declares it
 
 
 def read(source: Path) -> Groups:
@@ -31,7 +32,7 @@ def read(source: Path) -> Groups:
         FfreproError: a module does not parse, or builds its settings from something else than declarations.
     """
     reader = _Reader(source)
-    groups: Groups = {"training": reader.value("training.loop", NAME) or {}}
+    groups: Groups = {name: reader.value(f"training.{file}", NAME) or {} for name, file in _OF_RUNS.items()}
     for schedule, declared in (reader.value("core.schedules", NAME) or {}).items():
         groups[f"schedule.{schedule}"] = declared
     for view in reader.modules("data", "*_task.py"):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ffrepro.base import files, words
-from ffrepro.base.records import RECORD
+from ffrepro.base.records import COMMANDS, RECORD
 from ffrepro.claims.records import BEFORE_SHOWN
 from ffrepro.core import statistics as st
 from ffrepro.pipeline.plan import Plan
@@ -96,18 +96,17 @@ def tags_of_run(plan: Plan, record: Record, claims: str, evidence: str) -> dict[
         "ffrepro.fingerprint": str(about["data"]["fingerprint"]),
         "ffrepro.evidence": evidence,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": f"{_COMMAND.get(plan['kind'], 'ffrepro train')} plan/{plan['run']}.json",
+        "mlflow.source.name": f"{COMMANDS[plan['kind']]} plan/{plan['run']}.json",
         "mlflow.source.git.commit": str(about["git"]["commit"]),
     }
 
 
-_COMMAND = {"bench": "ffrepro bench --plan", "sklearn_baseline": "ffrepro baseline"}  # others: ffrepro train
 _SETTINGS = ("profile", "protocol", "dataset", "source", "data", "net", "method", "training", "classifier", "bench")
 
 
 def settings(plan: Plan) -> dict[str, str]:
     """Dotted name -> value of what a user compares runs by."""
-    parts = {part: plan[part] for part in (*_SETTINGS, "variants", "seed") if part in plan}
+    parts = {part: plan[part] for part in (*_SETTINGS, "variants", "search", "start", "seed") if part in plan}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in flatten(parts).items()}
 
 
@@ -172,6 +171,11 @@ def metrics(record: Record) -> Iterator[Metric]:
             if key != "epoch" and _is_number(value):
                 yield Metric(key, value, round(time), last)
     result = record.result
+    for trial in result.get("trials", []):
+        time += 1000 * trial["seconds"]
+        for key, value in ({"value": trial["value"]} | trial["values"]).items():
+            if _is_number(value):
+                yield Metric(f"trial/{key}", value, round(time), trial["number"])
     final = words.translate_names(record.plan, result.get("metrics", {}))
     final |= flatten({part: result[part] for part in ("time", "memory") if part in result})
     final |= {f"{row['name']}/{key}": value for row in result.get("rows", []) for key, value in row.items()}

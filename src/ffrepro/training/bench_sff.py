@@ -1,9 +1,10 @@
 """``ffrepro bench sff``: step time and memory of local learning on cut nets beside backpropagation.
 
-ResNet18 and MobileNetV3-Small at 32 x 32 (batch 128, first kernel 3 x 3, strides kept) and at 224 x 224 (batch 64). In
-each of three fresh processes all ways of a step are interleaved; a ratio is to the fastest backpropagation of that
-process: the method ``backprop_blocks`` and a plain training script, contiguous or channels last, with AdamW fused, by
-``foreach`` or one parameter at a time. Weights are untrained: no time depends on them.
+ResNet18 and MobileNetV3-Small at 32 x 32 (batch 128, first kernel 3 x 3, strides kept) and at 224 x 224 (batch 64), for
+ten classes; at 32 x 32 for a hundred as well, with what cuts the cost of the auxiliary maps. In each of three fresh
+processes all ways of a step are interleaved; a ratio is to the fastest backpropagation of that process: the method
+``backprop_blocks`` and a plain training script, contiguous or channels last, with AdamW fused, by ``foreach`` or one
+parameter at a time. Weights are untrained: no time depends on them.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ class Case:
     net: str
     side: int
     batch: int
+    classes: int = CLASSES
 
 
-CASES = [Case(net, side, batch) for side, batch in ((32, 128), (224, 64)) for net in ("resnet18", "mobilenet_v3_small")]
+NETS = ("resnet18", "mobilenet_v3_small")
+CASES = [Case(net, side, batch) for side, batch in ((32, 128), (224, 64)) for net in NETS]
+CASES += [Case(net, 32, 128, classes=100) for net in NETS]
 # Ways of a step by a method: its name and settings.
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     f"{BP}, channels last": ("backprop_blocks", {}),
@@ -57,6 +61,14 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "SFF mean(Z^2), fast, contiguous": ("sff", {"channels_last": False}),
     "CwC-mod, fast": ("cwc_blocks", {}),
     "CwC-mod, low memory": ("cwc_blocks", {"run": "low_memory"}),
+}
+# With a hundred classes there are no groups of channels; what cuts the cost of auxiliary maps stands beside.
+PER_SUPERCLASS = 5
+COSTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "SFF mean(Z^2), fast, shared maps": ("sff", {"aux_sharing": "channels"}),
+    "SFF mean(Z^2), fast, maps of half the channels": ("sff", {"aux_keep": 0.5}),
+    "SFF mean(Z^2), fast, maps of 1 x 1": ("sff", {"aux_pool": 1}),
+    "SFF mean(Z^2), fast, four blocks of superclasses": ("sff", {"coarse_blocks": 4}),
 }
 PLAIN: dict[str, tuple[bool, dict[str, bool]]] = {  # channels last, form of AdamW
     "plain script, channels last, fused": (True, {"fused": True}),
@@ -112,18 +124,21 @@ def ways(case: Case, device: str) -> tuple[dict[str, Callable[[], object]], dict
     sizes of parameters."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(case.batch, 3, case.side, case.side, generator=generator).to(device)
-    label = (torch.arange(case.batch) % CLASSES).to(device)
+    label = (torch.arange(case.batch) % case.classes).to(device)
     batch = {"x": x, "label": label}
     steps: dict[str, Callable[[], object]] = {}
     evaluations: dict[str, Callable[[], object]] = {}
     held = {}
-    for name, (method_name, changed) in WAYS.items():
+    for name, (method_name, changed) in ways_of(case).items():
         model = build(case).to(device)
         net = Cut(model, auto_cut.places(model))
-        net.classes = CLASSES
+        net.classes = case.classes
+        net.superclass_of = [label // PER_SUPERCLASS for label in range(case.classes)]
         module = methods.module(method_name)
         settings = complete(module.SETTINGS, changed, what=f"method {method_name}")
         method = module.Method(net, settings, batch, torch.Generator().manual_seed(0), LR)
+        for one in dict.fromkeys(method.maps) if settings.get("aux_keep", 1.0) < 1 else ():
+            one.prune(settings["aux_keep"])
         scheme = "head" if method_name == "backprop_blocks" else "ensemble"
         steps[name] = lambda method=method: method.step(batch)
         evaluations[name] = lambda method=method, scheme=scheme: method.scores(batch, scheme)
@@ -137,12 +152,19 @@ def ways(case: Case, device: str) -> tuple[dict[str, Callable[[], object]], dict
     return steps, evaluations, held
 
 
+def ways_of(case: Case) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The ways of a step by a method that are timed in a case."""
+    if case.classes <= CLASSES:
+        return WAYS
+    return {name: way for name, way in WAYS.items() if way[0] != "cwc_blocks"} | COSTS
+
+
 def build(case: Case) -> nn.Module:
-    """torchvision's net with ten classes; for small images its first kernel is 3 x 3, and every stride is kept."""
+    """torchvision's net with as many classes; for small images its first kernel is 3 x 3, and every stride is kept."""
     from ffrepro.data.vision import torchvision
 
     torch.manual_seed(0)
-    model = getattr(torchvision.models, case.net)(num_classes=CLASSES)
+    model = getattr(torchvision.models, case.net)(num_classes=case.classes)
     if case.side < 64 and case.net == "resnet18":
         model.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
     return model
@@ -199,13 +221,14 @@ def merged(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def describe(found: dict[str, Any], rounds: int, threads: int) -> str:
     """A case as a plain table."""
     lines = [
-        f"{found['net']}, {found['side']} x {found['side']}, batch {found['batch']}: {PROCESSES} processes of {rounds} "
-        f"interleaved rounds, {threads} thread(s); ratios to the fastest BP of each process",
+        f"{found['net']}, {found['side']} x {found['side']}, batch {found['batch']}, {found['classes']} classes: "
+        f"{PROCESSES} processes of {rounds} interleaved rounds, {threads} thread(s); ratios to the "
+        "fastest BP of each process",
     ]
     columns = [
         Column("ms", 9, "ms_median", 1), *timing.ratio_columns("to BP"),
         Column("total", 8, "total_time_ratio_to_bp", 3), Column("activations", 13, "activation_ratio_to_bp", 2),
         Column("memory", 8, "total_ratio_to_bp", 2),
     ]  # fmt: skip
-    table = timing.table(found["rows"], 38, columns)
+    table = timing.table(found["rows"], 49, columns)
     return "\n".join([*lines, *table])

@@ -10,6 +10,10 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.data.task import Arrays, Task
 
 
+class NotFinite(FfreproError):
+    """A loss, or the watched metric, is not finite: training diverged."""
+
+
 def evaluate_split(method, task: Task, split: str) -> Arrays:
     """A split's per-sample results, in the order of ``task.in_order``.
 
@@ -46,11 +50,11 @@ def refuse_nan(values: dict[str, float], *, where: object, epoch: int, lr: float
     """Stop with a message that names the values that are not finite.
 
     Raises:
-        FfreproError: one is not.
+        NotFinite: one is not.
     """
     broken = [name for name, value in values.items() if not math.isfinite(value)]
     if broken:
-        raise FfreproError(
+        raise NotFinite(
             f"training diverged: {', '.join(broken)} is not finite in epoch {epoch}",
             where=where,
             fix=f"lower `lr` (now {lr:g}), or look at the input data; "

@@ -12,11 +12,14 @@ import time
 from functools import partial
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.files import sha256_file
+from ffrepro.base.plans import start_of
+from ffrepro.base.records import WEIGHTS
 from ffrepro.base.settings import integer, number
 from ffrepro.core import seeds
 from ffrepro.training import evaluate, machine, memory
 from ffrepro.training.facts import about, now
-from ffrepro.training.parts import Place, load_data, make_method, make_task
+from ffrepro.training.parts import Place, load_data, make_method, make_task, start_weights
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer
@@ -41,7 +44,9 @@ def run(plan: dict, place: Place, *, force: bool = False, keep_weights: bool = F
         The content of result.json.
     """
     record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _train(plan, place, record, keep_weights), again=force)
+    keep = keep_weights or plan.get("keep_weights", False)
+    lost = bool(plan.get("keep_weights")) and not (record.folder / WEIGHTS).is_file()  # others start from them
+    return record.once(lambda: _train(plan, place, record, keep), again=force or lost)
 
 
 def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict:
@@ -49,7 +54,7 @@ def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict
     started = now()
     data = load_data(plan, place.prepared)
     task = make_task(plan, data, device, dtype)
-    method = make_method(plan, task)
+    method = make_method(plan, task, start=start_weights(plan, place))
     trainer = Trainer(
         method,
         task,
@@ -87,6 +92,8 @@ def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict
     arrays = {f"{kept}_{name}": value for name, value in task.kept(seen[kept]).items()} | more_arrays
     facts = about(plan, record, data, place, device, started)
     facts["data"]["counts"] = task.counts()
+    if (start := start_of(plan)) is not None:
+        facts["start"] = {"run": start, "sha256": sha256_file(place.runs / start / WEIGHTS)}
     record.finish(facts, result, arrays, method.weights() if keep_weights else None)
     return result
 

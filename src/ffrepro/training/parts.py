@@ -10,10 +10,14 @@ import torch
 from ffrepro import data as datasets
 from ffrepro import methods
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.plans import start_of
+from ffrepro.base.records import WEIGHTS
 from ffrepro.core import seeds
 from ffrepro.data import views
+from ffrepro.methods import images
 from ffrepro.nets import build
 from ffrepro.nets.cut import Cut
+from ffrepro.nets.cut_start import begin_from
 from ffrepro.training import machine
 
 
@@ -64,8 +68,35 @@ def split_seed(plan: dict) -> int:
     return seeds.derive("split", plan["dataset"], plan["seed"])
 
 
-def make_method(plan: dict, task, generator: torch.Generator | None = None):
+def start_weights(plan: dict, place: Place) -> dict[str, torch.Tensor] | None:
+    """The weights that a plan's run starts from; None: drawn ones.
+
+    Raises:
+        FfreproError: the run that they come from has not left them yet.
+    """
+    run = start_of(plan)
+    if run is None:
+        return None
+    path = place.runs / run / WEIGHTS
+    if not path.is_file():
+        raise FfreproError(
+            f"{plan['run']} starts from weights that are not there",
+            where=path,
+            fix=f"train that run first: ffrepro train plan/{run}.json",
+        )
+    return torch.load(path, weights_only=True)
+
+
+def make_method(
+    plan: dict,
+    task,
+    generator: torch.Generator | None = None,
+    start: dict[str, torch.Tensor] | None = None,
+):
     """Net and method of a plan, freshly initialised from the run's seed.
+
+    Args:
+        start: weights that the blocks get instead (``start_weights``); a head keeps its own.
 
     Raises:
         FfreproError: the plan asks for mixed precision where the gradient is written by hand.
@@ -79,6 +110,7 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
     generator = generator or seeds.generator("init", plan["dataset"], plan["seed"])
     example = next(iter(task.in_order("val")))
     net = build(plan["net"], task.inputs, task.classes, generator).to(task.device, task.dtype)
+    net.superclass_of = getattr(task, "superclass_of", None)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     if isinstance(net, Cut) and not getattr(method, "cuts", False):
@@ -88,4 +120,6 @@ def make_method(plan: dict, task, generator: torch.Generator | None = None):
             where=plan["run"],
             fix="choose sff, cwc_blocks or backprop_blocks, or another net",
         )
+    if "start" in plan:
+        begin_from(net, images.take(example, False), start, frozen=plan["start"]["frozen"], where=plan["run"])
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])

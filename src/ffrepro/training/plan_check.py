@@ -11,15 +11,19 @@ from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest, unknown
 from ffrepro.base.plans import RUN_NAME, SOURCES, migrate
-from ffrepro.base.settings import Declaration, choice, complete, integer, number, or_none
+from ffrepro.base.settings import Declaration, choice, complete, flag, integer, number, or_none
 from ffrepro.core import schedules
-from ffrepro.training import benches, classifiers, loop
+from ffrepro.training import benches, classifiers, loop, search
 
 _WORD = re.compile(r"[a-z0-9_]+")
+_VARIANT = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")  # as in a run's name
 _FIX = "make the plan files again: ffrepro plan --write"
 _TEXTS = ("run", "kind", "paper", "experiment", "variant", "scale", "hardware", "dataset", "source", "code")
 _SHARED = ("schema", *_TEXTS, "seed", "profile", "protocol", "data", "origin", "tags")
 _PARTS = {"train": ("net", "method", "training"), "sklearn_baseline": ("classifier",), "bench": ("bench", "variants")}
+_PARTS["search"] = (*_PARTS["train"], "search")
+_OPTIONAL = {"train": ("start", "keep_weights"), "search": ("start",)}
+_START = {"frozen": flag("whether the blocks stay as they are")}
 _PROFILE = {
     "device": choice("where tensors live", "cpu", "cuda", "mps"),
     "precision": choice("of training", "float32", "bfloat16_mixed"),
@@ -44,11 +48,12 @@ def check(plan: Any, where: object) -> dict:
         raise _wrong("schema", plan.get("schema"), "a whole number", where)
     for name in ("data", "training"):
         _mapping(plan.get(name, {}), name, where)
-    plan = migrate(plan)
+    plan = migrate(plan, complete=False)
     kind = plan.get("kind")
     if not isinstance(kind, str) or kind not in _PARTS:
         raise FfreproError(f"a plan of kind {kind!r}", where=where, fix=f"kinds are {', '.join(_PARTS)}; {_FIX}")
-    _keys(plan, (*_SHARED, *_PARTS[kind]), "the plan", where)
+    optional = [name for name in _OPTIONAL.get(kind, ()) if name in plan]
+    _keys(plan, (*_SHARED, *_PARTS[kind], *optional), "the plan", where)
     for name in _TEXTS:
         if not isinstance(plan[name], str):
             raise _wrong(name, plan[name], "text", where)
@@ -62,12 +67,14 @@ def check(plan: Any, where: object) -> dict:
     _check_name(plan, where)
     _check_notes(plan, where)
     _part("data", plan["data"], _view(plan["data"], where).SETTINGS, where)
-    if kind == "train":
+    if kind in ("train", "search"):
         _check_training(plan, where)
+    if kind == "search":
+        _check_search(plan, where)
     elif kind == "sklearn_baseline":
         declared = _named(classifiers.SETTINGS, "classifier", plan["classifier"], where)
         _part("classifier", plan["classifier"], declared, where)
-    else:
+    elif kind == "bench":
         _check_bench(plan, where)
     return plan
 
@@ -90,7 +97,7 @@ def _check_notes(plan: dict, where: object) -> None:
     tables = plan["tags"]["tables"]
     if not isinstance(tables, list) or not all(isinstance(table, str) for table in tables):
         raise _wrong("tags.tables", tables, "a list of names", where)
-    wanted = ("treatment", "task", "inference") if plan["kind"] == "train" else ("treatment",)
+    wanted = ("treatment", "task", "inference") if plan["kind"] in ("train", "search") else ("treatment",)
     _keys(plan["protocol"], wanted, "protocol", where)
     for name in wanted:
         _word(f"protocol.{name}", plan["protocol"][name], where)
@@ -99,11 +106,58 @@ def _check_notes(plan: dict, where: object) -> None:
 
 def _check_training(plan: dict, where: object) -> None:
     _check_learner(plan, "", where)
+    if plan.get("keep_weights", True) is not True:
+        raise _wrong("keep_weights", plan["keep_weights"], "true, or left out", where)
+    if "start" in plan:
+        _check_start(plan["start"], where)
     training = plan["training"]
     evaluation = getattr(_view(plan["data"], where), "EVALUATION_SETTINGS", {})
     schedule = _named(schedules.SETTINGS, "schedule", training, where, key="schedule")
     settings = {name: value for name, value in training.items() if name != "schedule"}
     _complete(loop.SETTINGS | schedule | evaluation, settings, "training", where)
+
+
+def _check_search(plan: dict, where: object) -> None:
+    """A space of values that its settings may have: ``{"training.lr": [...], ...}``."""
+    given = {name: value for name, value in plan["search"].items() if name != "space"}
+    _complete(search.SETTINGS, given, "search", where)
+    space = plan["search"].get("space")
+    _mapping(space, "search.space", where)
+    declared = _declared(plan, where)
+    if not space:
+        raise _wrong("search.space", space, "settings with their values", where)
+    for name, values in space.items():
+        if name not in declared:
+            raise unknown("setting", name, declared, where=f"{where}: search.space")
+        if not isinstance(values, list) or not values:
+            raise _wrong(f"search.space.{name}", values, "a list of values", where)
+        for value in values:
+            if not declared[name].allows(value):
+                raise _wrong(f"search.space.{name}", value, declared[name].describe(), where)
+
+
+def _declared(plan: dict, where: object) -> dict[str, Declaration]:
+    """The declarations of a trained run's settings by ``part.setting``, but for those that name something."""
+    view = _view(plan["data"], where)
+    parts = {
+        "data": view.SETTINGS,
+        "net": nets.module(plan["net"]["name"]).SETTINGS,
+        "method": methods.module(plan["method"]["name"]).SETTINGS,
+        "training": loop.SETTINGS
+        | schedules.SETTINGS[plan["training"]["schedule"]]
+        | getattr(view, "EVALUATION_SETTINGS", {}),
+    }
+    return {f"{part}.{name}": entry for part, found in parts.items() for name, entry in found.items()}
+
+
+def _check_start(start: Any, where: object) -> None:
+    """Where the weights come from: ``{"experiment", "variant", "frozen"}``."""
+    _mapping(start, "start", where)
+    _keys(start, ("experiment", "variant", "frozen"), "start", where)
+    _complete(_START, {"frozen": start["frozen"]}, "start", where)
+    _word("start.experiment", start["experiment"], where)
+    if not isinstance(start["variant"], str) or not _VARIANT.fullmatch(start["variant"]):
+        raise _wrong("start.variant", start["variant"], "the name of a variant", where)
 
 
 def _check_bench(plan: dict, where: object) -> None:

@@ -89,6 +89,8 @@ def _check(files: Mapping[str, bytes], run: str) -> None:
     if plan["kind"] == "bench":
         _check_bench(plan, result, run)
         return
+    if plan["kind"] == "search":
+        return  # its trials left no arrays
     metrics = words.translate_names(plan, result["metrics"])
     if plan["kind"] == "train":
         lines = parse_json_lines(files[METRICS], f"{run}/{METRICS}")
@@ -186,7 +188,8 @@ def _sizes(plan: Mapping[str, Any], counts: Mapping[str, int], result: Mapping[s
     found = {"S": counts[split]}
     classes = getattr(datasets.module(plan["dataset"]).SPEC, "classes", None)
     if classes is not None:
-        found["C"] = len(classes)
+        task = getattr(datasets.view(plan["data"]["name"]), "Task", None)
+        found["C"] = len(classes) if task is None else task.classes_left(len(classes), plan["data"])
     if result.get("layers"):
         found["L"] = result["layers"]
     return found

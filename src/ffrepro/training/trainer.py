@@ -84,9 +84,9 @@ class Trainer:
         while True:
             phase = self.phases[len(self.ended)]
             self.method.begin_phase(phase)
-            while self.phase_epoch < self.max_epochs and not self.early.stop:
+            while self.phase_epoch < self.max_epochs and not self._stops():
                 on_epoch(self.run_epoch(phase.name))
-            stopped_by = "early_stopping" if self.early.stop else "max_epochs"
+            stopped_by = "early_stopping" if self._stops() else "max_epochs"
             self.ended.append({
                 "name": phase.name, "epochs": self.phase_epoch, "max_epochs": self.max_epochs, "stopped_by": stopped_by,
             })  # fmt: skip
@@ -101,6 +101,10 @@ class Trainer:
                 }
             self.method.load_weights(self.best_weights)
             self._begin_phase()
+
+    def _stops(self) -> bool:
+        """Whether the phase ends, by early stopping or by its method."""
+        return self.early.stop or (self.phase_epoch > 0 and self.method.phase_done())
 
     def run_epoch(self, phase: str) -> dict:
         """Run one epoch with validation, schedules and early stopping; return its line of metrics."""

@@ -59,6 +59,7 @@ class WrappedLearner(Learner):
     Args:
         model, at, method, classes: see ``wrap``.
         precision: ``float32`` or ``bfloat16_mixed``, autocast of the training steps.
+        superclasses: the superclass of each class, numbered from 0, for the setting ``coarse_blocks``.
         settings: those of ``Learner`` and of the method, by name (docs/LIBRARY.md).
 
     Attributes:
@@ -74,6 +75,7 @@ class WrappedLearner(Learner):
         *,
         classes: int,
         precision: str = "float32",
+        superclasses: Sequence[int] | None = None,
         schedule: str = "plateau",
         **settings: Any,
     ):
@@ -84,6 +86,7 @@ class WrappedLearner(Learner):
         self._custom = None if isinstance(method, str) else loss_blocks.method_of(method)
         self._plateau_chosen = "plateau_on" in settings
         cut = Cut(model, _names(model, at))
+        cut.superclass_of = _checked(superclasses, classes)
         super().__init__(cut, METHODS.get(name, name), classes=classes, schedule=schedule, **settings)
         self.cut, self.model, self.precision = cut, model, precision
         self._unwrapped = False
@@ -100,6 +103,7 @@ class WrappedLearner(Learner):
 
         Args:
             X, y: arrays and labels; or all in ``X``: (X, y), a data set, or a loader, which is read every epoch.
+                Several inputs of the model are a tuple (by position) or a dictionary (by name) of arrays.
             epochs: at most.
             validation: the like, or with arrays the share that is held out; then the weights of the best epoch are
                 kept. The plateau schedules of the blocks go by it, else by the training loss.
@@ -111,6 +115,7 @@ class WrappedLearner(Learner):
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
             with_validation = validation is not None and self._custom is None
             self.training["plateau_on"] = "validation" if with_validation else "train"
+        data, validation = self._several(data, validation)
         if loaders.is_loader(data) or loaders.is_loader(validation):
             return self._fit_loaders(data, validation, epochs)
         super().fit(data, epochs=epochs, validation=validation)
@@ -179,6 +184,8 @@ class WrappedLearner(Learner):
         """Losses by block, errors by inference scheme, of (X, y), a data set or a loader."""
         self._require_fitted()
         data = X if y is None else (X, y)
+        if loaders.is_several(data):
+            data = loaders.Batches(data, self.training["batch_size"])
         task = self._any_task({"train": data})
         with explain.errors(self.method_name, self.device, X):
             return task.metrics(evaluate.evaluate_split(self.method, task, "train"))
@@ -226,7 +233,8 @@ class WrappedLearner(Learner):
                 where="save",
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
-        saved.write(path, self._content() | {"at": self.at, "precision": self.precision})
+        own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        saved.write(path, self._content() | own)
 
     @classmethod
     def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> WrappedLearner:
@@ -238,7 +246,7 @@ class WrappedLearner(Learner):
         content = saved.read(path)
         if "at" not in content:
             raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
-        own = {"at": content["at"], "precision": content["precision"]}
+        own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
         return cls._restored(path, content, net, device=device, **own)
 
     def _find(self, method: str) -> Any:
@@ -253,6 +261,17 @@ class WrappedLearner(Learner):
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def _several(self, data: Any, validation: Any) -> tuple[Any, Any]:
+        """Training and validation data, as loaders where they are arrays of several inputs."""
+        size = self.training["batch_size"]
+        if loaders.is_several(data):
+            if isinstance(validation, int | float):
+                data, validation = loaders.Batches(data, size).held_out(validation, self.seed)
+            data = loaders.Batches(data, size, torch.Generator().manual_seed(self.seed))
+        if loaders.is_several(validation):
+            validation = loaders.Batches(validation, size)
+        return data, validation
 
     def _fit_loaders(self, data: Any, validation: Any, epochs: int) -> WrappedLearner:
         if isinstance(validation, int | float):
@@ -355,6 +374,24 @@ class _Chunks:
 
     def __len__(self) -> int:
         return len(self._batches)
+
+
+def _checked(superclasses: Sequence[int] | None, classes: int) -> list[int] | None:
+    """Superclasses as whole numbers from 0 on, one a class.
+
+    Raises:
+        FfreproError: they are something else.
+    """
+    if superclasses is None:
+        return None
+    above = [int(value) for value in superclasses]
+    if len(above) != classes or set(above) != set(range(max(above) + 1)):
+        raise FfreproError(
+            f"{len(above)} superclasses for {classes} classes, numbered {min(above)} to {max(above)}",
+            where="superclasses",
+            fix="give one for each class, numbered from 0 without a gap",
+        )
+    return above
 
 
 def _names(model: nn.Module, at: Where) -> list[str]:

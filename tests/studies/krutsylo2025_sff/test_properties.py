@@ -13,11 +13,12 @@ from ffrepro.methods import module
 from ffrepro.nets import Cut
 
 SFF = {
-    "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0, "run": "low_memory", "head": "own", "ensemble": [],
+    "goodness": "mean_sq", "aux_kernel": 1, "aux_pool": 0, "aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0,
+    "run": "low_memory", "head": "own", "ensemble": [],
     "weight_decay": 0.0, "head_lr": None, "clip_norm": None, "norm": "layer", "norm_epsilon": 1e-5,
     "channels_last": False,
 }  # fmt: skip
-CWC = {key: value for key, value in SFF.items() if key not in ("goodness", "aux_kernel", "aux_pool")}
+CWC = {key: value for key, value in SFF.items() if not key.startswith(("goodness", "aux_"))}
 
 
 class Rounded(nn.Module):
