@@ -50,18 +50,18 @@ def about_experiment(plan: Plan, title: str) -> dict[str, str]:
 
 
 def parent_key(plan: Plan) -> str:
-    """What the seeds of a variant have in common, ``paper/cpu/rnn_mcyt_corrected/ff_std``."""
+    """What the seeds of a variant have in common: its run's name without the seed."""
     return plan["run"].rpartition("/")[0]
 
 
 def parent_name(plan: Plan) -> str:
-    """What differs comes first, since MLflow cuts names off: ``ff_std, rnn_mcyt_corrected``."""
+    """What differs comes first, since MLflow cuts names off: the variant, the experiment."""
     profile = "" if plan["hardware"] == "cpu" else f", {plan['hardware']}"
     return f"{plan['variant']}, {plan['experiment']}{profile}"
 
 
 def run_name(plan: Plan) -> str:
-    """``seed 0, ff_std, rnn_mcyt_corrected``."""
+    """The seed, then what its parent is called."""
     return f"seed {plan['seed']}, {parent_name(plan)}"
 
 
