@@ -106,9 +106,9 @@ def test_mixed_precision_of_ours_and_of_the_twin_is_said(nets):
 def test_a_part_of_the_training_images_gives_no_verdict(nets):
     nets.tiny([0.150, 0.151, 0.152], part=10_000)
     cell = nets.compare("046")
-    assert str(cell.verdict) == "inconclusive: trained on 10,000 images only"
+    assert str(cell.verdict) == "inconclusive: trained on 10,000 samples only"
     assert math.isnan(cell.tests.different) and math.isnan(cell.tests.equivalent)
-    assert "trained on 10,000 images only" in nets.table("table4").notes["as_published", f"{PAPER}/046"]
+    assert "trained on 10,000 samples only" in nets.table("table4").notes["as_published", f"{PAPER}/046"]
 
 
 def test_stand_in_data_never_give_a_verdict(nets):

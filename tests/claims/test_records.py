@@ -1,10 +1,13 @@
 """Evidence: which records are used, which are left out and why, and which speak first."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from ffrepro import methods
 from ffrepro.base.files import write_json
-from ffrepro.claims.records import Store, differences
+from ffrepro.claims.records import Evidence, Record, Store, differences
 from ffrepro.training import classifiers, method_versions
 
 EXPERIMENT = "rnn_mcyt_corrected"
@@ -168,3 +171,13 @@ def test_a_plan_of_schema_1_differs_only_where_it_meant_something_else():
     }
     assert differences(old, new) == []
     assert differences(old, new | {"data": {"name": "matched", "length": 70}}) == ["data.name"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "cut"),
+    [({"data.train_samples": "scale lite"}, 1000), ({}, 1000), ({"data.train_samples": "paper, Sec. 5: 1,000"}, None)],
+)
+def test_a_run_is_cut_down_where_the_scale_asks_for_it_not_where_the_paper_does(origin, cut):
+    plan = {"data": {"train_samples": 1000}, "origin": origin}
+    record = Record(Path("."), {"plan": plan}, {}, committed=True)
+    assert (record.train_samples, record.cut_to, Evidence((record,)).cut_to) == (1000, cut, cut)

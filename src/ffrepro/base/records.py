@@ -19,6 +19,7 @@ COMMANDS = {  # that make it from the run's plan file
     "bench": "ffrepro bench --plan",
     "search": "ffrepro search",
 }
+BEFORE_SHOWN = ("accuracy", "auc")  # metrics worth a column, of records made before tasks named them
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
 
 

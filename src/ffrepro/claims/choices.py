@@ -34,7 +34,7 @@ def _numbers(claims: Claims, cell: Comparison, entry: dict, pick: Pick) -> list[
     measure = cell.claim["measure"] | {key: entry[key] for key in ("experiment", "variant", "metric") if key in entry}
     treatment = entry.get("treatment", cell.treatment)
     evidence = pick(claims.experiment(measure["experiment"], treatment, measure["dataset"]), measure["variant"])
-    if evidence is None or evidence.dirty or evidence.standin or evidence.train_samples:
+    if evidence is None or evidence.dirty or evidence.standin or evidence.cut_to:
         return []
     if any(claims.capped_at(record) is not None for record in evidence.records):
         return []

@@ -141,8 +141,8 @@ def _barred(claims: Claims, claim: dict, evidence: Evidence) -> Verdict:
         return Verdict(verdict.NOT_COMPARABLE, quantity["not_comparable"])
     if evidence.dirty:
         return Verdict(verdict.INCONCLUSIVE, "made from a checkout with uncommitted changes")
-    if evidence.train_samples:
-        return Verdict(verdict.INCONCLUSIVE, f"trained on {evidence.train_samples:,} images only")
+    if evidence.cut_to:
+        return Verdict(verdict.INCONCLUSIVE, f"trained on {evidence.cut_to:,} samples only")
     return Verdict(judge.OPEN)
 
 

@@ -131,8 +131,8 @@ def _barred(cell: Comparison) -> str:
     """Why a number of ours is no evidence for a comparison."""
     if cell.is_counted:
         return ""
-    if cell.evidence.train_samples:
-        return f"some runs trained on {cell.evidence.train_samples:,} images only"
+    if cell.evidence.cut_to:
+        return f"some runs trained on {cell.evidence.cut_to:,} samples only"
     if cell.evidence.dirty:
         return "runs of a checkout with uncommitted changes"
     if cell.n < verdict.ENOUGH:

@@ -21,7 +21,7 @@ from ffrepro.base.files import read_json_lines
 from ffrepro.base.plans import migrate
 from ffrepro.base.proofs import Proofs
 from ffrepro.base.reading import parse_json
-from ffrepro.base.records import LAST
+from ffrepro.base.records import BEFORE_SHOWN, LAST
 from ffrepro.base.shapes import check_lines
 from ffrepro.claims import reference
 from ffrepro.data import npz
@@ -29,7 +29,7 @@ from ffrepro.training import method_versions, record_check
 
 SCALES = ("smoke", "lite", "paper")  # from least to most work
 PLAIN = "float32"  # the precision that goes without saying
-BEFORE_SHOWN = ("accuracy", "auc")  # of records made before tasks named the metrics that are worth a column
+_SCALE = "scale "  # how the source of a setting begins that the scale, not the paper, asks for
 ENOUGH = 3  # runs without which nothing is concluded
 # What two plans may differ in and still be the same experiment: where it ran, which seed, notes, and the code.
 _SAME_EXPERIMENT = ("schema", "run", "hardware", "profile", "seed", "origin", "tags", "code", "keep_weights")
@@ -65,6 +65,12 @@ class Record:
     def train_samples(self) -> int | None:
         """How many training samples the run was cut down to, None where it had them all."""
         return self.plan.get("data", {}).get("train_samples")
+
+    @property
+    def cut_to(self) -> int | None:
+        """``train_samples`` where the scale cut the run down; None where the paper's own protocol has so few."""
+        source = self.plan.get("origin", {}).get("data.train_samples", _SCALE)
+        return self.train_samples if source.startswith(_SCALE) else None
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -143,6 +149,11 @@ class Evidence:
     def train_samples(self) -> int | None:
         """How many training samples the runs were cut down to, None where they had them all."""
         return self.records[0].train_samples
+
+    @property
+    def cut_to(self) -> int | None:
+        """How many training samples the scale cut the runs down to."""
+        return self.records[0].cut_to
 
     @property
     def reduced(self) -> str | None:

@@ -208,8 +208,8 @@ def notes(claims: Claims, store: Store, cell: Comparison) -> list[str]:
         cut = sum(claims.capped_at(record) is not None for record in cell.evidence.records)
         says = claims.budget(cell.evidence.records[0].plan["experiment"]).says
         notes.append(f"{cut} of {len(cell.evidence)} runs capped at {cell.capped} epochs; {says}")
-    if cell.evidence.train_samples and claims.margin(cell.claim) is not None:
-        notes.append(f"trained on {cell.evidence.train_samples:,} images only")
+    if cell.evidence.cut_to and claims.margin(cell.claim) is not None:
+        notes.append(f"trained on {cell.evidence.cut_to:,} samples only")
     plan = cell.evidence.records[0].plan
     planned = store.planned(plan["experiment"], plan["variant"], plan["scale"])
     expected = len([p for p in planned if p["hardware"] == plan["hardware"]])

@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ffrepro.base import files, words
-from ffrepro.base.records import COMMANDS, RECORD
-from ffrepro.claims.records import BEFORE_SHOWN
-from ffrepro.core import statistics as st
+from ffrepro.base.records import BEFORE_SHOWN, COMMANDS, RECORD
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record, flatten
 
@@ -148,6 +146,8 @@ def headline(record: Record) -> dict[str, float]:
 
 def over_seeds(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Mean and sample standard deviation of the headline numbers that all runs have, and ``n``."""
+    from ffrepro.core import statistics as st  # needs scipy: only when something is written
+
     out: dict[str, float] = {"n": len(found)}
     for name in found[0]:
         values = [one[name] for one in found if name in one]

@@ -128,8 +128,8 @@ def caption(scene: Scene, records: Iterable[Record], parts: list[str]) -> str:
         numbers = ", ".join(map(str, sorted(capped)))
         says = scene.claims.budget(next(iter(capped.values())).plan["experiment"]).says
         text.append(f"Some runs were capped at {numbers} epochs ({says}).")
-    parts_of_data = sorted({record.train_samples for record in found if record.train_samples})
-    text += [f"Trained on {samples:,} images only." for samples in parts_of_data]
+    parts_of_data = sorted({record.cut_to for record in found if record.cut_to})
+    text += [f"Trained on {samples:,} samples only." for samples in parts_of_data]
     if any(record.standin for record in found):
         text.append("STAND-IN DATA: not a result.")
     return " ".join(text)
