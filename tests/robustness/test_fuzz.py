@@ -19,7 +19,7 @@ from helpers.movements import make_set, recording
 
 from ffrepro.base import files, studies, yamlfile
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import export, expressions, load, reference, sections
+from ffrepro.claims import evidence_sections, export, expressions, load, reference
 from ffrepro.claims.audit import form
 from ffrepro.claims.records import Store
 from ffrepro.cli.main import main
@@ -283,7 +283,7 @@ def test_the_report_with_hostile_records(tmp_path, kind):
             try:
                 text = export.results_csv(records) + export.curves_csv(records)
                 export.metrics(records)
-                sections.tail(store, "lite")
+                evidence_sections.tail(store, "lite")
                 records[0].arrays()
             except FfreproError as error:
                 assert str(folder / name) in str(error.where), what
