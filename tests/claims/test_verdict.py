@@ -31,6 +31,12 @@ def test_a_single_published_value_that_our_runs_predict_is_compatible_unless_the
     assert judge(p_equivalent=0.6, beyond=True, wide=True).kind == verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("unit", "several"), [("run", "our runs "), ("process", "our processes ")])
+def test_several_of_a_unit_are_spelt_right(unit, several):
+    for changes in ({"p_alone": 0.04}, {"p_equivalent": 0.6}, {"p_equivalent": 0.6, "beyond": True, "wide": True}):
+        assert several in judge(unit=unit, **changes).reason
+
+
 @pytest.mark.parametrize(("good", "kind"), [(True, "better"), (False, "worse"), (None, "not comparable")])
 def test_a_direction_is_needed_for_a_merit(good, kind):
     assert judge(**APART, good=good).kind == kind

@@ -121,11 +121,11 @@ def of_runs(case: Case) -> Verdict:
     if case.p_equivalent < ALPHA:
         if inside:
             return Verdict(REPRODUCED, f"within the margin of {case.margin}")
-        return Verdict(LOOSELY, f"within the margin of {case.margin}, but outside of what our {case.unit}s predict")
+        return Verdict(LOOSELY, f"within the margin of {case.margin}, but outside of what our {_several(case.unit)} predict")
     if inside and case.wide:
-        return Verdict(INCONCLUSIVE, f"too wide: our {case.unit}s predict nearly anything beside it")
+        return Verdict(INCONCLUSIVE, f"too wide: our {_several(case.unit)} predict nearly anything beside it")
     if inside:
-        return Verdict(COMPATIBLE, f"our {case.unit}s predict it; equivalence within {case.margin} is not shown")
+        return Verdict(COMPATIBLE, f"our {_several(case.unit)} predict it; equivalence within {case.margin} is not shown")
     if case.beyond:
         return Verdict(
             INCONCLUSIVE, f"differs by {case.by}, which does not survive Holm's correction over {case.tests} tests"
@@ -166,6 +166,10 @@ def of_side(*, n: int, mean: float, p: float, expected: tuple[float, float], thr
     if (low >= threshold) == (mean > threshold):
         return Verdict(HOLDS, f"{side} {threshold:g} as published")
     return Verdict(WORSE, f"{side} {threshold:g}, the other way round than published")
+
+
+def _several(unit: str) -> str:
+    return f"{unit}{_plural(2, unit)}"
 
 
 def _plural(n: int, unit: str) -> str:
