@@ -117,15 +117,15 @@ def of_runs(case: Case) -> Verdict:
         return too_few(case.n, case.unit)
     if case.beyond and case.p_different < ALPHA:
         return _apart(case)
-    inside = case.p_alone >= ALPHA
+    inside, ours = case.p_alone >= ALPHA, f"our {case.unit}{_plural(2, case.unit)}"
     if case.p_equivalent < ALPHA:
         if inside:
             return Verdict(REPRODUCED, f"within the margin of {case.margin}")
-        return Verdict(LOOSELY, f"within the margin of {case.margin}, but outside of what our {_several(case.unit)} predict")
+        return Verdict(LOOSELY, f"within the margin of {case.margin}, but outside of what {ours} predict")
     if inside and case.wide:
-        return Verdict(INCONCLUSIVE, f"too wide: our {_several(case.unit)} predict nearly anything beside it")
+        return Verdict(INCONCLUSIVE, f"too wide: {ours} predict nearly anything beside it")
     if inside:
-        return Verdict(COMPATIBLE, f"our {_several(case.unit)} predict it; equivalence within {case.margin} is not shown")
+        return Verdict(COMPATIBLE, f"{ours} predict it; equivalence within {case.margin} is not shown")
     if case.beyond:
         return Verdict(
             INCONCLUSIVE, f"differs by {case.by}, which does not survive Holm's correction over {case.tests} tests"
@@ -166,10 +166,6 @@ def of_side(*, n: int, mean: float, p: float, expected: tuple[float, float], thr
     if (low >= threshold) == (mean > threshold):
         return Verdict(HOLDS, f"{side} {threshold:g} as published")
     return Verdict(WORSE, f"{side} {threshold:g}, the other way round than published")
-
-
-def _several(unit: str) -> str:
-    return f"{unit}{_plural(2, unit)}"
 
 
 def _plural(n: int, unit: str) -> str:
