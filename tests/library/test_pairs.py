@@ -1,6 +1,7 @@
 """Every method on every net of the library: it trains, or refuses in the project's words."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,6 +67,7 @@ TRAINS = {
     "backprop_words": set(),  # a task of the pipeline
     "cwc": {"MLP, grouped", "CNN, grouped"} | OF_TOKENS,
     "cwc_blocks": {"MLP", "CNN", "CNN, grouped", "cut"},
+    "cwc_maps_tokens": OF_TOKENS,
     "cwc_tokens": OF_TOKENS,
     "evolution": PLAIN | {"cut"},
     "ff": PLAIN | OF_TOKENS,
@@ -82,7 +84,8 @@ TRAINS = {
 
 
 def test_every_method_is_listed():
-    assert set(TRAINS) == set(methods.names())
+    own = {path.stem for path in Path(methods.__file__).parent.glob("*.py")}  # other tests add methods of their own
+    assert set(TRAINS) == own & set(methods.names())
 
 
 @pytest.mark.parametrize("method", TRAINS)
