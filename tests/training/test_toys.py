@@ -15,6 +15,7 @@ from helpers.method_cases import FF_IMAGES
 from helpers.plans import IMAGES, MLP, make_plan
 
 from ffrepro import data as datasets
+from ffrepro import methods, nets
 from ffrepro.base import extensions
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli.main import main
@@ -35,9 +36,12 @@ FILES = {
 def toys():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(extensions.VARIABLE, os.environ.get(extensions.VARIABLE, ""))
+        paths = {package: list(package.__path__) for package in (datasets, methods, nets)}
         for name in FILES:
             extensions.add(TOYS / name)
         yield
+        for package, path in paths.items():  # other tests list what there is
+            package.__path__[:] = path
 
 
 @pytest.fixture
