@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.data.image_set import ImageSet
-from ffrepro.data.images_task import SETTINGS, Task, augment, split_indices
+from ffrepro.data.images_task import ROTATION, SETTINGS, Task, augment, rotate, split_indices
 
 PLAIN = {
     "validation": 0.2,
@@ -147,3 +150,37 @@ def test_every_augmented_image_is_a_window_of_its_own_image(flip):
         seen.add(found[0])
     assert {s[:2] for s in seen} >= {(dy, dx) for dy in (0, 4) for dx in (0, 4)} or len({s[:2] for s in seen}) > 15
     assert {s[2] for s in seen} == ({False, True} if flip else {False})
+
+
+def test_rotation_turns_about_the_centre_takes_the_nearest_pixel_and_fills_with_black():
+    """A quarter turn is a permutation; smaller angles against the nearest pixel, looked up one by one."""
+    x = torch.arange(1, 26, dtype=torch.uint8).view(1, 1, 5, 5)
+
+    def turned(share, degrees):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "rand", lambda n, generator: torch.full((n,), share))
+            return rotate(x, degrees, generator(0))
+
+    quarters = {turned(1.0, 90.0)[0, 0, 0, 0].item(), turned(0.0, 90.0)[0, 0, 0, 0].item()}
+    assert quarters == {5, 21}  # either way
+    assert torch.equal(turned(0.5, 15.0), x)  # an angle of 0
+    angle = math.radians(40.0)
+    for row, column in itertools.product(range(5), repeat=2):
+        dy, dx = row - 2, column - 2
+        from_column = round(2 + dx * math.cos(angle) - dy * math.sin(angle))
+        from_row = round(2 + dx * math.sin(angle) + dy * math.cos(angle))
+        inside = 0 <= from_row < 5 and 0 <= from_column < 5
+        wanted = int(x[0, 0, from_row, from_column]) if inside else 0
+        assert turned(1.0, 40.0)[0, 0, row, column].item() == wanted, (row, column)
+
+
+def test_rotated_batches_repeat_stay_within_fifteen_degrees_and_keep_their_kind():
+    """A black frame around a white middle stays black outside of a circle that no pixel of the middle leaves."""
+    x = torch.zeros(64, 1, 9, 9, dtype=torch.uint8)
+    x[:, :, 4, 8] = 255  # three o'clock: within 15 degrees at most a pixel up or down
+    out = rotate(x, ROTATION, generator(3))
+    assert torch.equal(out, rotate(x, ROTATION, generator(3))) and out.dtype == torch.uint8
+    rows = out[:, 0].nonzero()[:, 1].tolist()
+    assert set(rows) == {3, 4, 5}
+    plain, turned = (list(task(augmentation=how).epoch(generator())) for how in ("crop", "crop_rotate"))
+    assert torch.equal(plain[0]["index"], turned[0]["index"]) and not torch.equal(plain[0]["x"], turned[0]["x"])

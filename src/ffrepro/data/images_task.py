@@ -7,6 +7,7 @@ one core, below a percent of a training step of the smallest convolutional net. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,9 +29,12 @@ SETTINGS = {
     "split_seed": integer("seed of the split; `run`: another one for every seed", "run", minimum=0, word="run"),
     "train_samples": or_none(integer("training images to keep, of every class alike; None: all", minimum=10), None),
     "normalisation": choice("pixels 0 to 1, or mean 0 and deviation 1 a channel", "none", "channel", default="channel"),
-    "augmentation": choice("of training batches", "none", "crop", "crop_flip", default="none"),
+    "augmentation": choice("of training batches", "none", "crop", "crop_flip", "crop_rotate", default="none"),
     "crop_padding": integer("black pixels around an image that is cropped", 4, minimum=0),
 }
+
+
+ROTATION = 15.0  # degrees, of crop_rotate
 
 
 class Task(Classification):
@@ -42,8 +46,9 @@ class Task(Classification):
     (stratified); ``split_seed``, ``run`` or a number; ``train_samples``, how many training images to keep, of every
     class alike, or None for all; ``normalisation``, ``none`` (pixels 0 to 1) or ``channel`` (mean 0 and standard
     deviation 1 of each channel over the images trained on); ``augmentation`` of training batches, ``none``, ``crop``
-    (a window of the image's size at a random place in the image with ``crop_padding`` black pixels around it) or
-    ``crop_flip`` (also mirrored left to right, every second one on average).
+    (a window of the image's size at a random place in the image with ``crop_padding`` black pixels around it),
+    ``crop_flip`` (also mirrored left to right, every second one on average) or ``crop_rotate`` (also rotated by up to
+    15 degrees either way).
 
     Args:
         data: the prepared set.
@@ -106,9 +111,11 @@ class Task(Classification):
         for which in order.split(self.batch_size):
             index = train[which.to(self.device)]
             image = self.image_N[index]
-            if self.settings["augmentation"] != "none":
-                flip = self.settings["augmentation"] == "crop_flip"
-                image = augment(image, self.settings["crop_padding"], flip, own)
+            how = self.settings["augmentation"]
+            if how != "none":
+                image = augment(image, self.settings["crop_padding"], how == "crop_flip", own)
+            if how == "crop_rotate":
+                image = rotate(image, ROTATION, own)
             yield {"x": self._normalise(image), "label": self.label_N[index], "index": index}
 
     def in_order(self, name: str) -> Iterator[Batch]:
@@ -186,6 +193,27 @@ def shares(sizes: list[int], count: int) -> list[int]:
     ones."""
     ends = np.rint(np.cumsum(sizes) * (count / sum(sizes))).astype(int)
     return np.diff(ends, prepend=0).tolist()
+
+
+def rotate(image_BCHW: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
+    """Every image rotated about its centre by a uniform angle of up to ``degrees`` either way.
+
+    A pixel is the nearest one of the image, black where there is none, as torchvision's ``RandomRotation`` does it.
+
+    Args:
+        image_BCHW: images of any dtype, 0 black.
+        generator: a CPU generator; draws a number an image.
+    """
+    angle_B = math.radians(degrees) * (2 * torch.rand(len(image_BCHW), generator=generator) - 1)
+    cos_B, sin_B = angle_B.cos(), angle_B.sin()
+    height, width = image_BCHW.shape[2:]
+    zero_B = torch.zeros_like(angle_B)
+    # The grid runs from -1 to 1 along either side, however long it is.
+    rows_B23 = [[cos_B, -sin_B * height / width, zero_B], [sin_B * width / height, cos_B, zero_B]]
+    map_B23 = torch.stack([torch.stack(row, 1) for row in rows_B23], 1).to(image_BCHW.device)
+    grid = F.affine_grid(map_B23, list(image_BCHW.shape), align_corners=False)
+    out = F.grid_sample(image_BCHW.to(grid.dtype), grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return out.to(image_BCHW.dtype)
 
 
 def augment(image_BCHW: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
