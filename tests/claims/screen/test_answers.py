@@ -47,6 +47,23 @@ def test_numbers_are_of_what_has_runs(column):
     assert answer(column, "stable").numbers == ""
 
 
+def test_errors_are_of_the_seeds_that_both_have(world):
+    """Seeds 0 to 2 err 20, 18 and 16 percent, backpropagation's seeds 0 and 1 10 and 12: two seeds count."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for variant, accuracies in (("ff_std", (0.80, 0.82, 0.84)), ("bptt", (0.90, 0.88))):
+        for plan, accuracy in zip(world.find("rnn_mcyt_corrected", variant), accuracies, strict=False):
+            world.record(plan, accuracy=accuracy, epochs=30)
+    store, claims = Store(world.root, world.plans, ["cpu"]), world.claims()
+    found = answer(view.column(claims, store, assess(claims, store), hours=lambda plan: 0.5), "accurate")
+    assert [(side.value, side.n) for side in found.pairs[0]] == [(pytest.approx(19), 2), (pytest.approx(11), 2)]
+    assert found.numbers == "error 19.0 / 11.0 % (n = 2)"
+
+
+def test_ratios_of_something_else_say_of_what():
+    found = Answer(promises()[1], PAPER, words.OPEN, ratios=[Number("net", 0.9, 0.8, 1.0)], ratio_of="training step")
+    assert found.numbers == "0.90× (training step)"
+
+
 def test_the_word_is_that_of_the_deciders(column):
     for found in column.answers:
         assert found.word is words.word(decider.side for decider in found.deciders)

@@ -13,7 +13,7 @@ from ffrepro.claims.compare import best_pick, operand
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.load import Claims
-from ffrepro.claims.records import Store
+from ffrepro.claims.records import ENOUGH, Store
 from ffrepro.claims.screen import errors, words
 from ffrepro.claims.screen.errors import Interval
 from ffrepro.claims.screen.promises import Promise, promises
@@ -48,6 +48,7 @@ class Answer:
     Attributes:
         pairs: errors of Forward-Forward and of backpropagation beside each other, in percent.
         ratios: one over the other; ``limits``: the least that each could be, None where nothing says.
+        ratio_of: of what the ratios are, where the deciders speak of something else.
         cost: what is missing of what the deciders need, in words; empty where nothing is.
     """
 
@@ -59,17 +60,24 @@ class Answer:
     ratios: list[Number] = field(default_factory=list)
     limits: list[Number | None] = field(default_factory=list)
     cost: str = ""
+    ratio_of: str = ""
 
     @property
     def numbers(self) -> str:
-        """``error 2.5 / 1.8 %`` (means over what is compared), ``0.60 to 0.73×``; empty where there are none."""
+        """``error 2.5 / 1.8 %`` (means over what is compared), ``0.60 to 0.73×``; empty where there are none.
+
+        Errors with fewer seeds than a verdict needs have them beside: ``error 21.2 / 21.6 % (n = 1)``.
+        """
         shown = []
         if self.pairs:
             sides = (sum(pair[side].value for pair in self.pairs) / len(self.pairs) for side in (0, 1))
-            shown.append(f"error {' / '.join(formats.number(value, _ERROR_DIGITS) for value in sides)} %")
+            least = min(side.n for pair in self.pairs for side in pair)
+            few = f" (n = {least})" if least < ENOUGH else ""
+            shown.append(f"error {' / '.join(formats.number(value, _ERROR_DIGITS) for value in sides)} %{few}")
         if self.ratios:
             ends = sorted({formats.number(ratio.value, _RATIO_DIGITS) for ratio in self.ratios})
-            shown.append(f"{ends[0]} to {ends[-1]}×" if len(ends) > 1 else f"{ends[0]}×")
+            of = f" ({self.ratio_of})" if self.ratio_of else ""
+            shown.append((f"{ends[0]} to {ends[-1]}×" if len(ends) > 1 else f"{ends[0]}×") + of)
         return ", ".join(shown)
 
     @property
@@ -110,6 +118,7 @@ def _answer(claims: Claims, promise: Promise, entry: dict[str, Any], source: _Nu
     return Answer(
         promise, claims.paper, words.word(decider.side for decider in deciders), deciders, source.pairs(entry),
         [ratio for ratio, _ in both], [limit for _, limit in both], source.cost(deciders),
+        entry.get("ratio_of", ""),
     )  # fmt: skip
 
 
@@ -133,14 +142,11 @@ class _Numbers:
         return reproduce.cost(plans.values(), self._store, self._hours) or ("no run planned" if waiting else "")
 
     def pairs(self, entry: dict[str, Any]) -> list[tuple[Interval, Interval]]:
-        """Errors of Forward-Forward and backpropagation, where both are there."""
+        """Errors of Forward-Forward and backpropagation over the same seeds, where both are there."""
         ff = [self._assessment(short) for short in entry.get("ff", [])]
-        if "bp" in entry:
-            bp = [errors.ours(self._claims, self._assessment(short)) for short in entry["bp"]]
-        else:
-            bp = [errors.beside(self._claims, assessment) for assessment in ff]
-        found = zip((errors.ours(self._claims, assessment) for assessment in ff), bp, strict=True)
-        return [(a, b) for a, b in found if a is not None and b is not None]
+        bp = [self._assessment(short) for short in entry["bp"]] if "bp" in entry else [None] * len(ff)
+        found = (errors.paired(self._claims, one, other) for one, other in zip(ff, bp, strict=True))
+        return [pair for pair in found if pair is not None]
 
     def found(self, entries: Iterable[str | dict]) -> list[Number | None]:
         """Numbers, None where there are no runs."""

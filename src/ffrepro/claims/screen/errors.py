@@ -15,11 +15,12 @@ _BP = "BP"  # what stands beside a number under this label is backpropagation's
 
 @dataclass(frozen=True)
 class Interval:
-    """An error in percent with its 95 % interval, of what is published its rounding (NaN: none)."""
+    """An error in percent with its 95 % interval, of what is published its rounding (NaN: none), over ``n`` runs."""
 
     value: float
     low: float = st.NAN
     high: float = st.NAN
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,23 @@ def beside(claims: Claims, assessment: Assessment) -> Interval | None:
     return _of(claims, assessment.claim, _headline(assessment).companions.get(_BP))
 
 
+def paired(claims: Claims, ff: Assessment, bp: Assessment | None) -> tuple[Interval, Interval] | None:
+    """Errors of Forward-Forward and of backpropagation over the seeds that both have; None where there are none.
+
+    Args:
+        bp: backpropagation's claim; None: what stands beside Forward-Forward's.
+    """
+    one = _headline(ff)
+    other = _headline(bp) if bp else one.beside.get(_BP)
+    shared = set(one.seeds) & set(other.seeds) if other else set()
+    return (_over(claims, one, shared), _over(claims, other, shared)) if other and shared else None
+
+
+def _over(claims: Claims, comparison: Comparison, seeds: set[int]) -> Interval:
+    values = [value for value, seed in zip(comparison.values, comparison.seeds, strict=True) if seed in seeds]
+    return _interval(claims, comparison.claim, st.summarize(values))
+
+
 def error(quantity: dict, value: float) -> float:
     """A value of a quantity with a range as an error in percent: what it lacks to the top, or how far it is above 0."""
     top = quantity["range"][1]
@@ -79,11 +97,13 @@ def _headline(assessment: Assessment) -> Comparison:
 
 
 def _of(claims: Claims, claim: dict, summary: st.Summary | None) -> Interval | None:
-    if summary is None:
-        return None
+    return _interval(claims, claim, summary) if summary else None
+
+
+def _interval(claims: Claims, claim: dict, summary: st.Summary) -> Interval:
     quantity = claims.content["quantities"][claim["quantity"]]
     low, high = sorted(error(quantity, end) for end in (summary.low, summary.high))
-    return Interval(error(quantity, summary.mean), low, high)
+    return Interval(error(quantity, summary.mean), low, high, summary.n)
 
 
 def _published(claims: Claims, claim: dict) -> Interval:

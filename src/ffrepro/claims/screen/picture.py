@@ -65,7 +65,9 @@ def _table(axes: Axes, columns: Sequence[view.Column]) -> None:
 
 def _cell(axes: Axes, x: float, y: float, answer: Answer) -> None:
     told = f" ({answer.told})" if answer.told else ""
-    below = answer.numbers or (answer.cost if answer.word is words.NOT_RUN else "")
+    asked = "our question" if answer.asked_by_us else ""
+    below = ", ".join(part for part in (asked, answer.numbers) if part)
+    below = below or (answer.cost if answer.word is words.NOT_RUN else "")
     shift, weight = 0.2 if below else 0.0, "bold" if answer.word in _COLOURS else "normal"
     colour = _COLOURS.get(answer.word, _DIM)
     axes.text(x, y - shift, f"{answer.word}{told}", va="center", color=colour, fontweight=weight)
