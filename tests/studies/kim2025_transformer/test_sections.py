@@ -7,7 +7,7 @@ import numpy as np
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
-from ffrepro.studies.kim2025_transformer import measured, pairs, targets, words
+from ffrepro.studies.kim2025_transformer import machines, measured, pairs, targets, words
 
 NAN = float("nan")
 
@@ -98,6 +98,21 @@ def test_the_row_of_a_target_counts_the_runs_that_arrive():
     evidence = SimpleNamespace(records=(run(0.6, 0.8), run(0.8), run(0.6, 0.6)))
     assert targets._row(evidence, 0.7, 1.5) == ["0.700", "2 of 3", "1.5", "4.5", "3.00"]
     assert targets._row(SimpleNamespace(records=(run(0.6),)), 0.7, 1.5)[1:] == ["0 of 1", "–", "–", "–"]
+
+
+def test_seconds_stand_beside_those_of_the_same_seeds():
+    """Backpropagation took 9 and 1 seconds an epoch; of the other method seed 0 alone is there."""
+
+    def run(seed, seconds):
+        numbers = {"time/train_s": 10 * seconds, "memory/peak_bytes": 4.0 * (1 + seed)}
+        lines = [{"epoch": 1, "seconds": seconds, "val/accuracy": 0.8}]
+        about = {"machine": {"cpu": "C", "device": "C"}}
+        return SimpleNamespace(plan={"seed": seed}, metrics=lambda: lines, value=numbers.get, about=about)
+
+    base, other = SimpleNamespace(records=(run(0, 9.0), run(1, 1.0))), SimpleNamespace(records=(run(0, 4.5),))
+    assert targets._seconds(base, other, 0.7) == 9.0 and targets._seconds(base, base, 0.7) == 5.0
+    assert machines._cells(base, other) == ["1", "90", "45", "0.50", "50.0 %", "1.00"]
+    assert machines._machine(other) == "C"
 
 
 def test_benches_are_shown_by_the_mean_of_their_processes():

@@ -13,7 +13,8 @@ SHARE = 0.95  # of the way from chance to what backpropagation's best epochs rea
 _TEXT = (
     f"The target of an experiment is {100 * SHARE:.0f} % of the way from chance (.5) to the best validation accuracy "
     "of its BP runs, mean over seeds. Epochs count until the first one that reaches it; a run that never does is "
-    "counted, not averaged."
+    "counted, not averaged. Seconds are of whole runs, not interleaved: machines that do other work besides show in "
+    "them. They are set beside those of BP's runs with the same seeds, and judge nothing."
 )
 
 
@@ -28,9 +29,9 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         if base is None:
             continue
         target = 0.5 + SHARE * (st.summarize([best(record) for record in base.records]).mean - 0.5)
-        seconds = _mean([reached(record, target)[1] for record in base.records])
         for variant, evidence in found.items():
-            rows.append([family, claims.content["variants"][variant], *_row(evidence, target, seconds)])
+            cells = _row(evidence, target, _seconds(base, evidence, target))
+            rows.append([family, claims.content["variants"][variant], *cells])
             standin |= evidence.standin
     if not rows:
         return []
@@ -54,6 +55,12 @@ def reached(record: Record, target: float) -> tuple[int, float] | tuple[None, No
         if line[METRIC] >= target:
             return line["epoch"], seconds
     return None, None
+
+
+def _seconds(base: Evidence, evidence: Evidence, target: float) -> float | None:
+    """Of backpropagation's runs with the seeds of the others."""
+    seeds = {record.plan["seed"] for record in evidence.records}
+    return _mean([reached(record, target)[1] for record in base.records if record.plan["seed"] in seeds])
 
 
 def _row(evidence: Evidence, target: float, bp_seconds: float | None) -> list[str]:
