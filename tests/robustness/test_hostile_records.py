@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -201,6 +202,11 @@ BENCH = {
     "no rows": put("result", "rows", []),
     "a row twice": lambda files: files.result["rows"].append(files.result["rows"][0]),
     "a row without its times": drop("result", "rows", 0, "ms_min"),
+    "a time of 0": put("result", "rows", 0, "ms_min", 0.0),
+    "a peak of 0 bytes": put("result", "rows", 0, "peak_bytes", 0),
+    "a share above 1": put("result", "rows", 0, "share", 1.5),
+    "an accuracy below 0": put("result", "rows", 0, "accuracy", -0.1),
+    "an exponent that is no number": put("result", "rows", 0, "exponent_time", math.nan),
     "a negative time": put("result", "rows", 0, "ms_min", -1.0),
     "a median below the least": put("result", "rows", 0, "ms_median", 1e-9),
     "a ratio outside its interval": put("result", "rows", 1, "ratio_to_bp", 1e-3),
@@ -216,6 +222,12 @@ CHANGES = [
     *(("image", what, change) for what, change in IMAGE.items()),
     *(("bench", what, change) for what, change in BENCH.items()),
 ]
+
+
+def test_a_share_of_0_and_an_exponent_below_0_are_numbers_that_a_bench_can_find():
+    files = Files(RUNS["bench"])
+    files.result["rows"][0] |= {"share": 0.0, "exponent_memory": -0.2}
+    record_check.check(files.pack(), files.run)
 
 
 @pytest.mark.parametrize("kind", RUNS)

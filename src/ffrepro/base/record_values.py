@@ -29,6 +29,9 @@ _ORDERED = (  # columns of a bench's row, from the least to the largest
     ("ratio_low", "ratio_to_bp", "ratio_high"),
     ("one_pass_low", "ratio_to_one_pass", "one_pass_high"),
 )
+# Columns of a bench's row: times, ratios and sizes are above 0, shares from 0 to 1; others may have any sign.
+_ABOVE_0 = re.compile(r"(ms|ratio|one_pass|peak|images|seconds|bytes|joules|layers)(_.*)?|.*_(ms|bytes)")
+_SHARES = re.compile(r"share|accuracy(_.*)?")
 
 
 def check_about(about: Mapping[str, Any], run: str) -> None:
@@ -226,8 +229,12 @@ def _check_rows(result: Mapping[str, Any], where: str) -> None:
     for name, row in rows.items():
         place = f"rows[{name[:40]}]."
         for column, value in row.items():
-            if column != "name":
-                _is_finite(value, place + column, where, above=0)
+            if column == "name":
+                continue
+            share, above = _SHARES.fullmatch(column), _ABOVE_0.fullmatch(column)
+            _is_finite(value, place + column, where, least=0 if share else None, above=0 if above else None)
+            if share and value is not None and value > 1:
+                refuse(f"{place}{column} cannot be {value}", where)
         for columns in _ORDERED:
             values = [row[column] for column in columns if row.get(column) is not None]
             if values != sorted(values):
