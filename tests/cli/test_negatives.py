@@ -117,14 +117,24 @@ def write_csv(path, header, separator, scale=1.0):
 
 @pytest.mark.parametrize(
     ("header", "separator", "scale", "options"),
-    [("x,y,t", ",", 1.0, []), ("X;Y;Time", ";", 1.0, []), (None, "\t", 1.0, []), ("x,y,t", ",", 0.001, ["--seconds"])],
+    [
+        ("x,y,t", ",", 1.0, []),
+        ("X;Y;Time", ";", 1.0, []),
+        (None, "\t", 1.0, []),
+        ("x,y,t", ",", 0.001, ["--seconds"]),
+        ("x,y,t", ",", 0.001, []),
+    ],
 )
 def test_show_a_csv_of_ones_own(place, capsys, header, separator, scale, options):
     write_csv(place / "mine.csv", header, separator, scale)
     assert (
         main(["kinematics", "show", "mine.csv", "--out", "here.png", "--level", "far", "--copies", "2", *options]) == 0
     )
-    assert capsys.readouterr().out.splitlines()[0].startswith(("5 strokes", "6 strokes", "7 strokes", "8 strokes"))
+    read, strokes, *_ = capsys.readouterr().out.splitlines()
+    _, _, t = movements.recording(0)
+    assert read.startswith(f"columns 1-3 as x, y, t: {len(t)} points, {t[-1] / 1000:.2f} s, about ")
+    assert read.endswith("t in s" if scale < 1 else "t in ms")
+    assert strokes.startswith(("5 strokes", "6 strokes", "7 strokes", "8 strokes"))
     assert size(place / "here.png")
 
 
@@ -137,7 +147,7 @@ def test_show_a_csv_of_ones_own(place, capsys, header, separator, scale, options
         ("x,y,t\n" + "".join(f"1,2,{10 * n}\n" for n in range(20)), "does not move"),
         ("x,y,t\n" + "".join(f"{n},2,{-10 * n}\n" for n in range(20)), "the clock runs backwards by 190 ms"),
         ("x,y,t\n" + "".join(f"{n},nan,{10 * n}\n" for n in range(20)), "point 1: y is nan"),
-        ("x,y,t\n" + "".join(f"{n},2,{n / 100}\n" for n in range(20)), "--seconds"),
+        ("x,y,t\n" + "".join(f"{n},2,{n / 5}\n" for n in range(20)), "--unit s, ms, us or ns"),
         ("x,y\n1,2\n", "no column t"),
         ("x,y,t\n1,2,3\n4,5\n", "line 3"),
         ("x,y,t\n1,2,three\n", "line 2"),
@@ -167,11 +177,11 @@ def test_a_duplicate_of_too_few_points_is_named(place, capsys):
 
 def test_a_csv_that_is_not_there(place, capsys):
     assert "no such file" in refused(["kinematics", "show", "nowhere.csv"], capsys)
-    (place / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (place / "binary.csv").write_bytes(b"\xff\x00\x81")
     assert "not a text file" in refused(["kinematics", "show", "binary.csv"], capsys)
     (place / "folder.csv").mkdir()
     said = refused(["kinematics", "show", "folder.csv"], capsys)
-    assert "a folder, not a file" in said and "fix:   give one CSV of x, y, t in it" in said
+    assert "no file of movements in the folder" in said and "  where: folder.csv" in said
 
 
 @pytest.mark.parametrize(
