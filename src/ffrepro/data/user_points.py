@@ -15,7 +15,7 @@ _JUMP = 8.0  # a jump is as many times faster than the steps around it,
 _JUMP_LENGTH = 0.15  # and covers so much of the movement's extent
 _AROUND = 3  # steps on either side
 _MIN_POINTS = 10
-_EXTENTS_A_SECOND = 50.0  # across the whole movement in 20 ms: a flick of the finger takes three times as long
+_EXTENTS_A_SECOND = 100.0  # across the whole movement in 10 ms: a flick of the finger takes several times as long
 
 Recording = tuple[np.ndarray, np.ndarray, np.ndarray]
 
