@@ -161,6 +161,25 @@ def test_a_pen_that_is_never_down_is_not_believed(tmp_path):
     found = user_recording.read(write(tmp_path, (*CURVE, np.zeros(COUNT, int)), "x,y,t,pressure"))
     same(found, [CURVE])
     assert found.notes == ["pressure says in every row that the pen is up: not used"]
+    found = user_recording.read(write(tmp_path, (*CURVE, np.linspace(-1, 1, COUNT)), "x,y,t,pressure"))
+    same(found, [CURVE])
+    assert found.notes == ["pressure is negative in some rows: not used"]
+
+
+def test_a_stroke_number_parts_movements(tmp_path):
+    stroke = np.where(np.arange(COUNT) < 20, 3, 4)
+    found = user_recording.read(write(tmp_path, (stroke, *CURVE), "stroke_id,x,y,time"))
+    same(found, [tuple(column[:20] for column in CURVE), tuple(column[20:] for column in CURVE)])
+
+
+@pytest.mark.parametrize(("value", "what"), [("lifted", "pen 'lifted' is no number"), ("up", None)])
+def test_words_of_a_pen(tmp_path, value, what):
+    path = write(tmp_path, (*CURVE, np.where(pen(slice(30, None)), "down", value)), "x,y,t,pen")
+    if what:
+        error = refused(path)
+        assert what in error.what and str(error.where).endswith("line 32")
+    else:
+        same(user_recording.read(path), [tuple(column[:30] for column in CURVE)])
 
 
 @pytest.mark.parametrize("unit", user_clock.UNITS)
@@ -200,6 +219,7 @@ def test_stamps(tmp_path, zone, header):
     x, y, t = found.movements[0]
     same(found._replace(movements=[(x, y, t - t[0])]), [(*CURVE[:2], T - 5)])
     assert found.line == "columns 1-3 as t, x, y: 40 points, 0.39 s, about 100 Hz; t in ISO stamps"
+    assert refused(tmp_path / "mine.csv", "s").what == "the times are stamps, the option says s"
 
 
 def test_a_stamp_is_the_moment_it_names():
@@ -231,6 +251,8 @@ def test_the_text_of_svc2004(tmp_path, width):
     path = tmp_path / "signature.svc"
     path.write_text("\n".join([str(COUNT), *rows]))
     same(user_recording.read(path), PARTS)
+    path.write_text("\n".join([str(COUNT + 1), *rows]))
+    assert user_recording.read(path).notes == ["the first line says 41 points, there are 40"]
     path.write_text("\n".join([str(COUNT), *(row + " 1 1" for row in rows)]))
     assert "SVC2004" in refused(path).fix
 

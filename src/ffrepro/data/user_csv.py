@@ -68,9 +68,15 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
         stamps = stamps or (not values and user_clock.stamp(fields[at["t"]]) is not None)
         values.extend(_point(line, fields, separator, at, stamps, f"{path}, line {number}"))
     table = np.array(values).reshape(-1, len(at))
+    if stamps and unit:
+        fix = "leave the option out"
+        raise FfreproError(f"the times are stamps, the option says {unit}", where=path, fix=fix)
     found = named or user_columns.of_points(table, path)
     column = {role: number for number, role in enumerate(at)} if named else found.at
-    return _points(table, column, found, user_clock.STAMPS if stamps else unit, path)
+    out = _points(table, column, found, user_clock.STAMPS if stamps else unit, path)
+    if len(first) == 1 and int(first[0]) != len(table):
+        out.notes.append(f"the first line says {first[0]} points, there are {len(table)}")
+    return out
 
 
 def _svc(count: str, lines: Lines, where: str) -> tuple[Columns, int, Lines]:
@@ -126,7 +132,9 @@ def _trace(column: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
             continue
         values = column[role]
         up = values > 0 if role == "pen up" else values <= 0  # an empty field, NaN, is neither
-        if count and up.all():
+        if role == "pressure" and (values < 0).any():  # standardised, say
+            notes.append("pressure is negative in some rows: not used")
+        elif count and up.all():
             notes.append(f"{role} says in every row that the pen is up: not used")
         else:
             trace[up] = user_points.UP
