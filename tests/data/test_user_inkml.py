@@ -83,6 +83,19 @@ def test_times_by_the_sample_rate(tmp_path):
         (ink(FORM.format(""), trace("1 2 zero")), "point 1, '1 2 zero'", ", trace 1"),
         (ink('<traceFormat><channel name="X"/></traceFormat>', trace("1")), "no channel Y among X", ", trace 1"),
         (ink(FORM.format("").replace("Y", "X"), trace(ONE)), "several channels X", ", trace 1"),
+        (
+            ink(
+                '<context id="a">',
+                FORM.format(' units="s"'),
+                '</context><context id="b">',
+                FORM.format(' units="ms"'),
+                "</context>",
+                trace("1 2 0, 3 4 .01", 'contextRef="#a"'),
+                trace("1 2 0, 3 4 10", 'contextRef="#b"'),
+            ),
+            "units of times, that others have not",
+            "",
+        ),
         (ink(FORM.format(' units="ms"'), trace("1 2 0, 3 4 0.01")), "named in ms", ""),
     ],
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
@@ -15,7 +18,6 @@ from ffrepro.data.user_points import UP, Points
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _VALUE = re.compile(r"""([!'"]?)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[TF])""")
 _PLAIN = ["X", "Y"]  # channels of a file without a trace format
-_UNITS = {"s": "s", "ms": "ms", "us": "us", "ns": "ns"}
 
 
 def parse(text: str, path: Path, unit: str | None = None) -> Points:
@@ -32,39 +34,35 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
         FfreproError: no InkML, a document type (entities are not expanded), no X, Y or times, a point that is none.
     """
     root = _root(text, path)
-    tables, marks = [], []
-    formats: set[tuple[str, ...]] = set()
-    rates, named = set(), None
+    form_of = _forms(root)
+    tables, marks, forms, rates = [], [], [], set()
     for number, trace in enumerate(_all(root, "trace"), start=1):
         where = f"{path}, trace {number}"
-        form, source = _format(root, trace)
-        channels = (
-            [channel.get("name", "").upper() for channel in _all(form, "channel")] if form is not None else _PLAIN
-        )
-        table = _values(trace.text or "", len(channels), where)
-        at = _channels(channels, where)
+        form = form_of(trace.get("contextRef", ""))
+        at = _channels(form.channels, where)
+        table = _values(trace.text or "", len(form.channels), where)
         if "T" in at:
             times = table[:, at["T"]]
-            named = _UNITS.get(list(_all(form, "channel"))[at["T"]].get("units", "")) if form is not None else None
         else:
-            rate = _rate(root, source, channels, where)
+            rate = _rate(form, where)
             rates.add(rate)
             times = _number(trace.get("timeOffset", "0"), where) + 1e3 * np.arange(len(table)) / rate
-        formats.add(tuple(channels))
+        forms.append(form)
         tables.append(np.stack([table[:, at["X"]], table[:, at["Y"]], times], 1))
         marks.append(np.full(len(table), UP if trace.get("type") == "penUp" else number, np.int32))
     if not tables:
         return user_points.empty()
-    if len({"T" in channels for channels in formats}) > 1:
-        fix = "give every trace a channel T, or none"
-        raise FfreproError("some traces have a channel T, others none", where=path, fix=fix)
+    if len({("T" in form.channels, form.unit) for form in forms}) > 1:
+        fix = "give every trace a channel T in one unit, or none"
+        raise FfreproError("some traces have times, or units of times, that others have not", where=path, fix=fix)
     x, y, t = np.concatenate(tables).T
     trace_N = np.concatenate(marks)
-    read = f"InkML channels {', '.join(formats.pop() if len(formats) == 1 else 'XY')}"
+    kinds = {tuple(form.channels) for form in forms}
+    read = f"InkML channels {', '.join(kinds.pop() if len(kinds) == 1 else 'XY')}"
     if rates:
         return Points(x, y, t, trace_N, read, f"ms by a sample rate of {', '.join(f'{r:g}' for r in rates)} Hz", [])
     steps = np.diff(t)[trace_N[1:] == trace_N[:-1]]
-    found, notes = user_clock.unit_of(steps, named, unit, path)
+    found, notes = user_clock.unit_of(steps, forms[0].unit, unit, path)
     return Points(x, y, t * user_clock.UNITS[found], trace_N, read, found, notes)
 
 
@@ -94,20 +92,40 @@ def _all(element: Element, name: str) -> list[Element]:
     return [one for one in element.iter() if isinstance(one.tag, str) and _name(one) == name]
 
 
-def _format(root: Element, trace: Element) -> tuple[Element | None, Element | None]:
-    """The trace's format and its source; without a context of its own the document's only, or first, ones."""
+class _Form(NamedTuple):
+    """Attributes: channels of a trace, the unit of T by its channel, the source that recorded it."""
+
+    channels: list[str]
+    unit: str | None
+    source: Element
+
+
+def _forms(root: Element) -> Callable[[str], _Form]:
+    """The form of the traces with a contextRef: the context's own, else the document's only, or first, one.
+
+    It is looked for once a context: a document may have ten thousand traces.
+    """
     ids = {one.get(_ID) or one.get("id"): one for one in root.iter() if one.get(_ID) or one.get("id")}
-    context = ids.get(trace.get("contextRef", "").removeprefix("#"))
-    place = context if context is not None else root
-    form, source = _first(place, "traceFormat"), _first(place, "inkSource")
-    if context is not None:
-        source = source if source is not None else ids.get(context.get("inkSourceRef", "").removeprefix("#"))
-        form = form if form is not None else ids.get(context.get("traceFormatRef", "").removeprefix("#"))
-        if form is None and source is not None:
-            form = _first(source, "traceFormat")
-        if form is None:
-            form = _first(root, "traceFormat")
-    return form, source
+
+    def target(element: Element, name: str) -> Element | None:
+        return ids.get(element.get(name, "").removeprefix("#"))
+
+    @cache
+    def form(reference: str) -> _Form:
+        context = ids.get(reference.removeprefix("#"), root)
+        source = _first(context, "inkSource")
+        source = source if source is not None else target(context, "inkSourceRef")
+        places = [context, target(context, "traceFormatRef"), source, root]
+        formats = [one for place in places if place is not None for one in _all(place, "traceFormat")]
+        channels = _all(formats[0], "channel") if formats else []
+        units = [channel.get("units", "") for channel in channels if channel.get("name", "").upper() == "T"]
+        return _Form(
+            [channel.get("name", "").upper() for channel in channels] or _PLAIN,
+            units[0] if units and units[0] in user_clock.UNITS else None,
+            source if source is not None else root,
+        )
+
+    return form
 
 
 def _first(element: Element, name: str) -> Element | None:
@@ -123,12 +141,12 @@ def _channels(channels: list[str], where: str) -> dict[str, int]:
     return {name: channels.index(name) for name in "XYT" if name in channels}
 
 
-def _rate(root: Element, source: Element | None, channels: list[str], where: str) -> float:
+def _rate(form: _Form, where: str) -> float:
     """The sample rate, Hz, of a trace without times."""
-    rate = _first(source if source is not None else root, "sampleRate")
+    rate = _first(form.source, "sampleRate")
     value = _number(rate.get("value", ""), where) if rate is not None else 0.0
     if not value > 0 or (rate is not None and rate.get("uniform", "true") == "false"):
-        what = f"no times: neither a channel T among {', '.join(channels)} nor a uniform sampleRate"
+        what = f"no times: neither a channel T among {', '.join(form.channels)} nor a uniform sampleRate"
         raise FfreproError(what, where=where, fix='add a channel T, or <sampleRate value="100"/> to the inkSource')
     return value
 
