@@ -97,6 +97,8 @@ def test_the_named_columns(tmp_path, header, order, said):
         ("pos_x,page_x,y,t", "'pos_x' (column 1) and 'page_x' (column 2) could be x"),
         ("x1,x2,y,t", "'x1' (column 1) and 'x2' (column 2) could be x"),
         ("X,X,y,t", "could be x"),
+        ("left_x,right_x,y,t", "could be x"),
+        ("x,y_raw,y_smooth,t", "could be y"),
         ("x,y,t_s,t_ms", "'t_s' (column 3) and 't_ms' (column 4) could be t"),
         ("x,y,tilt_x,v", "no column t"),
     ],
@@ -144,6 +146,13 @@ def test_rows_of_no_position_part_movements_without_a_pen_column(tmp_path, heade
     x, y, t = (column.copy() for column in CURVE)
     x[AIR] = y[AIR] = position
     same(user_recording.read(write(tmp_path, (x, y, t), header)), PARTS)
+
+
+def test_rows_of_either_value_are_no_positions(tmp_path):
+    x, y, t = (column.copy() for column in CURVE)
+    x[15:17] = y[15:17] = 0
+    x[17:20] = y[17:20] = -1
+    same(user_recording.read(write(tmp_path, (x, y, t), "x,y,t")), PARTS)
 
 
 def test_a_pen_that_is_lifted_last_ends_the_movement(tmp_path):

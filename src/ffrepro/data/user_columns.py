@@ -12,7 +12,8 @@ from ffrepro.base.errors import FfreproError
 # A name is split into words; these say nothing of which column it is.
 _BENIGN = {
     "pos", "position", "coord", "coordinate", "raw", "screen", "page", "client", "offset", "mouse", "cursor", "touch",
-    "pen", "point", "px", "pixel", "pixels", "mm", "cm", "m",
+    "pen", "point", "px", "pixel", "pixels", "mm", "cm", "m", "abs", "orig", "original", "corrected", "smooth",
+    "smoothed", "filt", "filtered", "norm", "normalised", "normalized", "left", "right", "start", "end",
 }  # fmt: skip
 _TIME = {"t", "time", "times", "timestamp", "timestamps", "elapsed", "stamp"}
 _UNITS = {

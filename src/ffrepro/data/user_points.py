@@ -49,15 +49,13 @@ def nowhere(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     They are far from the positions before and after them; a movement through the origin is not.
     """
     out = np.zeros(len(x), bool)
-    for value in _NOWHERE:
-        here = (x == value) & (y == value)
-        rest = np.flatnonzero(~here)
-        if not here.any() or len(rest) < 2:
-            continue
-        beside = np.diff(rest) == 1
-        steps = np.hypot(np.diff(x[rest]), np.diff(y[rest]))[beside]
-        longest = steps.max(initial=0.0)
-        edges = np.flatnonzero(here[1:] != here[:-1])
+    known = [(x == value) & (y == value) for value in _NOWHERE]
+    either = np.logical_or.reduce(known)
+    rest = np.flatnonzero(~either)
+    steps = np.hypot(np.diff(x[rest]), np.diff(y[rest]))[np.diff(rest) == 1]
+    longest = steps.max(initial=0.0)
+    for here in known:
+        edges = np.flatnonzero((here[1:] != here[:-1]) & (either[1:] != either[:-1]))
         away = np.hypot(x[edges + 1] - x[edges], y[edges + 1] - y[edges])
         if longest > 0 and len(away) and away.min() > _AWAY * longest:
             out |= here
@@ -79,7 +77,7 @@ def describe(points: Points, made: list[Recording]) -> str:
     seconds = sum(float(t[-1] - t[0]) for _, _, t in made if len(t)) / 1e3
     steps = np.concatenate([np.diff(t) for _, _, t in made])
     steps = steps[steps > 0]
-    rate = f", about {1e3 / np.median(steps):.3g} Hz" if len(steps) else ""
+    rate = f", about {float(f'{1e3 / np.median(steps):.3g}'):,.10g} Hz" if len(steps) else ""
     parts = [f"{points.columns}: {count:,} points, {seconds:.2f} s{rate}", f"t in {points.unit}"]
     up = int((points.trace == UP).sum())
     if up:
