@@ -117,14 +117,24 @@ def write_csv(path, header, separator, scale=1.0):
 
 @pytest.mark.parametrize(
     ("header", "separator", "scale", "options"),
-    [("x,y,t", ",", 1.0, []), ("X;Y;Time", ";", 1.0, []), (None, "\t", 1.0, []), ("x,y,t", ",", 0.001, ["--seconds"])],
+    [
+        ("x,y,t", ",", 1.0, []),
+        ("X;Y;Time", ";", 1.0, []),
+        (None, "\t", 1.0, []),
+        ("x,y,t", ",", 0.001, ["--seconds"]),
+        ("x,y,t", ",", 0.001, []),
+    ],
 )
 def test_show_a_csv_of_ones_own(place, capsys, header, separator, scale, options):
     write_csv(place / "mine.csv", header, separator, scale)
     assert (
         main(["kinematics", "show", "mine.csv", "--out", "here.png", "--level", "far", "--copies", "2", *options]) == 0
     )
-    assert capsys.readouterr().out.splitlines()[0].startswith(("5 strokes", "6 strokes", "7 strokes", "8 strokes"))
+    read, strokes, *_ = capsys.readouterr().out.splitlines()
+    _, _, t = movements.recording(0)
+    assert read.startswith(f"columns 1-3 as x, y, t: {len(t)} points, {t[-1] / 1000:.2f} s, about ")
+    assert read.endswith("t in s" if scale < 1 else "t in ms")
+    assert strokes.startswith(("5 strokes", "6 strokes", "7 strokes", "8 strokes"))
     assert size(place / "here.png")
 
 
@@ -137,7 +147,7 @@ def test_show_a_csv_of_ones_own(place, capsys, header, separator, scale, options
         ("x,y,t\n" + "".join(f"1,2,{10 * n}\n" for n in range(20)), "does not move"),
         ("x,y,t\n" + "".join(f"{n},2,{-10 * n}\n" for n in range(20)), "the clock runs backwards by 190 ms"),
         ("x,y,t\n" + "".join(f"{n},nan,{10 * n}\n" for n in range(20)), "point 1: y is nan"),
-        ("x,y,t\n" + "".join(f"{n},2,{n / 100}\n" for n in range(20)), "--seconds"),
+        ("x,y,t\n" + "".join(f"{n},2,{n / 5}\n" for n in range(20)), "--unit s, ms, us or ns"),
         ("x,y\n1,2\n", "no column t"),
         ("x,y,t\n1,2,3\n4,5\n", "line 3"),
         ("x,y,t\n1,2,three\n", "line 2"),
@@ -165,13 +175,58 @@ def test_a_duplicate_of_too_few_points_is_named(place, capsys):
     assert said == [f"duplicate {number} {end}" for number in (1, 2, 3)]
 
 
+def test_a_file_of_several_movements_has_a_picture_each(place, capsys):
+    x, y, t = movements.recording(0)
+    pen = np.where(np.arange(len(t)) % 35 == 34, 0, 1)
+    rows = [",".join(map(str, row)) for row in zip(x, y, t, pen, strict=True)]
+    (place / "two.csv").write_text("\n".join(["x,y,t,pen", *rows]))
+    command = ["kinematics", "show", "two.csv", "--copies", "0"]
+    assert main(command) == 0
+    assert "2 rows with the pen up left out; 2 movements" in capsys.readouterr().out.splitlines()[0]
+    assert size(place / "two-1.png") and size(place / "two-2.png")
+    assert main([*command, "--movement", "2", "--out", "second.png"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "second.png"
+    assert (place / "second.png").read_bytes() == (place / "two-2.png").read_bytes()
+    said = refused([*command, "--movement", "3"], capsys)
+    assert "no movement 3" in said and "--movement takes 1 to 2" in said
+
+
+def test_a_movement_of_several_without_a_plan_is_named(place, capsys):
+    x, y, t = movements.recording(0)
+    pen = np.where(np.arange(len(t)) == 1, 0, 1)
+    rows = [",".join(map(str, row)) for row in zip(x, y, t, pen, strict=True)]
+    (place / "dot.csv").write_text("\n".join(["x,y,t,pen", *rows]))
+    assert main(["kinematics", "show", "dot.csv", "--copies", "0"]) == 0
+    assert "movement 1: no plan: one point" in capsys.readouterr().err
+    assert not (place / "dot-1.png").exists() and size(place / "dot-2.png")
+
+
+def test_a_folder_of_files_shows_those_that_it_can(place, capsys):
+    folder = place / "mine"
+    folder.mkdir()
+    write_csv(folder / "a.csv", "x,y,t", ",")
+    write_csv(folder / "b.csv", "x,x,t", ",")
+    assert main(["kinematics", "show", "mine", "--copies", "0", "--out", "all.png"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0] == "mine/a.csv:" and "mine/b.csv:" in captured.out.splitlines()
+    assert "could be x" in captured.err and "1 of 2 files were not shown" in captured.err
+    assert [path.name for path in place.glob("*.png")] == ["all-a.png"]
+
+
+@pytest.mark.parametrize(("header", "option"), [("x,y,t_ms", "--seconds"), ("x,y,t_s", "--unit=ms")])
+def test_an_option_against_the_name_of_the_times_is_refused(place, capsys, header, option):
+    write_csv(place / "mine.csv", header, ",")
+    said = refused(["kinematics", "show", "mine.csv", option], capsys)
+    assert "named in" in said and "  where: mine.csv" in said and "  fix:   leave the option out" in said
+
+
 def test_a_csv_that_is_not_there(place, capsys):
     assert "no such file" in refused(["kinematics", "show", "nowhere.csv"], capsys)
-    (place / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    (place / "binary.csv").write_bytes(b"\xff\x00\x81")
     assert "not a text file" in refused(["kinematics", "show", "binary.csv"], capsys)
     (place / "folder.csv").mkdir()
     said = refused(["kinematics", "show", "folder.csv"], capsys)
-    assert "a folder, not a file" in said and "fix:   give one CSV of x, y, t in it" in said
+    assert "no file of movements in the folder" in said and "  where: folder.csv" in said
 
 
 @pytest.mark.parametrize(

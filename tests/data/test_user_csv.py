@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import user_csv
+from ffrepro.data import user_csv, user_text
 
 POINTS = [[1.5, 2.5, 10], [3.0, -4.0, 20.5]]
 
@@ -13,20 +13,16 @@ POINTS = [[1.5, 2.5, 10], [3.0, -4.0, 20.5]]
 def read(tmp_path, content):
     path = tmp_path / "mine.csv"
     path.write_text(content, encoding="utf-8")
-    return [list(point) for point in zip(*user_csv.read(path), strict=True)]
+    return [list(point) for point in zip(*user_csv.read(path)[:3], strict=True)]
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "x,y,t\n1.5,2.5,10\n3,-4,20.5\n",
-        "1.5,2.5,10\n3,-4,20.5",
         "x, y, t\n 1.5, 2.5, 10\n 3, -4, 20.5\n",
         "x;y;t\n1,5;2,5;10\n3;-4;20,5\n",
-        "1,5;2,5;10\n3,0;-4,0;20,5\n",
-        "1.5;2.5;10\n3;-4;20.5\n",
         "x\ty\ttime\n1.5\t2.5\t10\n3\t-4\t20.5\n",
-        "1.5   2.5 10\n  3 -4 20.5\n",
         '"x","y","t"\n"1.5","2.5","10"\n"3","-4","20.5"\n',
         "'x';'y';'t'\n'1,5';'2,5';'10'\n'3';'-4';'20,5'\n",
         "\ufeffX,Y,T_ms\r\n1.5,2.5,10\r\n\r\n3,-4,20.5\r\n,,\r\n",
@@ -35,11 +31,24 @@ def read(tmp_path, content):
         "x,y,p,t,q\n1.5,2.5,,10\n3,-4,1,20.5,7,,\n",
         "x\ty\tp\tt\n1.5\t2.5\t\t10\n3\t-4\t1\t20.5\n",
         'x,y,label,t\n1.5,2.5,"a, 5",10\n3,-4,b,20.5\n',
-        "1.5,2.5,10,start\n3,-4,20.5,\n",
     ],
 )
 def test_the_written_numbers(tmp_path, content):
     assert read(tmp_path, content) == POINTS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "3,2.5,10\n1.5,-4,20.5",
+        "3,0;2,5;10\n1,5;-4,0;20,5\n",
+        "3;2.5;10\n1.5;-4;20.5\n",
+        "3   2.5 10\n  1.5 -4 20.5\n",
+        "3,2.5,10,,\n1.5,-4,20.5\n",
+    ],
+)
+def test_the_written_numbers_without_a_header(tmp_path, content):
+    assert read(tmp_path, content) == [[3, 2.5, 10], [1.5, -4, 20.5]]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,7 @@ def test_the_written_numbers(tmp_path, content):
         ("x,y,t\n1,2,three\n", "t 'three' is no number", 2, "a point a line"),
         ("x,y,t\n1,2," + "3" * 200_000 + "\n", "is no number", 2, "a point a line"),
         ("x,y\n1,2\n", "no column t among 'x', 'y'", 1, "name the columns x, y, t (or time)"),
+        ("3,2.5,10,start\n1.5,-4,20.5,\n", "4 columns without a header", 1, "pen or pressure"),
         ("1,2\n3,4\n", "no column x, y, t among '1', '2'", 1, "name the columns"),
     ],
 )
@@ -70,7 +80,7 @@ def test_nothing_is_read_as_something_else(tmp_path, content, what, line, fix):
 def test_files_that_are_none(tmp_path):
     assert read(tmp_path, "") == read(tmp_path, "\n , ,\n") == read(tmp_path, "x,y,t\n") == []
     (tmp_path / "folder.csv").mkdir()
-    (tmp_path / "wide.csv").write_text("x,y,t\n1,2,3\n", encoding="utf-16")
+    (tmp_path / "wide.csv").write_bytes("x,y,t\n1,2,3\n".encode("utf-32"))
     for name, what, fix in (
         ("folder.csv", "a folder, not a file", "give one CSV of x, y, t in it"),
         ("wide.csv", "not a text file", "saved as UTF-8"),
@@ -85,14 +95,14 @@ def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "mine.csv"
     with open(path, "wb") as file:
         file.truncate(1 << 40)  # a terabyte that takes no space
-    with pytest.raises(FfreproError, match=f"{user_csv.LARGEST:,}") as error:
+    with pytest.raises(FfreproError, match=f"{user_text.LARGEST:,}") as error:
         user_csv.read(path)
     assert error.value.where == path and "awk" in error.value.fix
 
 
 def test_the_limit_itself_is_read(tmp_path, monkeypatch):
     content = "x,y,t\n" + "1,2,3\n" * 100
-    monkeypatch.setattr(user_csv, "LARGEST", len(content))
+    monkeypatch.setattr(user_text, "LARGEST", len(content))
     assert read(tmp_path, content) == [[1, 2, 3]] * 100
 
 
@@ -101,7 +111,7 @@ def test_rows_take_little_memory(tmp_path, monkeypatch):
     rows = 20_000
     path = tmp_path / "mine.csv"
     path.write_text("x,y,t\n" + "".join(f"{n}.25,{n},{n}\n" for n in range(rows)))
-    monkeypatch.setattr(user_csv, "LARGEST", path.stat().st_size)
+    monkeypatch.setattr(user_text, "LARGEST", path.stat().st_size)
     tracemalloc.start()
     try:
         user_csv.read(path)

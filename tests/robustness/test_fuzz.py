@@ -355,7 +355,7 @@ def test_kinematics_of_hostile_csv_files(tmp_path, monkeypatch, tally):
     (tmp_path / "good.csv").write_text(rows)
     for what, data in mutations.damaged(rows.encode(), 11, 0):
         (tmp_path / "a.csv").write_bytes(data)
-        if what != "twice":  # its clock starts again: no file that is wrong by its form
+        if what not in ("twice", "UTF-16"):  # its clock starts again: not wrong by its form; the other is read
             assert tally.run(what, "kinematics", "show", "a.csv", "--copies", "1") == 1, what
 
 

@@ -16,15 +16,17 @@ _EPILOG = """\
 examples:
   ffrepro kinematics show dollar/s01-arrow-fast-t01 --flip-y
   ffrepro kinematics show my_movement.csv --level far --copies 8
+  ffrepro kinematics show my_recordings --out pictures.png
   ffrepro kinematics plan dollar --workers 2
 
-A CSV of your own has columns x, y, t (or time), with or without a header, t in ms (--seconds: in s).
+A CSV of your own has columns x, y, t (or time); more than three need a header. A line says how it was read.
+docs/KINEMATICS.md has the rules, and the other files that are read: SVC2004's text, InkML, .gz, a folder of them.
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    from ffrepro.cli.common import count
+    from ffrepro.cli.common import count, positive
 
     parser = subparsers.add_parser(
         "kinematics",
@@ -40,13 +42,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    show.add_argument("sample", metavar="SAMPLE", help="DATASET/NAME of a human sample, or a CSV file of x, y, t")
+    show.add_argument(
+        "sample", metavar="SAMPLE", help="DATASET/NAME of a human sample, or a file of x, y, t, or a folder"
+    )
     show.add_argument("--out", type=Path, help="the PNG to write (default NAME.png here)")
     show.add_argument("--level", choices=["close", "medium", "far"], default="close", help="default close")
     show.add_argument("--copies", type=count, default=5, help="duplicates to draw (default 5)")
     show.add_argument("--seed", type=int, default=0, help="of the duplicates (default 0)")
     show.add_argument("--flip-y", action="store_true", help="y grows downwards, as on a screen")
-    show.add_argument("--seconds", action="store_true", help="the CSV's times are in s, not ms")
+    unit = show.add_mutually_exclusive_group()
+    unit.add_argument("--unit", choices=["s", "ms", "us", "ns"], help="of a file's times (default: as the file tells)")
+    unit.add_argument("--seconds", action="store_const", const="s", dest="unit", help="the same as --unit s")
+    show.add_argument("--movement", type=positive, help="of a file with several, only this one, from 1")
     show.add_argument("--source", choices=["upstream", "standin"], default="upstream", help="default upstream")
     show.add_argument("--prepared", type=Path, default=Path("data/prepared"), help="default data/prepared")
     show.set_defaults(action_run=_show)
@@ -132,6 +139,23 @@ def _plan(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     import torch
 
+    from ffrepro.cli import own_movements
+
+    torch.set_num_threads(1)  # small batches: more threads only wait for one another
+    path = Path(args.sample)
+    if path.name.endswith((".csv", ".csv.gz")) or path.is_file() or (path.is_dir() and args.sample):
+        return own_movements.show(args, path)
+    name, recording, subject, device = _set_sample(args)
+    draw(args, name, recording, subject, device, args.out or Path(f"{Path(name).name}.png"))
+    return 0
+
+
+def draw(args: argparse.Namespace, name: str, recording: Recording, subject: int, device: Device, out: Path) -> None:
+    """Draw a movement, its strokes and its duplicates into ``out``; print its plan.
+
+    Raises:
+        FfreproError: it has no plan.
+    """
     from ffrepro.base import files
     from ffrepro.base.errors import FfreproError
     from ffrepro.claims.figures import movement
@@ -141,14 +165,11 @@ def _show(args: argparse.Namespace) -> int:
     from ffrepro.kinematics import reference
     from ffrepro.kinematics.extraction import Settings
 
-    torch.set_num_threads(1)  # small batches: more threads only wait for one another
-    own = args.sample.endswith(".csv") or Path(args.sample).is_file()
-    name, recording, subject, device = _own_sample(args) if own else _set_sample(args)
     settings = Settings()
     with Progress(f"strokes of {name}", total=settings.passes, unit="passes at most") as progress:
         (found,) = planning.extract_all([recording], settings, lambda: progress.advance(1))
     if isinstance(found, str):
-        fix = "a movement has points x, y at growing times t in ms (a CSV's in s: --seconds)"
+        fix = "a movement has points x, y at growing times t (a file's in s: --seconds)"
         raise FfreproError(f"no plan: {found}", where=args.sample, fix=fix)
     source = duplicates.Original(found.plan, found.start.numpy(), recording[2], subject)
     parts = ("duplicate", args.seed, *name.split("/"), args.level)
@@ -158,28 +179,12 @@ def _show(args: argparse.Namespace) -> int:
             made.append(duplicates.duplicate(source, args.level, device, seeds.generator(*parts, copy)))
             progress.advance(1)
     title = f"{name}: {len(found.plan.t0)} strokes, {len(made)} duplicates ({args.level})"
-    out = args.out or Path(f"{Path(name).name}.png")
     files.write_bytes(out, movement.draw(title, reference.reference(*recording), found, made, args.flip_y))
     print("\n".join(_table(found, settings.target_db)))
     for number, one in enumerate(made, start=1):
         if reason := duplicates.too_short(one):
             print(f"duplicate {number} {reason}: `ffrepro negatives` would leave it out")
     print(out)
-    return 0
-
-
-def _own_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:
-    """Name, recording, subject and device of the user's CSV: the device is what this one recording tells."""
-    import numpy as np
-
-    from ffrepro.data import user_csv
-    from ffrepro.data.negatives import clock
-
-    path = Path(args.sample)
-    x, y, t = user_csv.read(path)
-    t = t * 1000 if args.seconds else t
-    name = path.stem.encode("utf-8", "backslashreplace").decode()  # a picture shows no byte that is no letter
-    return name, (x, y, t), 0, clock.measure(x, y, t, np.array([0, len(t)]), np.zeros(1, int))
 
 
 def _set_sample(args: argparse.Namespace) -> tuple[str, Recording, int, Device]:

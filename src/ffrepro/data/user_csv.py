@@ -3,67 +3,142 @@
 from __future__ import annotations
 
 import csv
+import math
 from array import array
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.data import user_clock, user_columns, user_points, user_text
+from ffrepro.data.user_columns import Columns
+from ffrepro.data.user_points import Points
 
-LARGEST = 100_000_000  # bytes: some three million points
-_TIME = ("time", "t_ms")  # other names of the column t
 _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", None: "spaces"}  # in the order they are looked for
+_WORDS = {
+    "up": 0.0, "false": 0.0, "no": 0.0, "off": 0.0, "down": 1.0, "true": 1.0, "yes": 1.0, "on": 1.0,
+}  # fmt: skip
+_PEN = ("pen", "pen up", "pressure")
+Lines = Iterator[tuple[int, str]]
 
 
-def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y, t, float64 (n,), of a text file with a point a line.
+def read(path: Path, unit: str | None = None) -> Points:
+    """The points of a text file with a point a line, as ``parse`` reads them."""
+    return parse(user_text.read(path), path, unit)
+
+
+def parse(text: str, path: Path, unit: str | None = None) -> Points:
+    """The points of a text with a point a line.
 
     The first line says what separates the columns of all lines: semicolons where it has one, else commas, tabs or
     spaces. Only beside semicolons may a number have a decimal comma. A first line that does not begin with three
-    numbers names the columns; without it the first three are x, y, t. Fields may stand in quotes, those of other
-    columns may be empty. Whether the numbers are a movement is for ``ffrepro.kinematics.reference`` to say.
+    numbers (or stamps) names the columns (``user_columns.of_header``); without it there are three, whose order the
+    numbers must tell (``of_points``), or those of SVC2004 after a line with their count. Fields may stand in quotes,
+    those of other columns may be empty. t is in ``unit`` where it is given, else as named or as its steps tell.
+    Whether the numbers are a movement is for ``ffrepro.kinematics.reference`` to say.
 
     Raises:
-        FfreproError: no such file, one of more than ``LARGEST`` bytes, a column is missing, a line that is no point.
+        FfreproError: a column is missing or ambiguous, a line that is no point, a unit that nothing tells.
     """
-    numbered = enumerate(_text(path).splitlines(), start=1)
+    numbered = enumerate(text.splitlines(), start=1)
     lines = ((number, line) for number, line in numbered if line.strip(" \t,;"))
     begin = next(lines, None)
     if begin is None:
-        return np.empty(0), np.empty(0), np.empty(0)
+        return user_points.empty()
     separator = next(one for one in _SEPARATORS if one is None or one in begin[1])
     first = _split(begin[1], separator)
-    columns = [0, 1, 2]
-    if len(first) < 3 or any(_number(field, separator) is None for field in first[:3]):
-        columns = _columns(first, separator, f"{path}, line {begin[0]}")
+    while first and not first[-1]:
+        first.pop()
+    where = f"{path}, line {begin[0]}"
+    named: Columns | None
+    if len(first) == 1 and first[0].isdigit():
+        named, width, lines = _svc(first[0], lines, where)
+    elif len(first) < 3 or any(_value(field, separator) is None for field in first[:3]):
+        named = user_columns.of_header(first, f"{where} (separated by {_SEPARATORS[separator]})", _fix(separator))
+        width = len(first)
     else:
-        lines = chain([begin], lines)
+        named, width, lines = _unnamed(first, where), len(first), chain([begin], lines)
+    at = named.at if named else {"x": 0, "y": 1, "t": 2}
+    stamps = False
     values = array("d")  # a list of a million points would take ten times as much
     for number, line in lines:
-        values.extend(_point(line, separator, len(first), columns, f"{path}, line {number}"))
-    x, y, t = np.array(values).reshape(-1, 3).T
-    return x, y, t
+        fields = _fields(line, separator, width, f"{path}, line {number}")
+        stamps = stamps or (not values and user_clock.stamp(fields[at["t"]]) is not None)
+        values.extend(_point(line, fields, separator, at, stamps, f"{path}, line {number}"))
+    table = np.array(values).reshape(-1, len(at))
+    if stamps and unit:
+        fix = "leave the option out"
+        raise FfreproError(f"the times are stamps, the option says {unit}", where=path, fix=fix)
+    found = named or user_columns.of_points(table, path)
+    column = {role: number for number, role in enumerate(at)} if named else found.at
+    out = _points(table, column, found, user_clock.STAMPS if stamps else unit, path)
+    if len(first) == 1 and int(first[0]) != len(table):
+        out.notes.append(f"the first line says {first[0]} points, there are {len(table)}")
+    return out
 
 
-def _text(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise FfreproError(
-                f"more than {LARGEST:,} bytes",
-                where=path,
-                fix="200 points a second are enough: keep the header and, say, every tenth line: "
-                f"awk 'NR == 1 || NR % 10 == 0' {path.name} > thin.csv",
-            )
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise FfreproError("no such file", where=path, fix="give a CSV of x, y, t, or DATASET/NAME") from None
-    except IsADirectoryError:
-        raise FfreproError("a folder, not a file", where=path, fix="give one CSV of x, y, t in it") from None
-    except UnicodeDecodeError:
-        raise FfreproError("not a text file", where=path, fix="give a CSV of x, y, t, saved as UTF-8") from None
+def _svc(count: str, lines: Lines, where: str) -> tuple[Columns, int, Lines]:
+    """Columns of SVC2004's text: a line with the number of points, then x, y, t, pen and, in task 2, three more."""
+    begin = next(lines, None)
+    width = len(begin[1].split()) if begin else 0
+    if begin is None or width not in user_columns.SVC:
+        what = f"a first line of the one number {count}, then {width} columns"
+        fix = "SVC2004 has 4 or 7 columns after the line with their count; name any others: x, y, t, pen, pressure"
+        raise FfreproError(what, where=where, fix=fix)
+    return Columns(user_columns.SVC[width]), width, chain([begin], lines)
+
+
+def _unnamed(first: list[str], where: str) -> Columns | None:
+    """Columns of a file without a header: None where the numbers have to tell them."""
+    if len(first) > 3:
+        what = f"{len(first)} columns without a header"
+        fix = "name them in a first line: x, y, t, and pen or pressure where there is one; other names are passed over"
+        raise FfreproError(what, where=where, fix=fix)
+    stamps = [column for column, field in enumerate(first) if user_clock.stamp(field) is not None]
+    if not stamps:
+        return None
+    if len(stamps) > 1 or stamps == [1]:
+        raise FfreproError("no header, and stamps in several columns or the second", where=where, fix="name x, y, t")
+    return Columns({"t": 0, "x": 1, "y": 2} if stamps == [0] else {"x": 0, "y": 1, "t": 2})
+
+
+def _points(table: np.ndarray, column: dict[str, int], found: Columns, unit: str | None, path: Path) -> Points:
+    """Part the table where the pen is up, bring its times to ms; ``column``: role -> column of the table."""
+    x, y, t = (table[:, column[role]] for role in "xyt")
+    trace, notes = _trace({role: table[:, number] for role, number in column.items()})
+    trace[user_points.nowhere(x, y)] = user_points.UP
+    if unit != user_clock.STAMPS:
+        steps = np.diff(t)[(trace[1:] == trace[:-1]) & (trace[1:] != user_points.UP)]
+        unit, more = user_clock.unit_of(steps, found.unit, unit, path)
+        notes += more
+        t = t * user_clock.UNITS[unit]
+    return Points(x, y, t, trace, found.describe(), unit, notes)
+
+
+def _trace(column: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
+    """The movement of every row, ``UP`` where pen or pressure says so, and warnings.
+
+    A column by which the pen is never down says nothing: a device without pressure writes 0 in every row.
+    """
+    count = len(column["x"])
+    trace, notes = np.zeros(count, np.int32), []
+    if "stroke" in column and count:
+        stroke = column["stroke"]
+        trace[1:] = np.cumsum(stroke[1:] != stroke[:-1])
+    for role in _PEN:
+        if role not in column:
+            continue
+        values = column[role]
+        up = values > 0 if role == "pen up" else values <= 0  # an empty field, NaN, is neither
+        if role == "pressure" and (values < 0).any():  # standardised, say
+            notes.append("pressure is negative in some rows: not used")
+        elif count and up.all():
+            notes.append(f"{role} says in every row that the pen is up: not used")
+        else:
+            trace[up] = user_points.UP
+    return trace, notes
 
 
 def _split(line: str, separator: str | None) -> list[str]:
@@ -84,33 +159,36 @@ def _number(field: str, separator: str | None) -> float | None:
         return None
 
 
-def _columns(first: list[str], separator: str | None, where: str) -> list[int]:
-    """Where x, y, t are in a header."""
-    header = ["t" if name.lower() in _TIME else name.lower() for name in first]
-    missing = [name for name in "xyt" if name not in header]
-    if missing:
-        raise FfreproError(
-            f"no column {', '.join(missing)} among {', '.join(map(repr, first[:8]))}",
-            where=f"{where} (separated by {_SEPARATORS[separator]})",
-            fix=f"name the columns x, y, t (or time), or begin with a point: {_fix(separator)}",
-        )
-    return [header.index(name) for name in "xyt"]
+def _value(field: str, separator: str | None) -> float | None:
+    """A number, or a stamp in ms."""
+    value = _number(field, separator)
+    return user_clock.stamp(field) if value is None else value
 
 
-def _point(line: str, separator: str | None, width: int, columns: list[int], where: str) -> list[float]:
-    """x, y, t of a line."""
+def _fields(line: str, separator: str | None, width: int, where: str) -> list[str]:
+    """The fields of a line, as many as the first has."""
     fields = _split(line, separator)
     # Spaces leave no empty field behind: a line with fewer columns may lack any of them.
     if any(fields[width:]) or (separator is None and len(fields) < width):
         what = f"{line.strip()[:60]!r} has {len(fields)} columns, the first line {width}"
         raise FfreproError(what, where=where, fix=_fix(separator))
-    fields += [""] * (width - len(fields))
+    return fields + [""] * (width - len(fields))
+
+
+def _point(
+    line: str, fields: list[str], separator: str | None, at: dict[str, int], stamps: bool, where: str
+) -> list[float]:
+    """The values of a line in the order of ``at``."""
     out = []
-    for name, column in zip("xyt", columns, strict=True):
-        value = _number(fields[column], separator)
+    for role, column in at.items():
+        field = fields[column]
+        value = user_clock.stamp(field) if role == "t" and stamps else _number(field, separator)
+        if value is None and role in (*_PEN, "stroke"):
+            value = math.nan if not field else _WORDS.get(field.lower())
         if value is None:
-            found = f"{fields[column][:30]!r} is no number" if fields[column] else "is empty"
-            raise FfreproError(f"{line.strip()[:60]!r}: {name} {found}", where=where, fix=_fix(separator))
+            kind = "stamp as in the first line" if role == "t" and stamps else "number"
+            found = f"{field[:30]!r} is no {kind}" if field else "is empty"
+            raise FfreproError(f"{line.strip()[:60]!r}: {role} {found}", where=where, fix=_fix(separator))
         out.append(value)
     return out
 
