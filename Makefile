@@ -51,7 +51,7 @@ services-test: setup $(SERVICES)/.installed ## tests with Chromium and PostgreSQ
 		{ echo "installing Chromium and PostgreSQL: apt-get install chromium postgresql"; \
 		apt-get install --yes --no-install-recommends chromium postgresql > /dev/null 2>&1; } || \
 		echo "some are absent, and could not be installed: their tests are skipped"
-	PYTHONPATH=$(SERVICES)$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
+	PYTHONPATH=$(abspath $(SERVICES))$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
 
 # Apart from .venv: nothing but these tests needs it.
 $(SERVICES)/.installed: Makefile

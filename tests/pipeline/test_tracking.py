@@ -247,3 +247,12 @@ def test_a_database_that_cannot_be_written_is_to_be_made_writable(project, plans
     with pytest.raises(FfreproError) as caught:
         tracking.mirror(project, store[0], plans.values())
     assert "writable" in caught.value.fix
+
+
+def test_a_missing_driver_is_to_be_installed(project, plans, finish, monkeypatch):
+    finish(plans[RUN])
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(FfreproError) as caught:
+        tracking.mirror(project, "postgresql://127.0.0.1:9/none", plans.values())
+    assert caught.value.where == "postgresql://127.0.0.1:9/none"
+    assert "psycopg2" in caught.value.what and "psycopg2-binary" in caught.value.fix

@@ -44,6 +44,7 @@ _CURES = {
     "is locked": "close the program that holds the database (a browser of databases, another `ffrepro track`), then "
     "run the same command again",
     "readonly": "make the database and its folder writable for this user",
+    "ModuleNotFoundError": "install the database's driver; PostgreSQL's: pip install psycopg2-binary",
     "unable to open": "make the database and its folder writable for this user",
 }
 PARENT = "mlflow.parentRunId"
@@ -103,10 +104,11 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan], *, committed: bool = Fal
             except (OSError, FfreproError):
                 raise
             except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
-                if attempt + 1 < ATTEMPTS and any(sign in f"{type(error).__name__} {error}" for sign in _RACES):
+                said = f"{type(error).__name__}: {error}"
+                if attempt + 1 < ATTEMPTS and any(sign in said for sign in _RACES):
                     continue
-                fix = next((cure for symptom, cure in _CURES.items() if symptom in str(error)), _REBUILD)
-                raise FfreproError(f"MLflow failed: {type(error).__name__}: {error}", where=uri, fix=fix) from error
+                fix = next((cure for symptom, cure in _CURES.items() if symptom in said), _REBUILD)
+                raise FfreproError(f"MLflow failed: {said}", where=uri, fix=fix) from error
     raise AssertionError("the last attempt returns or raises")
 
 
