@@ -20,6 +20,7 @@ def read(tmp_path, content):
     "content",
     [
         "x,y,t\n1.5,2.5,10\n3,-4,20.5\n",
+        "x_orig,y_original,t\n1.5,2.5,10\n3,-4,20.5\n",
         "x, y, t\n 1.5, 2.5, 10\n 3, -4, 20.5\n",
         "x;y;t\n1,5;2,5;10\n3;-4;20,5\n",
         "x\ty\ttime\n1.5\t2.5\t10\n3\t-4\t20.5\n",

@@ -12,7 +12,7 @@ from ffrepro.base.errors import FfreproError
 # A name is split into words; these say nothing of which column it is.
 _BENIGN = {
     "pos", "position", "coord", "coordinate", "raw", "screen", "page", "client", "offset", "mouse", "cursor", "touch",
-    "pen", "point", "px", "pixel", "pixels", "mm", "cm", "m", "abs", "orig", "original", "corrected", "smooth",
+    "pen", "point", "px", "pixel", "pixels", "mm", "cm", "m", "abs", "orig", "corrected", "smooth",
     "smoothed", "filt", "filtered", "norm", "normalised", "normalized", "left", "right", "start", "end",
 }  # fmt: skip
 _TIME = {"t", "time", "times", "timestamp", "timestamps", "elapsed", "stamp"}
@@ -101,6 +101,7 @@ def _words(name: str) -> set[str]:
 
 
 def _could_be(words: set[str], role: str) -> bool:
+    words = {"orig" if word.startswith("orig") else word for word in words}
     units = set().union(*_UNITS.values())
     if role == "t":
         return bool(words & (_TIME | units)) and words <= _TIME | units | _BENIGN and words != {"s"}
