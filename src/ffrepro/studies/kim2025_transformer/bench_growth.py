@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -16,8 +17,7 @@ from ffrepro import methods
 from ffrepro.base.settings import integer
 from ffrepro.core import ordering, seeds
 from ffrepro.nets import transformer
-from ffrepro.training import facts, machine, memory, parts, timing
-from ffrepro.training.record import Record
+from ffrepro.training import memory, parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -36,14 +36,10 @@ def run(plan: dict, place: parts.Place) -> dict:
     Returns:
         The content of result.json.
     """
-    record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _run(plan, place, record), again=True)
+    return recorded_bench.measured(plan, place, partial(_measured, plan, place.threads))
 
 
-def _run(plan: dict, place: parts.Place, record: Record) -> dict:
-    device, dtype = machine.use(plan["profile"], place.threads)
-    started = facts.now()
-    data = parts.load_data(plan, place.prepared)
+def _measured(plan: dict, threads: int, data: Any, device: str, dtype: torch.dtype) -> dict:
     bench = plan["bench"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
     rows = []
@@ -54,15 +50,15 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
             for size in _sizes(plan, axis)
         }
         rows += _axis(axis, makers, bench["bench_rounds"], device)
-    result = {
-        "schema": 1, "run": plan["run"], "bench": "growth", "baseline": rows[0]["name"], "rows": rows,
+    return {
+        "bench": "growth",
+        "baseline": rows[0]["name"],
+        "rows": rows,
         "config": {
-            "batch": bench["bench_batch"], "rounds": bench["bench_rounds"], "threads": place.threads,
+            "batch": bench["bench_batch"], "rounds": bench["bench_rounds"], "threads": threads,
             "memory": memory.Peak(device).how, "sizes": {axis: _sizes(plan, axis) for axis in AXES},
         },
     }  # fmt: skip
-    record.finish(facts.about(plan, record, data, place, device, started), result)
-    return result
 
 
 def _sizes(plan: dict, axis: str) -> list[int]:

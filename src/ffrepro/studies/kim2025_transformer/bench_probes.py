@@ -19,6 +19,7 @@ import copy
 import math
 import statistics
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -29,8 +30,7 @@ from ffrepro.base.settings import integer, number
 from ffrepro.core import attention, seeds
 from ffrepro.methods.base import Batch, Phase
 from ffrepro.nets.transformer import PAD, Attention
-from ffrepro.training import energy, facts, machine, parts, timing
-from ffrepro.training.record import Record
+from ffrepro.training import energy, parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -52,27 +52,23 @@ def run(plan: dict, place: parts.Place) -> dict:
     Returns:
         The content of result.json.
     """
-    record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _run(plan, place, record), again=True)
+    return recorded_bench.measured(plan, place, partial(_measured, plan, place.threads))
 
 
-def _run(plan: dict, place: parts.Place, record: Record) -> dict:
-    device, dtype = machine.use(plan["profile"], place.threads)
-    started = facts.now()
-    data = parts.load_data(plan, place.prepared)
+def _measured(plan: dict, threads: int, data: Any, device: str, dtype: torch.dtype) -> dict:
     bench = plan["bench"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
     meter = energy.Meter()
     rows = [{"name": name} | _row(plan, name, task, meter) for name in plan["variants"]]
-    result = {
-        "schema": 1, "run": plan["run"], "bench": "probes", "baseline": rows[0]["name"], "rows": rows,
+    return {
+        "bench": "probes",
+        "baseline": rows[0]["name"],
+        "rows": rows,
         "config": {
-            "batch": bench["bench_batch"], "rounds": bench["bench_rounds"], "threads": place.threads,
+            "batch": bench["bench_batch"], "rounds": bench["bench_rounds"], "threads": threads,
             "noise_share": bench["noise_share"], "energy": meter.how,
         },
     }  # fmt: skip
-    record.finish(facts.about(plan, record, data, place, device, started), result)
-    return result
 
 
 def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | None]:

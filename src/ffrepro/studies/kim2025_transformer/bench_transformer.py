@@ -29,8 +29,7 @@ from ffrepro.core import seeds
 from ffrepro.methods import ff_tokens
 from ffrepro.methods.base import Batch
 from ffrepro.nets import transformer
-from ffrepro.training import facts, machine, memory, parts, timing
-from ffrepro.training.record import Record
+from ffrepro.training import facts, machine, memory, parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -58,14 +57,10 @@ def run(plan: dict, place: parts.Place) -> dict:
     Returns:
         The content of result.json.
     """
-    record = Record(place.runs / plan["run"], plan)
-    return record.once(lambda: _run(plan, place, record), again=True)
+    return recorded_bench.measured(plan, place, partial(_measured, plan, place.threads))
 
 
-def _run(plan: dict, place: parts.Place, record: Record) -> dict:
-    device, dtype = machine.use(plan["profile"], place.threads)
-    started = facts.now()
-    data = parts.load_data(plan, place.prepared)
+def _measured(plan: dict, threads: int, data: Any, device: str, dtype: torch.dtype) -> dict:
     bench, twin = plan["bench"], next(iter(plan["variants"]))
     layers = plan["variants"][twin]["net"]["layers"]
     task = parts.make_task({**plan, "training": {"batch_size": bench["bench_batch"]}}, data, device, dtype)
@@ -97,14 +92,9 @@ def _run(plan: dict, place: parts.Place, record: Record) -> dict:
     baseline, rows = _measure(makers, candidates, sample, bench["bench_rounds"], active, device, singles)
     config = {
         "batch": len(sample["x"]), "length": sample["x"].shape[1], "vocabulary": sizes[0],
-        "rounds": bench["bench_rounds"], "threads": place.threads, "memory": memory.Peak(device).how,
+        "rounds": bench["bench_rounds"], "threads": threads, "memory": memory.Peak(device).how,
     }  # fmt: skip
-    result = {
-        "schema": 1, "run": plan["run"], "bench": "transformer", "layers": layers, "baseline": baseline,
-        "config": config, "rows": rows,
-    }  # fmt: skip
-    record.finish(facts.about(plan, record, data, place, device, started), result)
-    return result
+    return {"bench": "transformer", "layers": layers, "baseline": baseline, "config": config, "rows": rows}
 
 
 def measure(
