@@ -63,22 +63,17 @@ def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: P
         other, found = sample(claims, measure | {"row": None} | entry, treatment, pick, factor)
         if found:
             shown[entry["label"]] = other
-            beside[entry["label"]] = _unjudged(claim | {"measure": measure | entry}, treatment, other, found)
-    companions = {label: cell.summary for label, cell in beside.items()}
+            apart = claim | {"measure": measure | entry}
+            beside[entry["label"]] = _unjudged(claims, apart, treatment, other, found)
     reduced = {label: e.reduced for label, e in shown.items() if e.reduced}
     expected, rounded = claims.expected(claim), claims.rounded(claim)
     if not values:
         reason = _why_not(claims, store, claim, treatment, evidence)
-        return Comparison(claim, treatment, expected, None, None, 0, None, companions, reason, rounded=rounded,
-                          reduced=reduced, beside=beside)  # fmt: skip
-    cut = tuple(claims.capped_at(record) for record in evidence.records)
-    capped = max((limit for limit in cut if limit is not None), default=None)
-    cell = Comparison(
-        claim, treatment, expected, evidence, _summary(claims, claim, evidence, values), len(values), capped,
-        companions, _barred(claims, claim, evidence), tuple(values),
-        tuple(r.plan["seed"] for r in evidence.records), cut, rounded,
-        reduced=reduced, censored=claims.content["quantities"][claim["quantity"]].get("censored", False),
-        beside=beside,
+        return Comparison(claim, treatment, expected, None, None, 0, None, beside, reason, rounded=rounded,
+                          reduced=reduced)  # fmt: skip
+    cell = replace(
+        _unjudged(claims, claim, treatment, evidence, values), expected=expected, rounded=rounded, reduced=reduced,
+        summary=_summary(claims, claim, evidence, values), verdict=_barred(claims, claim, evidence), beside=beside,
     )  # fmt: skip
     return replace(cell, rounds=evidence.records[0].plan["bench"]["bench_rounds"]) if cell.is_bench else cell
 
@@ -92,22 +87,19 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
     measure = {key: entry[key] for key in ("experiment", "dataset", "variant", "row", "metric") if key in entry}
     claim = {"kind": "measured", "row": entry["label"], "metric": "", "quantity": entry["quantity"], "measure": measure}
     evidence, values = sample(claims, measure, entry.get("treatment", treatment), pick, claims.factor(claim))
-    reason = Verdict(OPERAND)
     if not values:
-        return Comparison(claim, treatment, st.NAN, None, None, 0, None, {}, reason)
+        return Comparison(claim, treatment, st.NAN, None, None, 0, None, {}, Verdict(OPERAND))
+    return _unjudged(claims, claim, treatment, evidence, values)
+
+
+def _unjudged(claims: Claims, claim: dict, treatment: str, evidence: Evidence, values: list[float]) -> Comparison:
+    """Numbers of ours of which no verdict is wanted."""
     cut = tuple(claims.capped_at(record) for record in evidence.records)
     capped = max((limit for limit in cut if limit is not None), default=None)
     seeds = tuple(record.plan["seed"] for record in evidence.records)
-    censored = claims.content["quantities"][entry["quantity"]].get("censored", False)
-    return Comparison(claim, treatment, st.NAN, evidence, st.summarize(values), len(values), capped, {}, reason,
-                      tuple(values), seeds, cut, censored=censored)  # fmt: skip
-
-
-def _unjudged(claim: dict, treatment: str, evidence: Evidence, values: list[float]) -> Comparison:
-    """Numbers of ours that stand beside a claim's."""
-    seeds = tuple(record.plan["seed"] for record in evidence.records)
-    return Comparison(claim, treatment, st.NAN, evidence, st.summarize(values), len(values), None, {}, Verdict(OPERAND),
-                      tuple(values), seeds)  # fmt: skip
+    censored = claims.content["quantities"][claim["quantity"]].get("censored", False)
+    return Comparison(claim, treatment, st.NAN, evidence, st.summarize(values), len(values), capped, {},
+                      Verdict(OPERAND), tuple(values), seeds, cut, censored=censored)  # fmt: skip
 
 
 def sample(
@@ -149,12 +141,15 @@ def _barred(claims: Claims, claim: dict, evidence: Evidence) -> Verdict:
 def _counted(claim: dict, treatment: str) -> Comparison:
     """A count has no spread: it is the published one or not."""
     count, expected = counted.parameters(claim["measure"], claim["measure"]["count"]), claim["value"]
-    shown = {
-        entry["label"]: counted.parameters(claim["measure"], entry["count"]) for entry in claim.get("companions", [])
-    }
-    companions = {label: _exact(number) for label, number in shown.items()}
+    beside = {
+        entry["label"]: Comparison(
+            claim, treatment, st.NAN, None, _exact(counted.parameters(claim["measure"], entry["count"])), 0, None, {},
+            Verdict(OPERAND),
+        )
+        for entry in claim.get("companions", [])
+    }  # fmt: skip
     result = Verdict(verdict.MET if count == expected else verdict.NOT_MET)
-    return Comparison(claim, treatment, expected, None, _exact(count), 0, None, companions, result, values=(count,),
+    return Comparison(claim, treatment, expected, None, _exact(count), 0, None, beside, result, values=(count,),
                       rounded=(expected, expected))  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Comparison:
         n: runs; processes for a bench; 0 for what is counted.
         values: a run's (a process's) number each, in the paper's units. seeds, cut: of the same runs, the epochs at
             which each was cut short, None where it was not.
-        companions: label -> summary of the numbers shown beside it; ``beside``: the same with their runs.
+        beside: label -> the numbers of ours that are shown beside it, never judged.
         reduced: label of a number beside it, "" for our own -> the precision of its runs where that is not float32.
         rounds: of a bench, in each process. censored: a run cut short gives a lower bound.
         beforehand: the verdict by the margin that was set before the runs, where it is another one; ``span``: least and
@@ -72,7 +72,7 @@ class Comparison:
     summary: st.Summary | None
     n: int
     capped: int | None
-    companions: dict[str, st.Summary]
+    beside: dict[str, Comparison]
     verdict: Verdict
     values: tuple[float, ...] = ()
     seeds: tuple[int, ...] = ()
@@ -85,7 +85,11 @@ class Comparison:
     beforehand: Verdict | None = None
     span: tuple[float, float] | None = None
     reduced: dict[str, str] = field(default_factory=dict)
-    beside: dict[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def companions(self) -> dict[str, st.Summary]:
+        """Label -> summary of the numbers that are shown beside it."""
+        return {label: other.summary for label, other in self.beside.items()}
 
     @property
     def difference(self) -> float:
