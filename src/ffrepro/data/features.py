@@ -6,6 +6,7 @@ mistakes included (params.yaml names each).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,3 +112,19 @@ def pad(s: Sequences, length: int) -> tuple[np.ndarray, np.ndarray]:
     step = np.arange(len(sample)) - np.repeat(np.cumsum(valid) - valid, valid)
     out[step, sample] = s.values[np.repeat(s.offsets[:-1], valid) + step]
     return out, valid
+
+
+def by_length(
+    s: Sequences, length_S: np.ndarray, of_length: Callable[[np.ndarray], np.ndarray], out: np.ndarray
+) -> None:
+    """Describe every sequence by numbers, those of one length together.
+
+    Args:
+        length_S: how many of its first steps count of each sequence.
+        of_length: (K, n, 2) of K sequences of n steps -> (K, F).
+        out: float64 (S, F), filled where a sequence has steps.
+    """
+    for n in np.unique(length_S[length_S > 0]):
+        members = np.flatnonzero(length_S == n)
+        rows = s.offsets[members][:, None] + np.arange(n)
+        out[members] = of_length(s.values[rows])

@@ -6,9 +6,11 @@ two steps, the curvature of a standstill) is 0, so that every classifier takes i
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from ffrepro.data.features import Sequences
+from ffrepro.data.features import Sequences, by_length
 
 # name -> what it is. Speeds in units/s; angles in radians; a "turn" is the angle between two steps in a row.
 DEFINITIONS = {
@@ -52,11 +54,7 @@ def table(s: Sequences, rate_hz: float) -> np.ndarray:
         s: velocities, ``rate_hz`` a second; a sequence may be empty (all its features are 0).
     """
     out = np.zeros((len(s.lengths), len(NAMES)))
-    lengths = s.lengths
-    for n in np.unique(lengths[lengths > 0]):
-        members = np.flatnonzero(lengths == n)
-        rows = s.offsets[members][:, None] + np.arange(n)
-        out[members] = _of_length(s.values[rows], rate_hz)
+    by_length(s, s.lengths, partial(_of_length, rate_hz=rate_hz), out)
     return out
 
 

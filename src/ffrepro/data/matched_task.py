@@ -17,7 +17,7 @@ from ffrepro.base.settings import choice, number
 from ffrepro.core import seeds
 from ffrepro.data import features, kinematic_features, matching, trajectories_task
 from ffrepro.data.features import Sequences
-from ffrepro.data.trajectory_batches import Detection, make_splits, standardise
+from ffrepro.data.trajectory_batches import Detection, FeatureTable, make_splits, standardise
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 
 SETTINGS = {
@@ -139,24 +139,13 @@ class Task(Detection):
         super().__init__(splits, settings["batches"], batch_size, device, dtype, evaluation)
 
 
-class Table:
-    """The same samples as kinematic features, for classifiers that are no nets.
-
-    Attributes:
-        features: split -> float64 (N, 27), see ``ffrepro.data.kinematic_features``.
-        label, index: split -> int64 (N,): 1 human; rows in the prepared set.
-    """
+class Table(FeatureTable):
+    """The same samples as 27 kinematic features (``ffrepro.data.kinematic_features``)."""
 
     def __init__(self, data: TrajectorySet, settings: dict, seed: int):
         found = samples(data, settings, seed)
         features_SF = kinematic_features.table(found.velocities, settings["rate_hz"])
-        self.features = {name: features_SF[part] for name, part in found.parts.items()}
-        self.label = {name: found.label_S[part].astype(np.int64) for name, part in found.parts.items()}
-        self.index = {name: found.index_S[part] for name, part in found.parts.items()}
-
-    def counts(self) -> dict[str, int]:
-        """Samples in each split."""
-        return {name: len(label) for name, label in self.label.items()}
+        super().__init__(features_SF, found.label_S, found.index_S, found.parts)
 
 
 def _permutation(n: int, seed: int, purpose: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ffrepro.data.features import Sequences
+from ffrepro.data.features import Sequences, by_length
 
 _OF_CHANNEL = ("mean", "std", "min", "max", "change", "zeros")
 NAMES = (
@@ -23,10 +23,7 @@ def table(s: Sequences, length: int) -> np.ndarray:
     out = np.zeros((len(s.lengths), len(NAMES)))
     lengths = np.minimum(s.lengths, length)
     out[:, 0] = lengths
-    for n in np.unique(lengths[lengths > 0]):
-        members = np.flatnonzero(lengths == n)
-        rows = s.offsets[members][:, None] + np.arange(n)
-        out[members, 1:] = _of_length(s.values[rows])
+    by_length(s, lengths, _of_length, out[:, 1:])
     return out
 
 

@@ -11,7 +11,7 @@ import torch
 from ffrepro.base.settings import choice, integer, list_of, number
 from ffrepro.data import features, summary_features
 from ffrepro.data.features import Sequences
-from ffrepro.data.trajectory_batches import Detection, make_splits, standardise
+from ffrepro.data.trajectory_batches import Detection, FeatureTable, make_splits, standardise
 from ffrepro.data.trajectory_set import HUMAN, TrajectorySet
 
 _SHARE = number("share of the samples", above=0, below=1)
@@ -77,25 +77,15 @@ class Task(Detection):
         super().__init__(splits, settings["batches"], batch_size, device, dtype, evaluation)
 
 
-class Table:
-    """The same samples as summary numbers of the same input, for classifiers that are no nets.
+class Table(FeatureTable):
+    """The same samples as 16 summary numbers of the same input (``ffrepro.data.summary_features``).
 
-    Attributes:
-        features: split -> float64 (N, 16), see ``ffrepro.data.summary_features``; not scaled by training statistics,
-            which no classifier on single numbers depends on.
-        label, index: split -> int64 (N,): 1 human; rows in the prepared set.
+    They are not scaled by training statistics, on which no classifier by single numbers depends.
     """
 
     def __init__(self, data: TrajectorySet, settings: dict, seed: int):
         features_SF = summary_features.table(_sequences(data, settings), settings["length"])
-        parts = _parts(data, settings, seed)
-        self.features = {name: features_SF[part] for name, part in parts.items()}
-        self.label = {name: (data.label[part] == HUMAN).astype(np.int64) for name, part in parts.items()}
-        self.index = {name: part.astype(np.int64) for name, part in parts.items()}
-
-    def counts(self) -> dict[str, int]:
-        """Samples in each split."""
-        return {name: len(label) for name, label in self.label.items()}
+        super().__init__(features_SF, data.label == HUMAN, np.arange(len(data)), _parts(data, settings, seed))
 
 
 def _sequences(data: TrajectorySet, settings: dict) -> Sequences:

@@ -48,6 +48,29 @@ class Split:
         return out
 
 
+class FeatureTable:
+    """Samples as features, for classifiers that are no nets.
+
+    Args:
+        features_SF: float64 (S, F). label_S: bool, human. index_S: rows in the prepared set. parts: split -> positions
+            among the S.
+
+    Attributes:
+        features: split -> float64 (N, F). label, index: split -> int64 (N,): 1 human; rows in the prepared set.
+    """
+
+    def __init__(
+        self, features_SF: np.ndarray, label_S: np.ndarray, index_S: np.ndarray, parts: Mapping[str, np.ndarray]
+    ):
+        self.features = {name: features_SF[part] for name, part in parts.items()}
+        self.label = {name: label_S[part].astype(np.int64) for name, part in parts.items()}
+        self.index = {name: index_S[part].astype(np.int64) for name, part in parts.items()}
+
+    def counts(self) -> dict[str, int]:
+        """Samples in each split."""
+        return {name: len(label) for name, label in self.label.items()}
+
+
 def balanced_batches(label_N: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Shuffled batches, half of each from either class; the last one may be smaller.
 
