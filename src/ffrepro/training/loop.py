@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from functools import partial
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import sha256_file
 from ffrepro.base.plans import start_of
 from ffrepro.base.records import WEIGHTS
 from ffrepro.base.settings import integer, number
-from ffrepro.core import seeds
 from ffrepro.training import evaluate, machine, memory
 from ffrepro.training.facts import about, now
-from ffrepro.training.parts import Place, load_data, make_method, make_task, start_weights
+from ffrepro.training.parts import Place, load_data, make_method, make_task, make_trainer, start_weights
 from ffrepro.training.progress import EpochProgress
 from ffrepro.training.record import Record
 from ffrepro.training.trainer import Trainer
@@ -55,14 +53,7 @@ def _train(plan: dict, place: Place, record: Record, keep_weights: bool) -> dict
     data = load_data(plan, place.prepared)
     task = make_task(plan, data, device, dtype)
     method = make_method(plan, task, start=start_weights(plan, place))
-    trainer = Trainer(
-        method,
-        task,
-        plan["training"],
-        order=seeds.generator("order", plan["dataset"], plan["seed"]),
-        autocast=partial(machine.autocast, plan["profile"]),
-        name=plan["run"],
-    )
+    trainer = make_trainer(plan, method, task)
     _resume(trainer, record)
     outcome = _run_epochs(trainer, record)
     method.load_weights(trainer.best_weights)

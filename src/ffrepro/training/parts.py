@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,6 +21,7 @@ from ffrepro.nets import build
 from ffrepro.nets.cut import Cut
 from ffrepro.nets.cut_start import begin_from
 from ffrepro.training import machine
+from ffrepro.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,10 @@ def make_method(
     if "start" in plan:
         begin_from(net, images.take(example, False), start, frozen=plan["start"]["frozen"], where=plan["run"])
     return method(net, hyperparameters, example, generator, plan["training"]["lr"])
+
+
+def make_trainer(plan: dict, method: Any, task: Any) -> Trainer:
+    """A trainer of a plan's settings, precision and order of batches."""
+    order = seeds.generator("order", plan["dataset"], plan["seed"])
+    autocast = partial(machine.autocast, plan["profile"])
+    return Trainer(method, task, plan["training"], order=order, autocast=autocast, name=plan["run"])

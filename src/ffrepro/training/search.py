@@ -12,7 +12,6 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,9 +25,8 @@ from ffrepro.core import seeds
 from ffrepro.training import machine, memory
 from ffrepro.training.evaluate import NotFinite
 from ffrepro.training.facts import about, now
-from ffrepro.training.parts import Place, load_data, make_method, make_task, start_weights
+from ffrepro.training.parts import Place, load_data, make_method, make_task, make_trainer, start_weights
 from ffrepro.training.record import Record
-from ffrepro.training.trainer import Trainer
 
 SETTINGS = {
     "trials": integer("trainings with other values; at most as many as there are combinations", 20, minimum=1),
@@ -105,14 +103,7 @@ def _train(plan: dict, task: Any, start: dict[str, torch.Tensor] | None) -> dict
     """A trial's value, epochs, way to end and seconds."""
     begin = time.perf_counter()
     method = make_method(plan, task, start=start)
-    trainer = Trainer(
-        method,
-        task,
-        plan["training"],
-        order=seeds.generator("order", plan["dataset"], plan["seed"]),
-        autocast=partial(machine.autocast, plan["profile"]),
-        name=plan["run"],
-    )
+    trainer = make_trainer(plan, method, task)
     lines: list[dict[str, Any]] = []
     try:
         outcome = trainer.train(lines.append)
