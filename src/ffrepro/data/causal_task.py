@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import integer, number
 from ffrepro.core import bleu, token_negatives
 from ffrepro.data import foretold, review_batches
-from ffrepro.data.review_batches import Reviews
+from ffrepro.data.asked_words import AskedWords
 from ffrepro.data.reviews import ReviewSet
 from ffrepro.data.task import Arrays, Batch
-from ffrepro.data.task import Task as Base
 from ffrepro.data.vocabulary import PAD, SPECIAL, UNKNOWN
 
 SETTINGS = review_batches.SETTINGS | {
@@ -29,12 +27,12 @@ SETTINGS = review_batches.SETTINGS | {
 }
 
 
-class Task(Base):
+class Task(AskedWords):
     """A language model of labelled texts; no label is used.
 
     Batches hold ``x`` int64 (B, T), token ids; ``target`` (B, T + 1), at each position, that of the label token first,
     the word that comes next, 0 where none is asked; ``index`` (B,). Nothing is asked behind a text's end, nor a word
-    that is not in the vocabulary. The net must not see later words (``causal``).
+    that is not in the vocabulary; in evaluation every other word is. The net must not see later words (``causal``).
 
     Args: as of ``reviews_task.Task``.
 
@@ -42,49 +40,16 @@ class Task(Base):
         FfreproError: texts too short for a prompt.
     """
 
-    watch = ("perplexity", "min")
     shown = ("perplexity", "accuracy_token", "bleu_sacre")
-    final_splits = ("val", "test")
-    classes = None
 
-    def __init__(
-        self,
-        data: ReviewSet,
-        settings: dict,
-        seed: int,
-        batch_size: int,
-        device: str,
-        dtype: torch.dtype,
-        evaluation: dict | None = None,
-    ):
-        super().__init__(evaluation)
+    def __init__(self, data: ReviewSet, settings: dict, *args: Any, **kwargs: Any):
         if settings["prompt"] >= settings["length"]:
             raise FfreproError(
                 f"a prompt of {settings['prompt']} words leaves nothing of {settings['length']} to foretell",
                 where="data.prompt",
                 fix="lower `prompt`, or raise `length`",
             )
-        self.reviews = Reviews(data, settings, seed, device)
-        self.settings = settings
-        self.batch_size, self.device, self.dtype = batch_size, device, dtype
-        self.inputs = (len(self.reviews.vocabulary), settings["length"])
-        train_NT = self.reviews.token_NT[self.reviews.index["train"].to(device)]
-        self.pool_P = train_NT[train_NT >= SPECIAL].long()
-
-    def counts(self) -> dict[str, int]:
-        """Texts in each split."""
-        return {name: len(self.reviews.index[name]) for name in ("train", "val", "test")}
-
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Training batches in random order."""
-        own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        for index_B in self.reviews.shuffled(self.batch_size, generator):
-            yield self._batch(index_B, own)
-
-    def in_order(self, split: str) -> Iterator[Batch]:
-        """The batches of a split, the longest texts first; every word is asked."""
-        for index_B in self.reviews.in_order(split, self.batch_size):
-            yield self._batch(index_B, None)
+        super().__init__(data, settings, *args, **kwargs)
 
     def targets(self, batch: Batch) -> Batch:
         """The asked words at full length, and the texts' places in the set."""

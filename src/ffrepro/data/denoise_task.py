@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from torch.nn import functional as F
 from ffrepro.base.settings import choice, number
 from ffrepro.core import bleu, seeds, token_negatives
 from ffrepro.data import foretold, review_batches
-from ffrepro.data.review_batches import Reviews
-from ffrepro.data.reviews import ReviewSet
+from ffrepro.data.asked_words import AskedWords
 from ffrepro.data.task import Arrays, Batch
-from ffrepro.data.task import Task as Base
 from ffrepro.data.vocabulary import SPECIAL
 
 SETTINGS = review_batches.SETTINGS | {
@@ -25,7 +22,7 @@ SETTINGS = review_batches.SETTINGS | {
 }
 
 
-class Task(Base):
+class Task(AskedWords):
     """Restoration of labelled texts; no label is used.
 
     Batches hold ``x`` int64 (B, T), the corrupted token ids, ``clean`` (B, T), the true ones, ``target`` (B, T + 1),
@@ -36,44 +33,7 @@ class Task(Base):
     Args: as of ``reviews_task.Task``.
     """
 
-    watch = ("perplexity", "min")
     shown = ("perplexity", "bleu_sacre", "accuracy_token")
-    final_splits = ("val", "test")
-    classes = None
-
-    def __init__(
-        self,
-        data: ReviewSet,
-        settings: dict,
-        seed: int,
-        batch_size: int,
-        device: str,
-        dtype: torch.dtype,
-        evaluation: dict | None = None,
-    ):
-        super().__init__(evaluation)
-        self.reviews = Reviews(data, settings, seed, device)
-        self.settings, self.seed = settings, seed
-        self.batch_size, self.device, self.dtype = batch_size, device, dtype
-        self.inputs = (len(self.reviews.vocabulary), settings["length"])
-        train_NT = self.reviews.token_NT[self.reviews.index["train"].to(device)]
-        self.pool_P = train_NT[train_NT >= SPECIAL].long()
-
-    def counts(self) -> dict[str, int]:
-        """Texts in each split."""
-        return {name: len(self.reviews.index[name]) for name in ("train", "val", "test")}
-
-    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Training batches in random order, corrupted anew."""
-        own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        for index_B in self.reviews.shuffled(self.batch_size, generator):
-            yield self._batch(index_B, own)
-
-    def in_order(self, split: str) -> Iterator[Batch]:
-        """The batches of a split, the longest texts first."""
-        own = seeds.generator("corruption", self.seed, split)
-        for index_B in self.reviews.in_order(split, self.batch_size):
-            yield self._batch(index_B, own)
 
     def targets(self, batch: Batch) -> Batch:
         """True and corrupted texts at full length, and their places in the set."""
@@ -134,7 +94,10 @@ class Task(Base):
         pairs = [(said[place], true[place]) for said, true, place in rows]
         return [said for said, _ in pairs], [true for _, true in pairs]
 
-    def _batch(self, index_B: Tensor, generator: torch.Generator) -> Batch:
+    def _evaluation_draws(self, split: str) -> torch.Generator:
+        return seeds.generator("corruption", self.seed, split)
+
+    def _batch(self, index_B: Tensor, generator: torch.Generator | None) -> Batch:
         clean_BT = self.reviews.tokens(index_B)
         known_BT = torch.where(clean_BT >= SPECIAL, clean_BT, 0)
         where_BT = token_negatives.chosen_positions(known_BT, self.settings["corruption_share"], generator)
