@@ -63,7 +63,7 @@ class Record:
 
     @property
     def train_samples(self) -> int | None:
-        """How many training samples the run was cut down to, None where it had them all."""
+        """How many training samples the run had, None where it had all of them."""
         return self.plan.get("data", {}).get("train_samples")
 
     @property
@@ -147,7 +147,7 @@ class Evidence:
 
     @property
     def train_samples(self) -> int | None:
-        """How many training samples the runs were cut down to, None where they had them all."""
+        """How many training samples the runs had, None where they had all of them."""
         return self.records[0].train_samples
 
     @property
