@@ -3,32 +3,17 @@
 Chromium and Playwright are no part of the environment: `make services-test` installs them where it may.
 """
 
-import shutil
-
 import pytest
 
 from ffrepro.claims import html, report
 from ffrepro.claims.records import Store
 from ffrepro.cli.evidence import all_plans
 
-CHROMIUM = shutil.which("chromium")
 WIDTHS = (390, 1280)
 CLAIM = "chikhachev2025_rnn-027"
 OVERFLOW = """() => [...document.querySelectorAll("body *")]
     .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".wide, pre, nav, dialog, svg"))
     .map(e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's Chromium, without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: make services-test installs it")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: make services-test installs it where it may")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
