@@ -40,6 +40,7 @@ COMMANDS = {
     "report": ("report", "tables, figures, verdicts and the report from run records"),
     "docs": ("docs", "result tables and numbers of pages, generated between markers"),
     "audit": ("audit", "hold a paper's statements to its own figures, or your own paper's; nothing is trained"),
+    "compare": ("compare", "two runs side by side: settings, code, machine, metrics"),
     "trace": ("trace", "from a published number to the runs behind it"),
     "track": ("track", "mirror run records to MLflow"),
     "sync": ("sync", "let DVC or Snakemake see what the other has finished"),
