@@ -11,9 +11,9 @@ from ffrepro.cli import common, project
 
 _EPILOG = """\
 example:
-  ffrepro compare variants_mnist_as_published/greedy/seed0 variants_mnist_as_published/variants_bp/seed0
-  ffrepro compare paper/cpu/rnn_mcyt_corrected/ff_std paper/cpu/rnn_mcyt_corrected/bptt --margin 0.02
-  ffrepro compare rnn_mcyt_corrected/ff_std/seed0 ../other/runs/lite/cpu/rnn_mcyt_corrected/ff_std/seed0
+  ffrepro compare EXPERIMENT/VARIANT/seed0 EXPERIMENT/OTHER_VARIANT/seed0
+  ffrepro compare paper/cpu/EXPERIMENT/VARIANT paper/cpu/EXPERIMENT/OTHER_VARIANT --margin 0.02
+  ffrepro compare EXPERIMENT/VARIANT/seed0 ../other/runs/lite/cpu/EXPERIMENT/VARIANT/seed0
 
 A run is named by its folder, by its name or by a part of it; with its seed it is that run alone, without it all seeds
 of the variant. Names are looked up in runs/, then in reports/reference/. Differences are B - A. Over seeds: mean,

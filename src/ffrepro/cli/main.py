@@ -42,6 +42,7 @@ COMMANDS = {
     "audit": ("audit", "hold a paper's statements to its own figures, or your own paper's; nothing is trained"),
     "compare": ("compare", "two runs side by side: settings, code, machine, metrics"),
     "trace": ("trace", "from a published number to the runs behind it"),
+    "new": ("new", "a file to begin a method of your own with"),
     "track": ("track", "mirror run records to MLflow"),
     "sync": ("sync", "let DVC or Snakemake see what the other has finished"),
     "export": ("export", "pack run records for another machine"),
