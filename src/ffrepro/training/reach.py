@@ -68,8 +68,8 @@ def of_method(method: Any, batch: Any) -> Reach:
 def gradient_reach(learner: Any, x: Any, y: Any) -> Reach:
     """What the updates of a learner's blocks depend on, see ``of_method``.
 
-    ``print`` shows it: a row for each block's update, a cross where it depends on the block of the column. Crosses right
-    of the diagonal come from above: backpropagation has them everywhere, a local method nowhere.
+    ``print`` shows it: a row for each block's update, a cross where it depends on the block of the column. Crosses
+    right of the diagonal come from above: backpropagation has them everywhere, a local method nowhere.
 
     Args:
         learner: a ``Learner`` or a ``WrappedLearner``, fitted, or made for a loop of one's own (``classes=``).
