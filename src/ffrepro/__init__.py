@@ -16,15 +16,27 @@ if TYPE_CHECKING:
     from ffrepro import kinematics, methods, nets
     from ffrepro.base.errors import FfreproError
     from ffrepro.training.learner import Learner, fit
+    from ffrepro.training.reach import gradient_reach
     from ffrepro.training.wrap import WrappedLearner, wrap
 
 __version__ = "0.1.0"
-__all__ = ["FfreproError", "Learner", "WrappedLearner", "fit", "kinematics", "methods", "nets", "wrap"]
+__all__ = [
+    "FfreproError",
+    "Learner",
+    "WrappedLearner",
+    "fit",
+    "gradient_reach",
+    "kinematics",
+    "methods",
+    "nets",
+    "wrap",
+]
 _FROM = {
     "FfreproError": "ffrepro.base.errors",
     "Learner": "ffrepro.training.learner",
     "WrappedLearner": "ffrepro.training.wrap",
     "fit": "ffrepro.training.learner",
+    "gradient_reach": "ffrepro.training.reach",
     "wrap": "ffrepro.training.wrap",
 }
 torchvision_import.install()

@@ -3,8 +3,11 @@
 import torch
 
 from ffrepro import methods, nets
+from ffrepro.base import extensions
+from ffrepro.base.files import read_json
 from ffrepro.nets.cnn import MODELS, Model
 from ffrepro.nets.rnn import Rnn
+from ffrepro.training.scaffold import CASES as CASES_FILE
 
 T, HIDDEN, LAYERS = 9, 12, 3
 
@@ -160,6 +163,9 @@ CASES = {
         {**FF_TOKENS, "pass_on": "nothing", "goodness": "sum", "delta": 150.0},
     ),
 }
+for _folder in extensions.folders():  # `ffrepro new method` writes a case beside the method that it makes
+    for _name, _case in (read_json(_folder / CASES_FILE) if (_folder / CASES_FILE).is_file() else {}).items():
+        CASES[_name], IMAGE_NETS[_case["method"]] = (_case["method"], _case["settings"]), _case["net"]
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
 LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
 LR |= {"evolution": 3e-2, "genetic": 5e-2}

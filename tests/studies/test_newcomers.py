@@ -11,6 +11,7 @@ from ffrepro.base import extensions
 from ffrepro.cli.main import main
 from ffrepro.pipeline import params
 from ffrepro.pipeline.plan import expand
+from ffrepro.training import scaffold
 
 STUDIES = "src/ffrepro/studies"
 FIRST, SECOND = f"{STUDIES}/chikhachev2025_rnn/study.yaml", f"{STUDIES}/ortiz2025_advancements/study.yaml"
@@ -112,3 +113,14 @@ def test_a_new_method_is_one_file_and_one_entry(copy, prepared, monkeypatch):
     run, plan = next((run, plan) for run, plan in new["smoke"].items() if plan["dataset"] == "dollar")
     result = train(copy, run, plan, prepared)
     assert result["epochs"] == plan["training"]["max_epochs"] and "test/accuracy_layer2" in result["metrics"]
+
+
+def test_the_entry_of_a_scaffold_is_planned_with_its_defaults(copy, monkeypatch):
+    monkeypatch.setenv(extensions.VARIABLE, "")
+    monkeypatch.setattr(methods, "__path__", list(methods.__path__))
+    _, _, entry = scaffold.method("mine_made", copy / "mine")
+    new = add(copy, SECOND, f"\n{entry}".replace("EXPERIMENT", "variants"))
+    declared = methods.module("mine_made").SETTINGS
+    assert new["lite"]
+    for plan in new["lite"].values():
+        assert plan["method"] == {"name": "mine_made"} | {key: one.default for key, one in declared.items()}

@@ -273,16 +273,10 @@ class Store:
                 yield record
 
     def _read(self, run: str, folder: Path, *, committed: bool) -> Record | None:
-        """A record in current words; ``run``: what is planned, under whichever name its folder has."""
+        """A record, None where it cannot be used; ``run``: what is planned, under whichever name its folder has."""
         try:
-            entry = record_check.read(folder)
-            if not committed:  # ``reference.problems`` saw the others
-                record_check.check(entry, _name_of(folder), self._proofs)
-            about, result = (parse_json(entry[name], folder / name) for name in ("run.json", LAST))
-            plan = migrate(about["plan"])
-            if "metrics" in result:
-                result["metrics"] = words.translate_names(plan, result["metrics"])
-            return Record(folder, about | {"plan": plan}, result, committed)
+            # ``reference.problems`` saw the committed ones
+            return read(folder, None if committed else self._proofs, committed=committed)
         except DataFileError as error:
             self._leave_out(run, f"{error.what} ({Path(str(error.where)).name})", bad=True)
         except (OSError, KeyError) as error:
@@ -298,6 +292,25 @@ class Store:
         if changed:
             self._leave_out(record.run, f"its settings are not the plan's: {', '.join(changed)}")
         return not changed
+
+
+def read(folder: Path, proofs: Proofs | None, *, committed: bool) -> Record:
+    """A record in current words.
+
+    Args:
+        proofs: of the records that were found good before; None: the record was checked already.
+
+    Raises:
+        DataFileError: it is not what its run can have left. OSError: a file of it cannot be read.
+    """
+    entry = record_check.read(folder)
+    if proofs is not None:
+        record_check.check(entry, name_of(folder), proofs)
+    about, result = (parse_json(entry[name], folder / name) for name in ("run.json", LAST))
+    plan = migrate(about["plan"])
+    if "metrics" in result:
+        result["metrics"] = words.translate_names(plan, result["metrics"])
+    return Record(folder, about | {"plan": plan}, result, committed)
 
 
 def differences(recorded: dict, planned: dict) -> list[str]:
@@ -322,7 +335,7 @@ def _grouped(entries: Iterable[Any], key: Callable[[Any], Hashable]) -> dict[Has
     return found
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """The run that a record's folder is of."""
     return "/".join(folder.parts[-5:])
 

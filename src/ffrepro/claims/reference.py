@@ -41,6 +41,22 @@ def index(root: str | Path) -> dict[str, dict[str, str]]:
     return listed
 
 
+def require_listed(root: str | Path, run: str) -> None:
+    """Refuse the committed record of a run that is not what the index lists.
+
+    Raises:
+        DataFileError: it is not listed, or a file of it was changed.
+    """
+    folder = Path(root) / FOLDER / run
+    hashes = index(root).get(run)
+    if hashes is None:
+        raise DataFileError(f"not in {FOLDER}/{INDEX}", where=folder, fix="`ffrepro import` lists what it takes in")
+    changed = _changed({n: (folder / n).read_bytes() for n in hashes if (folder / n).is_file()}, hashes)
+    if changed:
+        fix = "restore it: git checkout that folder"
+        raise DataFileError(f"{', '.join(changed)}: not what the index lists", where=folder, fix=fix)
+
+
 def problems(root: str | Path) -> dict[str, list[str]]:
     """Run -> what is wrong with its committed record; runs without a problem are left out."""
     folder, proofs = Path(root) / FOLDER, Proofs(root)
@@ -50,7 +66,7 @@ def problems(root: str | Path) -> dict[str, list[str]]:
     for run, hashes in listed.items():
         try:
             entry = {name: (folder / run / name).read_bytes() for name in hashes if (folder / run / name).is_file()}
-            changed = [name for name, sha in hashes.items() if name not in entry or sha256_bytes(entry[name]) != sha]
+            changed = _changed(entry, hashes)
             if changed:
                 found[run] = [f"{', '.join(changed)}: not what the index lists"]
                 continue
@@ -78,6 +94,11 @@ def problems(root: str | Path) -> dict[str, list[str]]:
         if run not in listed:
             found[run] = [f"not in {FOLDER}/{INDEX}"]
     return {run: reasons for run, reasons in found.items() if reasons}
+
+
+def _changed(entry: dict[str, bytes], hashes: dict[str, str]) -> list[str]:
+    """Files of a record that are absent, or are not what its index lists."""
+    return [name for name, sha in hashes.items() if name not in entry or sha256_bytes(entry[name]) != sha]
 
 
 def _record(run: str, about: dict, result: dict, names: set[str]) -> list[str]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ffrepro.base.errors import FfreproError
-from ffrepro.base.names import unknown
+from ffrepro.base import run_names
 from ffrepro.pipeline.plan import Case, Plan, cases, resolve
 from ffrepro.pipeline.settings import Setting
 from ffrepro.pipeline.workspace import Workspace
-
-_LISTED = 8
 
 
 def find(workspace: Workspace, wanted: str) -> Plan:
@@ -22,22 +18,8 @@ def find(workspace: Workspace, wanted: str) -> Plan:
     Raises:
         FfreproError: no run fits, or runs of several experiments, variants or profiles do.
     """
-    names = [plan["run"] for plan in workspace.plans]
-    part = wanted.strip("/")
-    found = [plan for plan in workspace.plans if f"/{part}/" in f"/{plan['run']}/"]  # whole words of the path first
-    found = found or [plan for plan in workspace.plans if part in plan["run"]]
-    if not found:
-        parts = {part for name in names for part in (name, name.rpartition("/")[0], *name.split("/")[2:4])}
-        raise unknown("run", wanted, parts if len(parts) <= _LISTED else _near(wanted, parts), where=_place(workspace))
-    several = list(dict.fromkeys(plan["run"].rpartition("/")[0] for plan in found))
-    if len(several) > 1:
-        more = f" and {len(several) - _LISTED} more" if len(several) > _LISTED else ""
-        raise FfreproError(
-            f"{wanted!r} is part of {len(several)} runs' names",
-            where=_place(workspace),
-            fix=f"say more of one: {', '.join(several[:_LISTED])}{more}",
-        )
-    return found[0]
+    plans = {plan["run"]: plan for plan in workspace.plans}
+    return plans[run_names.find(wanted, plans, where=_place(workspace))[0]]
 
 
 def settings(workspace: Workspace, plan: Plan) -> Iterator[tuple[str, Setting]]:
@@ -61,11 +43,6 @@ def rows(workspace: Workspace, plan: Plan) -> list[tuple[str, str, str, str]]:
 def _is_of(case: Case, plan: Plan) -> bool:
     same = (case.paper, case.experiment) == (plan["paper"], plan["experiment"])
     return same and (case.kind == "bench" or case.variant_name == plan["variant"])
-
-
-def _near(wanted: str, names: set[str]) -> list[str]:
-    """Some names to choose from, the nearest first."""
-    return difflib.get_close_matches(wanted, sorted(names), _LISTED, 0.3) or sorted(names)[:_LISTED]
 
 
 def _place(workspace: Workspace) -> str:

@@ -141,6 +141,16 @@ class Learner:
         Raises:
             FfreproError: ``classes`` was not given, data that do not fit, a method that trains in several phases.
         """
+        method, batch = self.prepared(x, y)
+        with explain.errors(self.method_name, self.device, batch["x"]):
+            return {name: float(value) for name, value in method.step(batch).items()}
+
+    def prepared(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The method, made on the first batch where it is not there yet, and a batch as its ``step`` takes it.
+
+        Raises:
+            FfreproError: as ``step``.
+        """
         data = arrays.samples((x, y), "batch")
         if self.classes is None and not self._recurrent:
             raise FfreproError(
@@ -160,7 +170,7 @@ class Learner:
         with explain.errors(self.method_name, self.device, data[0]):
             (batch,) = self._task({"train": data}, batch_size=len(data[0])).in_order("train")
             self.method.begin_phase(phases[0])
-            return {name: float(value) for name, value in self.method.step(batch).items()}
+        return self.method, batch
 
     def scores(self, X: Any) -> np.ndarray:
         """What the class is read off: (N, classes), or (N,) logits of class 1 from recurrent methods."""

@@ -130,8 +130,7 @@ class WrappedLearner(Learner):
         Raises:
             FfreproError: as ``fit``.
         """
-        batch = self._own_batch(x, y, "step")
-        self._ready(batch)
+        _, batch = self.prepared(x, y)
         with explain.errors(self.method_name, self.device, batch["x"]), self._autocast():
             losses = {name: float(value) for name, value in self.method.step(batch).items()}
         size = len(batch["label"])
@@ -139,6 +138,12 @@ class WrappedLearner(Learner):
             self._means[name] = self._means.get(name, 0.0) + value * size
         self._seen += size
         return losses
+
+    def prepared(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """The method, made on the first batch where it is not there yet, and a batch as its ``step`` takes it."""
+        batch = self._own_batch(x, y, "step")
+        self._ready(batch)
+        return self.method, batch
 
     def end_epoch(self, validation: Any = None) -> dict[str, float]:
         """End an epoch of a training loop of one's own: every block's schedule decides on its next learning rate.
