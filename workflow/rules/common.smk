@@ -6,6 +6,8 @@ from snakemake.exceptions import WorkflowError
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import nearest
+from ffrepro.pipeline import limits
+from ffrepro.pipeline.estimates import Estimator
 from ffrepro.pipeline.hardware import listed
 from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
@@ -33,6 +35,7 @@ def open_project():
 PROJECT, JOBS = open_project()
 PAPERS = PROJECT.params.raw["papers"]
 PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
+ESTIMATES = Estimator(PROJECT)
 
 # Experiments whose runs are fitted, not trained: their records have the same names.
 FITTED = sorted(
@@ -83,6 +86,33 @@ def inputs_of(name):
 def gpus(wildcards):
     """How many GPUs a run takes."""
     return 0 if PLANS[wildcards.run]["profile"]["device"] == "cpu" else 1
+
+
+def minutes_of(wildcards, attempt):
+    """A run's time limit on a cluster."""
+    return asked_of_cluster("runtime", limits.minutes, wildcards.run, attempt)
+
+
+def megabytes_of(wildcards, attempt):
+    """A run's memory on a cluster."""
+    return asked_of_cluster("mem_mb", limits.megabytes, wildcards.run, attempt)
+
+
+def asked_of_cluster(name, limit, run, attempt):
+    """A limit from the estimates of `ffrepro plan`; where it has none, the profile's default, else Slurm's: 0."""
+    known = limit(ESTIMATES.of_run(PLANS[run]), attempt)
+    defaults = workflow.resource_settings.default_resources or {}
+    if known is None:
+        known = defaults[name] if name in defaults else 0
+    return known
+
+
+# What a run asks for besides threads and GPUs. On this machine itself nothing limits them, and estimates take time.
+LIMITS = (
+    {"runtime": minutes_of, "mem_mb": megabytes_of}
+    if config.get("assume_hardware")
+    else {}
+)
 
 
 def threads_of(wildcards):
