@@ -14,6 +14,8 @@ def test_minutes_are_thirty_seconds_and_three_times_the_estimate(seconds, attemp
     assert limits.minutes(Estimate(seconds, "test", None, None), attempt) == minutes
 
 
-@pytest.mark.parametrize(("peak", "attempt", "mb"), [(400.0, 1, 1600), (400.2, 1, 1601), (400.0, 2, 3200), (None, 1, None)])
+@pytest.mark.parametrize(
+    ("peak", "attempt", "mb"), [(400.0, 1, 1600), (400.2, 1, 1601), (400.0, 2, 3200), (None, 1, None)]
+)
 def test_megabytes_are_a_thousand_and_half_more_than_the_peak(peak, attempt, mb):
     assert limits.megabytes(Estimate(None, "unknown", peak, None), attempt) == mb
