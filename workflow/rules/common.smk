@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.gpus import VARIABLE, devices
 from ffrepro.base.names import nearest
 from ffrepro.pipeline import limits
 from ffrepro.pipeline.estimates import Estimator
@@ -13,8 +14,14 @@ from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
 from ffrepro.pipeline.workspace import open_workspace
 
+# The GPUs of profiles/multi_gpu, [] where runs take the machine's first: each run takes one that no other holds.
+GPUS = devices(str(config["gpus"]).strip("[]")) if "gpus" in config else []
+
 # The jobs' `ffrepro` is the one beside this interpreter, whether or not its environment is activated.
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(
+    f'export PATH="{Path(sys.executable).parent}:$PATH"; '
+    + (f"export {VARIABLE}={','.join(GPUS)}; " if GPUS else "")
+)
 
 
 def open_project():
@@ -59,7 +66,7 @@ IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.
 if "gpu" not in workflow.global_resources and not config.get("assume_hardware"):
-    workflow.register_resource("gpu", PROJECT.gpu_jobs)
+    workflow.register_resource("gpu", len(GPUS) or PROJECT.gpu_jobs)
 
 
 def inputs_of(name):
