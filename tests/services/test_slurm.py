@@ -4,11 +4,13 @@ ended by its time limit and goes on.
 `make cluster-test` prints what was seen (``-s``).
 """
 
+import contextlib
 import json
 import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +31,7 @@ STUDY = f"src/ffrepro/studies/{PAPER}/study.yaml"
 TABLE = f"{PAPER}_table1"
 RUNS = {name: f"smoke/cpu/rnn_dollar_corrected/{name}/seed0" for name in ("bptt", "ff_std", "ff_rms")}
 LONG = RUNS["bptt"]  # the only one of its method
-LONG_S = 115  # of training: more than the 60 to 90 s after which Slurm ends a job of one minute
+LONG_S = 40  # of training, so that it can be caught with a checkpoint behind it and epochs before it
 SCRIPT = REPOSITORY / "workflow/cluster/one_node_slurm.sh"
 PLUGIN = REPOSITORY / ".services/slurm"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
@@ -49,7 +51,7 @@ def slurm():
     try:
         started = subprocess.run([SCRIPT, "start", folder], capture_output=True, text=True, timeout=120)
         assert started.returncode == 0, started.stderr
-        yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": where}
+        yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}{os.pathsep}{where}"}
     finally:
         subprocess.run([SCRIPT, "stop", folder], capture_output=True, timeout=120)
         left = [path.name for path in folder.glob("*.pid") if Path("/proc", path.read_text().strip()).is_dir()]
@@ -67,14 +69,14 @@ def three_runs(study):
     """One data set, one treatment, three variants."""
     rnn = study["experiments"]["rnn"] | {"datasets": ["dollar"], "treatments": ["corrected"], "variants": list(RUNS)}
     study["experiments"] = {"rnn": rnn}
-    study["settings"]["scales"]["smoke"]["max_epochs"] = {"value": 12, "source": "test: enough to time an epoch"}
+    study["settings"]["scales"]["smoke"]["max_epochs"] = {"value": 3, "source": "test: enough to time an epoch"}
 
 
 def epochs_of_the_long_run(epochs):
     """A change of the study that lets one variant train longer than its finished record says."""
 
     def change(study):
-        source = "test: longer than a minute"
+        source = "test: longer than its record says"
         longer = {name: {"value": epochs, "source": source} for name in ("max_epochs", "early_stop_epochs")}
         study["settings"]["scales"]["smoke"].setdefault("when", []).append({"method": "backprop_rnn", "set": longer})
 
@@ -83,11 +85,12 @@ def epochs_of_the_long_run(epochs):
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory):
-    """A project that this machine has finished without Slurm, and one with nothing done but its records to reckon by."""
+    """A project that this machine has finished without Slurm, and a fresh one with its records to reckon by."""
     local, cluster = (tmp_path_factory.mktemp(name) for name in ("local", "cluster"))
     make_project(local, {"params.yaml": one_paper, STUDY: three_runs})
     snakemake(local, "--cores", "2", TABLE)
-    make_project(cluster, {"params.yaml": one_paper, STUDY: three_runs})
+    done = shutil.ignore_patterns("runs", "logs", "benchmarks", "prepared", "raw", "smoke", ".snakemake", "__pycache__")
+    shutil.copytree(local, cluster, ignore=done, dirs_exist_ok=True)
     for run in RUNS.values():
         shutil.copytree(local / "runs" / run, cluster / "reports/reference" / run)
     result = json.loads((local / "runs" / LONG / "result.json").read_text())
@@ -116,16 +119,28 @@ def of_run(jobs, run):
     return found
 
 
+def process_of(root, run):
+    """The id of the process that trains a run in a project; None where there is none."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if words[-3:-1] == ["train", f"plan/{run}.json"] and (process / "cwd").samefile(root):
+                return int(process.name)
+    return None
+
+
 def lines_of(path):
     """The whole lines of a file that may be in writing."""
     return path.read_text().rpartition("\n")[0].splitlines()
 
 
 def go(root, environment):
-    """Run the table's part of the DAG on the cluster.
+    """Run the table's part of the DAG on the cluster; the long run hangs once it has a checkpoint.
+
+    A stopped process is as slow as a process can be: whatever the machine's speed, Slurm's time limit ends it.
 
     Returns:
-        Slurm's jobs, and the epochs that the long run had done when Slurm ended it.
+        Slurm's jobs, and the epochs that the long run had done when it hung.
     """
     command = ["snakemake", "--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5", TABLE]
     environment = environment | {
@@ -138,11 +153,11 @@ def go(root, environment):
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None and time.monotonic() < end:
-                time.sleep(1)
-                states = [job["JobState"] for attempts in jobs_of(environment).values() for job in attempts]
-                if "TIMEOUT" in states and not before:
-                    (partial,) = (root / "runs" / LONG).parent.glob("*seed0*/metrics.jsonl")
-                    before = lines_of(partial)
+                time.sleep(0.3)
+                states = list((root / "runs" / LONG).glob(".partial-*/state.pt"))
+                if states and not before and (number := process_of(root, LONG)):
+                    os.kill(number, signal.SIGSTOP)
+                    before = lines_of(states[0].with_name("metrics.jsonl"))
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -193,7 +208,7 @@ def test_a_table_on_slurm(projects, slurm):
             for name in one:
                 np.testing.assert_array_equal(one[name], other[name])
 
-    # Ended by its time limit, the long run had twice the time, and trained no epoch a second time that it had saved.
+    # Ended by its time limit, the long run had twice the time, and went on from its checkpoint.
     attempts = of_run(jobs, LONG)
     assert [job["JobState"] for job in attempts] == ["TIMEOUT", "COMPLETED"]
     plan = json.loads((cluster / f"plan/{LONG}.json").read_text())
@@ -203,5 +218,5 @@ def test_a_table_on_slurm(projects, slurm):
     )
     kept = sum(one == other for one, other in zip(before, lines, strict=False))  # their seconds are equal, too
     print(f"{LONG}: {len(before)} epochs when its time was up, {kept} of them kept, {len(lines)} in all")
-    assert 0.8 * len(before) <= kept <= len(before) < len(lines) and lines[:kept] == before[:kept]
+    assert 1 <= kept <= len(before) < len(lines) and lines[:kept] == before[:kept]
     assert (cluster / f"reports/smoke/tables/{PAPER}/table1.md").is_file()

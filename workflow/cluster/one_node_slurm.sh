@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # A Slurm cluster of this one machine, for trials and tests of profiles/slurm: Debian's slurm-wlm and munge, without
 # systemd. Settings, sockets, state and logs are in FOLDER; nothing outside of it is changed.
-#   workflow/cluster/one_node_slurm.sh start FOLDER    (then: export SLURM_CONF=FOLDER/slurm.conf)
+#   workflow/cluster/one_node_slurm.sh start FOLDER
+#   export SLURM_CONF=FOLDER/slurm.conf PATH=FOLDER/bin:$PATH
 #   workflow/cluster/one_node_slurm.sh stop FOLDER
 # Started by root or not: all daemons and jobs run as the user who starts it. Packages: apt-get install slurm-wlm munge
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/sbin"
 SECONDS_TO_START=30
 
-usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 fail() { # what, and the ends of the daemons' logs
     echo "$1" >&2
@@ -25,7 +26,7 @@ start() {
     for program in munged slurmctld slurmd scontrol; do
         command -v "$program" > /dev/null || { echo "no $program: apt-get install slurm-wlm munge" >&2; exit 1; }
     done
-    mkdir -p "$folder"/{log,state,spool}
+    mkdir -p "$folder"/{bin,log,state,spool}
     chmod 755 "$folder" # munged refuses folders in which others may write
     dd if=/dev/urandom of="$folder/munge.key" bs=1024 count=1 status=none
     chmod 400 "$folder/munge.key"
@@ -70,6 +71,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 END
     # slurmd reads its cgroup settings whatever follows processes.
     printf 'CgroupPlugin=cgroup/v1\nConstrainCores=no\nConstrainRAMSpace=no\n' > "$folder/cgroup.conf"
+    # Snakemake's plugin takes Slurm's variables out of the environment of jobs; srun in a job finds its settings so.
+    printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$folder/slurm.conf" "$(command -v srun)" > "$folder/bin/srun"
+    chmod 755 "$folder/bin/srun"
     export SLURM_CONF="$folder/slurm.conf"
     munged --force --key-file "$folder/munge.key" --socket "$folder/munge.socket" --pid-file "$folder/munged.pid" \
         --seed-file "$folder/munged.seed" --log-file "$folder/log/munged.log" > "$folder/log/munged.out" 2>&1 \
