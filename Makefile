@@ -57,7 +57,7 @@ define programs
 	echo "$(1): absent, and could not be installed: their tests are skipped"; break; }; done
 endef
 
-services-test: setup $(SERVICES)/.installed $(CLUSTER)/.installed ## tests with Chromium, PostgreSQL, DVC and Slurm (what is absent and cannot be installed is skipped)
+services-test: setup $(SERVICES)/.installed $(CLUSTER)/.installed ## tests with Chromium, PostgreSQL and Slurm (what is absent and cannot be installed is skipped)
 	$(call programs,Chromium and PostgreSQL,chromium '/usr/lib/postgresql/*/bin',chromium postgresql)
 	$(call programs,Slurm,slurmctld slurmd munged,slurm-wlm munge)
 	PYTHONPATH=$(abspath $(SERVICES))$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
