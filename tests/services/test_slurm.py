@@ -188,8 +188,8 @@ def test_a_table_on_slurm(projects, slurm):
         for attempt, job in enumerate(of_run(jobs, run), 1):
             hours, minutes, seconds = map(int, job["TimeLimit"].split(":"))
             assert (60 * hours + minutes, seconds) == (limits.minutes(estimates[run], attempt), 0)
-            memory = re.fullmatch(r"(\d+)M", job["MinMemoryNode"])
-            assert int(memory[1]) == limits.megabytes(estimates[run], attempt)
+            number, unit = re.fullmatch(r"(\d+)([MG])", job["MinMemoryNode"]).groups()
+            assert int(number) * {"M": 1, "G": 1024}[unit] == limits.megabytes(estimates[run], attempt)
             assert (job["NumCPUs"], job["Partition"]) == ("1", "main")
 
     # The same numbers as without Slurm.
