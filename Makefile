@@ -7,12 +7,15 @@ ARGS ?=
 COMMA := ,
 SERVICES := .services
 SERVICE_PACKAGES := playwright==1.55.0 psycopg2-binary==2.9.10
+CLUSTER := .services/slurm
+# Everything else that the plugin needs comes with Snakemake.
+CLUSTER_PACKAGES := snakemake-executor-plugin-slurm==2.8.0 snakemake-executor-plugin-slurm-jobstep==0.6.1
 SCALE ?= $(shell sed -n 's/^scale: *\([a-z0-9_]*\).*/\1/p' params.yaml)
 TORCH := $(shell grep '^torch==' requirements.txt)
 TORCHVISION := $(shell grep '^torchvision==' requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test services-test lint bench clean
+.PHONY: help setup reproduce test services-test cluster-test lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,16 +49,31 @@ reproduce: setup ## run everything at the scale of params.yaml, in parallel (or 
 test: setup ## run the test suite, on all cores (or ARGS="-n0 tests/core")
 	@$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 $(ARGS)
 
-services-test: setup $(SERVICES)/.installed ## tests with Chromium and PostgreSQL (what is absent and cannot be installed is skipped)
-	@{ command -v chromium && ls -d /usr/lib/postgresql/*/bin; } > /dev/null 2>&1 || \
-		{ echo "installing Chromium and PostgreSQL: apt-get install chromium postgresql"; \
-		apt-get install --yes --no-install-recommends chromium postgresql > /dev/null 2>&1; } || \
-		echo "some are absent, and could not be installed: their tests are skipped"
+# $(call programs,what,commands that show it is there,Debian's packages)
+define programs
+@for program in $(2); do PATH="$$PATH:/usr/sbin" command -v $$program > /dev/null 2>&1 || ls $$program > /dev/null 2>&1 || \
+	{ echo "installing $(1): apt-get install $(3)"; \
+	apt-get install --yes --no-install-recommends $(3) > /dev/null 2>&1 || \
+	echo "$(1): absent, and could not be installed: their tests are skipped"; break; }; done
+endef
+
+services-test: setup $(SERVICES)/.installed $(CLUSTER)/.installed ## tests with Chromium, PostgreSQL and Slurm (what is absent and cannot be installed is skipped)
+	$(call programs,Chromium and PostgreSQL,chromium '/usr/lib/postgresql/*/bin',chromium postgresql)
+	$(call programs,Slurm,slurmctld slurmd munged,slurm-wlm munge)
 	PYTHONPATH=$(abspath $(SERVICES))$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
+
+cluster-test: setup $(CLUSTER)/.installed ## profiles/slurm on a real Slurm of one node, started for the test (part of services-test)
+	$(call programs,Slurm,slurmctld slurmd munged,slurm-wlm munge)
+	$(BIN)/python -m pytest -n0 -s tests/services/test_slurm.py $(ARGS)
 
 # Apart from .venv: nothing but these tests needs it.
 $(SERVICES)/.installed: Makefile
 	@$(BIN)/python -m pip install --quiet --upgrade --target $(SERVICES) $(SERVICE_PACKAGES)
+	@touch $@
+
+# In a folder of its own: with the plugin and without a Slurm every start of Snakemake takes seconds more.
+$(CLUSTER)/.installed: Makefile
+	@$(BIN)/python -m pip install --quiet --upgrade --no-deps --target $(CLUSTER) $(CLUSTER_PACKAGES)
 	@touch $@
 
 lint: setup ## check form: ruff, mypy on the public API, snakefmt, generated files

@@ -5,14 +5,23 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.gpus import VARIABLE, devices
 from ffrepro.base.names import nearest
+from ffrepro.pipeline import limits
+from ffrepro.pipeline.estimates import Estimator
 from ffrepro.pipeline.hardware import listed
 from ffrepro.pipeline.jobs import PLANNERS
 from ffrepro.pipeline.refresh import refresh
 from ffrepro.pipeline.workspace import open_workspace
 
+# The GPUs of profiles/multi_gpu, [] where runs take the machine's first: each run takes one that no other holds.
+GPUS = devices(str(config["gpus"]).strip("[]")) if "gpus" in config else []
+
 # The jobs' `ffrepro` is the one beside this interpreter, whether or not its environment is activated.
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+shell.prefix(
+    f'export PATH="{Path(sys.executable).parent}:$PATH"; '
+    + (f"export {VARIABLE}={','.join(GPUS)}; " if GPUS else "")
+)
 
 
 def open_project():
@@ -33,6 +42,7 @@ def open_project():
 PROJECT, JOBS = open_project()
 PAPERS = PROJECT.params.raw["papers"]
 PLANS = {plan["run"]: plan for plan in PROJECT.runnable}
+ESTIMATES = Estimator(PROJECT)
 
 # Experiments whose runs are fitted, not trained: their records have the same names.
 FITTED = sorted(
@@ -56,7 +66,7 @@ IS_FITTED = rf"[^/]+/[^/]+/({'|'.join(FITTED)})/" if FITTED else "(?!)"
 
 # As many GPU runs at once as the profile allows, unless --resources says otherwise; on a cluster its own queue decides.
 if "gpu" not in workflow.global_resources and not config.get("assume_hardware"):
-    workflow.register_resource("gpu", PROJECT.gpu_jobs)
+    workflow.register_resource("gpu", len(GPUS) or PROJECT.gpu_jobs)
 
 
 def inputs_of(name):
@@ -83,6 +93,33 @@ def inputs_of(name):
 def gpus(wildcards):
     """How many GPUs a run takes."""
     return 0 if PLANS[wildcards.run]["profile"]["device"] == "cpu" else 1
+
+
+def minutes_of(wildcards, attempt):
+    """A run's time limit on a cluster."""
+    return asked_of_cluster("runtime", limits.minutes, wildcards.run, attempt)
+
+
+def megabytes_of(wildcards, attempt):
+    """A run's memory on a cluster."""
+    return asked_of_cluster("mem_mb", limits.megabytes, wildcards.run, attempt)
+
+
+def asked_of_cluster(name, limit, run, attempt):
+    """A limit from the estimates of `ffrepro plan`; where it has none, the profile's default, else Slurm's: 0."""
+    known = limit(ESTIMATES.of_run(PLANS[run]), attempt)
+    defaults = workflow.resource_settings.default_resources or {}
+    if known is None:
+        known = defaults[name] if name in defaults else 0
+    return known
+
+
+# What a run asks for besides threads and GPUs. On this machine itself nothing limits them, and estimates take time.
+LIMITS = (
+    {"runtime": minutes_of, "mem_mb": megabytes_of}
+    if config.get("assume_hardware")
+    else {}
+)
 
 
 def threads_of(wildcards):

@@ -18,6 +18,7 @@ rule train:
         run=rf"(?!.*/interleaved/|{IS_FITTED}|{IS_SEARCH}|{IS_KEPT}).+",
     threads: threads_of
     resources:
+        **LIMITS,
         gpu=gpus,
     params:
         threads=threads_option,
@@ -50,6 +51,8 @@ rule sklearn_baseline:
     wildcard_constraints:
         run=rf"(?={IS_FITTED}).+",
     threads: threads_of
+    resources:
+        **LIMITS,
     params:
         threads=threads_option,
     shell:
@@ -70,6 +73,7 @@ rule search:
         run=rf"(?={IS_SEARCH}).+",
     threads: threads_of
     resources:
+        **LIMITS,
         gpu=gpus,
     params:
         threads=threads_option,
@@ -92,6 +96,7 @@ rule bench:
     # All cores, though it computes on one: nothing else may run beside a measurement. A cluster gives it a core alone.
     threads: 1 if config.get("assume_hardware") else os.cpu_count()
     resources:
+        **LIMITS,
         gpu=gpus,
     shell:
         "ffrepro bench --plan plan/{wildcards.run}.json > {log} 2>&1"

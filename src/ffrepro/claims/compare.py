@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ffrepro.claims import choices, counted, judge, verdict
+from ffrepro.claims import choices, counted, judge, machines, verdict
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
@@ -36,7 +36,7 @@ def compare(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pic
 
 def compared(claims: Claims, store: Store, chosen: Iterable[dict], treatment: str, pick: Pick) -> dict[str, Comparison]:
     """Compare claims that are whole families; by id."""
-    found = {claim["id"]: _measured(claims, store, claim, treatment, pick) for claim in chosen}
+    found = {claim["id"]: measured(claims, store, claim, treatment, pick) for claim in chosen}
     judged = judge.judged(claims, found)
     return {i: choices.spanned(claims, cell, pick) if i in judged else cell for i, cell in (found | judged).items()}
 
@@ -51,7 +51,7 @@ def scale_pick(store: Store, scale: str) -> Pick:
     return lambda experiment, variant: store.at_scale(experiment, variant, scale)
 
 
-def _measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pick) -> Comparison:
+def measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pick) -> Comparison:
     """The sample of a claim. Its verdict says why it cannot be judged, or nothing yet."""
     if claim["kind"] == "counted":
         return _counted(claim, treatment)
@@ -135,6 +135,8 @@ def _barred(claims: Claims, claim: dict, evidence: Evidence) -> Verdict:
         return Verdict(verdict.INCONCLUSIVE, "made from a checkout with uncommitted changes")
     if evidence.cut_to:
         return Verdict(verdict.INCONCLUSIVE, f"trained on {evidence.cut_to:,} samples only")
+    if several := machines.apart([(claim["measure"]["metric"], evidence)]):
+        return Verdict(verdict.INCONCLUSIVE, several)
     return Verdict(judge.OPEN)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from ffrepro.claims import expressions, statements, verdict
+from ffrepro.claims import expressions, machines, statements, verdict
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.formats import number, p_value
 from ffrepro.claims.load import Claims
@@ -109,7 +109,8 @@ def _tested(atom: Atom, used: Mapping[str, Comparison]) -> Tested:
     holds = expressions.truth(str(atom), values)
     if all(cell.is_counted for cell in cells):
         return Tested(atom, holds, 0.0, how="counted")
-    why = next(filter(None, map(_barred, cells)), "")
+    timed = [(cell.claim["measure"].get("metric", ""), cell.evidence) for cell in cells]
+    why = next(filter(None, map(_barred, cells)), "") or machines.apart(timed)
     if why:
         return Tested(atom, holds, st.NAN, why)
     n = min(cell.n for cell in cells if not cell.is_counted)

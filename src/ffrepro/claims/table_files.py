@@ -76,6 +76,8 @@ def body(result: TableResult) -> list[Block]:
         )
     content.append(tables.overview(result))
     content += [Paragraph(f"[{letter}] {text}.") for text, letter in result.footnotes().items()]
+    if result.by_machine is not None:
+        content += [Paragraph(tables.BY_MACHINE), result.by_machine]
     content.append(Folded("Every number with its tests", [Paragraph(_legend(result)), tables.details(result)]))
     if result.pairs:
         content.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ffrepro.claims import table_pairs, tables, verdict
 from ffrepro.claims.anchors import anchor
-from ffrepro.claims.blocks import Block, Folded, Line, Notice, Switch, Table
+from ffrepro.claims.blocks import Block, Folded, Line, Notice, Paragraph, Switch, Table
 from ffrepro.claims.tables import TableResult
 
 _STANDIN = "Stand-in data made by this project: the numbers show that the pipeline runs, nothing else."
@@ -24,6 +24,9 @@ def body(results: list[TableResult]) -> list[Block]:
         for treatment, result in shown
     }
     content.append(Switch(parts))
+    for result in results:
+        if result.by_machine is not None:
+            content += [Paragraph(f"{tables.BY_MACHINE} ({result.scope})"), result.by_machine]
     pairs = [(result, table_pairs.table(result.pairs)) for result in results if result.pairs]
     for result, table in pairs:
         content.append(Folded(f"Our own samples against each other, two-tailed tests ({result.scope})", [table]))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ffrepro.claims import formats, table_pairs
+from ffrepro.claims import formats, machines, table_pairs
 from ffrepro.claims.blocks import Line, Table
-from ffrepro.claims.compare import Pick, compared
+from ffrepro.claims.compare import Pick, compared, measured
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
-from ffrepro.claims.records import Store
+from ffrepro.claims.records import Evidence, Store
 from ffrepro.claims.table_pairs import Pair
 from ffrepro.claims.verdict import STANDIN
 from ffrepro.core import statistics as st
+
+BY_MACHINE = "Our times and memory by machine; those of two machines are never compared."
 
 
 @dataclass
@@ -23,6 +25,7 @@ class TableResult:
     Attributes:
         cells: (treatment, claim id) -> comparison.
         notes: the same keys -> footnote texts.
+        by_machine: our times and memory, a column for each machine; None in a table without any.
     """
 
     claims: Claims
@@ -32,6 +35,7 @@ class TableResult:
     cells: dict[tuple[str, str], Comparison]
     notes: dict[tuple[str, str], list[str]]
     pairs: list[Pair] = field(default_factory=list)
+    by_machine: Table | None = None
 
     @property
     def standin(self) -> bool:
@@ -95,7 +99,44 @@ def build(claims: Claims, store: Store, name: str, pick: Pick, scope: str) -> Ta
             result.cells[treatment, claim_id] = cell
             result.notes[treatment, claim_id] = notes(claims, store, cell)
         result.pairs += table_pairs.pairs(claims, spec, treatment, cells)
+    result.by_machine = _by_machine(result, store)
     return result
+
+
+def _by_machine(result: TableResult, store: Store) -> Table | None:
+    """Times and memory of a table's claims on every machine that has records at the scale of the evidence."""
+    timed = {
+        key: cell
+        for key, cell in result.cells.items()
+        if cell.evidence is not None and machines.is_of_machine(cell.claim["measure"].get("metric", ""))
+    }
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for (treatment, claim_id), cell in timed.items():
+        groups = store.groups(*(cell.evidence.records[0].plan[key] for key in ("experiment", "variant")))
+        scale = cell.evidence.scale
+        here = machines.names(record for group in groups if group.scale == scale for record in group.records)
+        found[treatment, claim_id] = {
+            name: _on_machine(result.claims, store, cell, scale, name) for name in here
+        }  # fmt: skip
+    columns = sorted({name for cells in found.values() for name in cells})
+    if not columns:
+        return None
+    rows: list[list[str | list[Line]]] = [
+        [
+            timed[key].claim["row"], timed[key].claim["metric"], key[0], published(result.claims, timed[key].claim),
+            *(cells.get(name, formats.DASH) for name in columns),
+        ]
+        for key, cells in found.items()
+    ]  # fmt: skip
+    return Table(["Row", "Metric", "Treatment", "Published", *columns], rows)
+
+
+def _on_machine(claims: Claims, store: Store, cell: Comparison, scale: str, machine: str) -> str:
+    def pick(experiment: str, variant: str) -> Evidence | None:
+        return machines.on_machine(store, machine, scale, experiment, variant)
+
+    own = measured(claims, store, cell.claim, cell.treatment, pick)
+    return f"{ours(claims, own)}, n = {own.n}" if own.summary is not None else ours(claims, own)
 
 
 def overview(result: TableResult) -> Table:

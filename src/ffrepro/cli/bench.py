@@ -64,11 +64,13 @@ def run(args: argparse.Namespace) -> int:
     if args.plan is None and hasattr(bench := benches.find(args.what), "main"):
         bench.main(args)
         return 0
+    from ffrepro.base.gpus import one_gpu
     from ffrepro.cli.train import read_plan
 
     plan = read_plan(args.plan, "bench") if args.plan else _find_plan(args)
     bench = benches.find(plan["bench"]["name"], plan["paper"])
-    print(bench.describe(bench.run(plan, parts.Place(Path.cwd(), args.runs, args.prepared, args.threads))))
+    with one_gpu(plan["profile"]["device"]):
+        print(bench.describe(bench.run(plan, parts.Place(Path.cwd(), args.runs, args.prepared, args.threads))))
     return 0
 
 

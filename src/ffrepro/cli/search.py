@@ -29,12 +29,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search and print one line."""
+    from ffrepro.base.gpus import one_gpu
     from ffrepro.cli.train import read_plan
     from ffrepro.training import parts, search
 
     plan = read_plan(args.plan, "search")
     place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
-    result = search.run(plan, place, force=args.force)
+    with one_gpu(plan["profile"]["device"]):
+        result = search.run(plan, place, force=args.force)
     best = result["trials"][result["best"]]
     values = ", ".join(f"{name} {value}" for name, value in best["values"].items())
     print(

@@ -73,11 +73,13 @@ def figures(result: dict) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Train and print one line."""
+    from ffrepro.base.gpus import one_gpu
     from ffrepro.training import loop, parts
 
     plan = read_plan(args.plan, "train")
     place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
-    result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
+    with one_gpu(plan["profile"]["device"]):
+        result = loop.run(plan, place, force=args.force, keep_weights=args.keep_weights)
     print(
         f"{plan['run']}: {figures(result)}, "
         f"{result['epochs']} epochs (best {result['best_epoch']}), {result['time']['train_s']:.1f} s"
