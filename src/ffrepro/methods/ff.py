@@ -43,6 +43,9 @@ from ffrepro.nets.layers import LinearBlock
 STACKED = 128
 """Samples up to which multi-pass inference takes all labels of a batch in one pass."""
 
+LABELLED = 1024
+"""Samples of a pass where labels share the first layer's product: as fast as any number above it."""
+
 VERSION = 1  # of its numbers: tests/golden/ff.json
 SETTINGS = {
     "update": pairs.SETTINGS["update"],
@@ -291,8 +294,8 @@ class Method(PairLearner):
         return torch.stack([self._goodness_of_layers(self.put(x, label_B)) for label_B in labels_JB], 2)
 
     def _all_labels_shared(self, x: Tensor) -> Tensor:
-        """The same with one product of the first layer for all labels: as many labels in a pass as ``STACKED`` says."""
-        first, goods_LKB = self._labelled(x, max(1, STACKED // len(x))), []
+        """The same with one product of the first layer for all labels, as many in a pass as ``LABELLED`` allows."""
+        first, goods_LKB = self._labelled(x, max(1, LABELLED // len(x))), []
         for h in first:
             goods = []
             for index, block in self.modes([]):
