@@ -13,7 +13,8 @@ B, INPUTS, OUTPUTS, CLASSES, SCALE = 5, 12, 7, 4, 1.5
 @pytest.fixture
 def case():
     torch.manual_seed(0)
-    x, weight, bias = (torch.randn(*shape, dtype=torch.float64) for shape in ((B, INPUTS), (OUTPUTS, INPUTS), (OUTPUTS,)))
+    shapes = ((B, INPUTS), (OUTPUTS, INPUTS), (OUTPUTS,))
+    x, weight, bias = (torch.randn(*shape, dtype=torch.float64) for shape in shapes)
     return x, weight, bias, torch.tensor([0, 1, 2, 3, 0]), torch.tensor([1, 0, 3, 2, 2])
 
 

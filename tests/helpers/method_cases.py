@@ -36,7 +36,9 @@ FF_IMAGES = {
     "first_layer": "separate",
     "readouts": ["from_second", "all", "last_1", "last_2"],
 }  # fmt: skip
-OF_LABELS = ("label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts", "first_layer")
+OF_LABELS = (
+    "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts", "first_layer"
+)  # fmt: skip
 PAIRS = {key: value for key, value in FF_IMAGES.items() if key not in OF_LABELS}
 UNSUPERVISED = {**PAIRS, "negatives": "hybrid", "blurs": 2, "noise_std": 0.5, "patch_side": 5}
 UFF = {

@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "bench",
         help="time and memory against backpropagation, of training and of inference; quality of the stroke plans",
         description="Measure what a bench of the plan declares, or a bench that needs no plan: local learning of image "
-        "nets (local), a step of the original algorithm and its multi-pass inference (pairs), local learning of cut nets "
+        "nets (local), steps and multi-pass inference of the original algorithm (pairs), local learning of cut nets "
         "(sff) and of transformers (transformer), what several runs at once "
         "get done (parallel), how well and how fast movements are taken apart into strokes (kinematics). Give the "
         "machine nothing else to do meanwhile.",

@@ -145,9 +145,7 @@ def forward(samples: Samples, weight_OI: Tensor, bias_O: Tensor, out_NO: Tensor,
     return torch.linalg.vector_norm(out_NO, dim=1, keepdim=True).square_() / out_NO.shape[1]
 
 
-def gradient(
-    samples: Samples, h_NO: Tensor, slope_N1: Tensor, grads: tuple[Tensor, Tensor], work_BO: Tensor
-) -> None:
+def gradient(samples: Samples, h_NO: Tensor, slope_N1: Tensor, grads: tuple[Tensor, Tensor], work_BO: Tensor) -> None:
     """Gradient of a loss on the layer's goodness, as ``linear_block.gradient``; of samples without a factor.
 
     Args:

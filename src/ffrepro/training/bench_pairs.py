@@ -3,8 +3,7 @@
 The classic net (784 inputs, three layers of 1000 units, SGD with momentum; Hinton 2022) takes a step by itself, with
 its readout, and with wrong labels drawn from the readout's mistakes; each with the first layer's product shared among
 an image's samples and not (``first_layer`` of the method ``ff``). Beside it stand backpropagation on the same layers
-with the same optimizer in PyTorch's three forms and in micro-batches, the fastest of which is 1, and
-a plain autograd script of the shape in which public code has the algorithm: positive and negative samples made
+with the same optimizer in PyTorch's three forms and in micro-batches, the fastest of which is 1, and a plain autograd script of the shape in which public code has the algorithm: positive and negative samples made
 beforehand, one sum of all layers' losses, one backward pass, one optimizer, a pass of neutral samples for the readout.
 It computes the same function as the step with a readout and uniformly drawn wrong labels.
 
@@ -121,7 +120,8 @@ def mlp(layers: tuple[int, ...], x: Tensor) -> Mlp:
 
 def ff(layers: tuple[int, ...], samples: Batch, **changed: Any) -> BaseMethod:
     """The method ``ff`` on these layers, with the classic net's settings."""
-    given = {"gradient": "closed_form", "optimizer": "sgd", "momentum": MOMENTUM, "normalise_samples": True, "theta": 1.0}
+    given = {"gradient": "closed_form", "optimizer": "sgd", "momentum": MOMENTUM, "normalise_samples": True}
+    given["theta"] = 1.0
     module = methods.module("ff")
     settings = complete(module.SETTINGS, given | changed, what="method ff")
     net = mlp(layers, samples["x"])
@@ -138,7 +138,7 @@ def _backprop(samples: Batch, layers: tuple[int, ...], form: dict[str, bool], mi
 
 
 def script(net: Mlp, samples: Batch, theta: float = 1.0, epsilon: float = 1e-5) -> Step:
-    """Forward-Forward in words of torch alone; ``script.readout`` is not shared with ``net``.
+    """Forward-Forward on the net's layers in words of torch alone, with a readout of its own.
 
     The wrong labels are drawn, and the samples made, in the step, as in all other ways.
     """

@@ -51,7 +51,12 @@ def test_micro_batches_are_a_baseline_where_they_are_the_same_function():
 
 
 def test_the_profiler_writes_no_lines_of_its_own():
-    code = "import torch\nfrom ffrepro.training import memory\nwith memory.Peak('cpu') as p: torch.empty(9)\nprint(p.bytes)"
+    code = """import torch
+from ffrepro.training import memory
+with memory.Peak("cpu") as peak:
+    torch.empty(9)
+print(peak.bytes)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("36\n", "")
 

@@ -3,10 +3,9 @@
 Everything runs in this process on one batch, interleaved. The baseline of all time ratios is the fastest of
 backpropagation with contiguous or channels_last memory and PyTorch's three Adams, on blocks that rectify in place and
 behind the pool, as the closed form does, of the same net as a plain script has it, and, where no BatchNorm makes it
-another function, of BP in micro-batches. Activation memory is the peak of
-what a step allocates, tensors of a weight's size (parameters, the closed form's weights with BatchNorm in them,
-gradients, moments) left out, against the least of the baselines at the whole batch; beside it stands the least that an exact
-layer-by-layer step can hold.
+another function, of BP in micro-batches. Activation memory is the peak of what a step allocates, tensors of a weight's
+size (parameters, the closed form's weights with BatchNorm in them, gradients, moments) left out, against the least of
+the baselines at the whole batch; beside it stands the least that an exact layer-by-layer step can hold.
 """
 
 from __future__ import annotations
