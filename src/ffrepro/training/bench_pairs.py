@@ -3,8 +3,9 @@
 The classic net (784 inputs, three layers of 1000 units, SGD with momentum; Hinton 2022) takes a step by itself, with
 its readout, and with wrong labels drawn from the readout's mistakes; each with the first layer's product shared among
 an image's samples and not (``first_layer`` of the method ``ff``). Beside it stand backpropagation on the same layers
-with the same optimizer in PyTorch's three forms and in micro-batches, the fastest of which is 1, and a plain autograd script of the shape in which public code has the algorithm: positive and negative samples made
-beforehand, one sum of all layers' losses, one backward pass, one optimizer, a pass of neutral samples for the readout.
+with the same optimizer in PyTorch's three forms and in micro-batches, the fastest of which is 1, and a plain autograd
+script of the shape in which public code has the algorithm: positive and negative samples written out, one sum of all
+layers' losses, one backward pass, one optimizer, a pass of neutral samples for the readout.
 It computes the same function as the step with a readout and uniformly drawn wrong labels.
 
 Inference is timed of the classic net and of 784-500-100: multi-pass (ten labels) beside one-pass.
