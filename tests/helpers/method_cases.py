@@ -36,9 +36,12 @@ CWC = {
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
     "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
+    "first_layer": "separate",
     "readouts": ["from_second", "all", "last_1", "last_2"],
 }  # fmt: skip
-OF_LABELS = ("label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts")
+OF_LABELS = (
+    "label", "label_scale", "negatives", "normalise_samples", "optimizer", "momentum", "readouts", "first_layer"
+)  # fmt: skip
 PAIRS = {key: value for key, value in FF_IMAGES.items() if key not in OF_LABELS}
 UNSUPERVISED = {**PAIRS, "negatives": "hybrid", "blurs": 2, "noise_std": 0.5, "patch_side": 5}
 UFF = {

@@ -3,9 +3,12 @@
 import pytest
 import torch
 from helpers import method_cases
-from helpers.method_cases import build, make_images
+from helpers.method_cases import CLASSES, SIDE, build, make_images
+from torch.utils.flop_counter import FlopCounterMode
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.core import early_exit
+from ffrepro.methods import ff
 
 
 @pytest.mark.parametrize("label", ["overlay", "fourier", "embedding"])
@@ -161,3 +164,88 @@ def test_what_the_head_reads_is_gone_before_the_blocks_learn(case, monkeypatch):
     monkeypatch.setattr(method, "learn_blocks", learn_blocks)
     out = method.step(make_images())
     assert alive == [False] * 3 and "loss_head" in out
+
+
+SHARED = [
+    ("ff", {}),
+    ("ff", {"negatives": "hard", "norm": "length"}),
+    ("ff", {"update": "greedy"}),
+    ("ff closed form", {}),
+    ("ff closed form", {"negatives": "hard", "goodness": "mean", "label_scale": 2.0}),
+    ("ff closed form", {"net": {"input_norm": "batch"}}),
+    ("ff closed form", {"net": {"input_norm": "batch", "bias": False}, "normalise_samples": True, "negatives": "hard"}),
+    ("ff closed form", {"net": {"bias": False}, "update": "greedy"}),
+    ("ff sgd", {}),
+    ("ff sgd", {"gradient": "autograd", "norm": "length"}),
+    ("ff sgd", {"negatives": "hard", "norm": "length", "label_scale": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("case", "change"), SHARED)
+def test_a_shared_first_layer_is_the_same_function(case, change, monkeypatch):
+    """Losses, weights, running statistics and scores of both forms after some steps, the last of them uneven."""
+    _change_mlps(monkeypatch, change.get("net", {}))
+    change = {name: value for name, value in change.items() if name != "net"}
+    forms = [build(case, first_layer=form, dtype=torch.float64, **change) for form in ("shared", "separate")]
+    shared, separate = forms
+    assert shared.shares and not separate.shares
+    start = {name: value.clone() for name, value in shared.weights().items()}
+    for phase in shared.phases():
+        for number, size in enumerate((20, 20, 7)):
+            batch = make_images(size, seed=number, dtype=torch.float64)
+            for method in forms:
+                method.begin_phase(phase)
+            a, b = (method.step(batch) for method in forms)
+            assert a.keys() == b.keys()
+            for name, value in a.items():
+                torch.testing.assert_close(value, b[name], rtol=1e-9, atol=0)
+    assert all(not torch.equal(value, start[name]) for name, value in shared.weights().items())
+    for name, value in shared.weights().items():
+        torch.testing.assert_close(value, separate.weights()[name], rtol=1e-8, atol=1e-10)
+    monkeypatch.setattr(ff, "LABELLED", 60)
+    for size in (6, 13, 140):  # all labels in one pass, in several, one by one
+        batch = make_images(size, seed=9, dtype=torch.float64)
+        a, b = (method.evaluate_batch(batch) for method in forms)
+        assert a.keys() == b.keys()
+        for name, value in a.items():
+            torch.testing.assert_close(value, b[name], rtol=1e-7, atol=1e-9)
+            assert not name.startswith("scores") or torch.equal(value.argmax(1), b[name].argmax(1))
+        left = [early_exit.run(*method.exits(batch), threshold=0.1) for method in forms]
+        assert all(torch.equal(first, second) for first, second in zip(*left, strict=True))
+
+
+def test_products_of_the_first_layer_are_counted():
+    """Of a pair step with hard negatives: one product with the images and one for the gradient, not three and two."""
+    counts = {}
+    for form in ("shared", "separate"):
+        method, batch = build("ff sgd", negatives="hard", first_layer=form, layers=1), make_images(20)
+        method.begin_phase(method.phases()[0])
+        with FlopCounterMode(display=False) as counter:
+            method.step(batch)
+        counts[form] = counter.get_total_flops() // 2
+    inputs, units, label = 3 * SIDE * SIDE, 40, CLASSES + 1
+    readout = 2 * 20 * units * CLASSES * 2  # of the readouts ``all`` and ``last_1``, which are one here
+    head = counts["separate"] - 5 * 20 * inputs * units
+    assert 0 < head <= 2 * readout
+    assert counts["shared"] - head == 2 * 20 * inputs * units + 5 * 20 * label * units
+
+
+@pytest.mark.parametrize(
+    ("case", "change"),
+    [
+        ("ff learnt labels", {}),
+        ("ff waves", {}),
+        ("ff convolutions", {}),
+        ("ff convolutions", {"label": "overlay"}),
+        ("ff", {"net": {"input_norm": "batch"}}),
+    ],
+)
+def test_where_nothing_is_shared_the_numbers_are_those_of_separate_samples(case, change, monkeypatch):
+    _change_mlps(monkeypatch, change.get("net", {}))
+    change = {name: value for name, value in change.items() if name != "net"}
+    shared, separate = (build(case, first_layer=form, **change) for form in ("shared", "separate"))
+    batch = make_images(12)
+    a, b = (method.step(batch) for method in (shared, separate))
+    assert not shared.shares and a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    a, b = (method.evaluate_batch(batch) for method in (shared, separate))
+    assert all(torch.equal(a[name], b[name]) for name in b)

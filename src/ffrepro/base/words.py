@@ -21,6 +21,7 @@ ADDED = {
     "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
     "cwc_blocks": {"coarse_blocks": 0},
     "cwc": {"ilt_patience": None},
+    "ff": {"first_layer": "separate"},
 }
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from ffrepro.base.errors import FfreproError
@@ -20,6 +21,7 @@ from ffrepro.core import statistics as st
 NOT_RUN = verdict.NOT_RUN
 _OF_PLAN = ("family", "dataset", "treatment", "method")  # a family is an experiment without data set and treatment
 _WORDS = ("verdict", "evidence")  # what of a claim is no number
+_ROUNDING = 1e-12  # of a printed percentage that is divided, and of 1 - x
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -225,6 +227,8 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         runs = sources.only(name)
     if runs is None:
         return NOT_RUN
+    if "reach" in spec:
+        return _reached(sources, spec, runs)
     twin = sources.twin(runs) if "twin" in spec or "over_twin" in spec else runs
     if twin is None:
         return NOT_RUN
@@ -247,6 +251,32 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         case "most":
             number = max(values)
     return _shown(number, {key: entry for key, entry in spec.items() if key != "factor"})
+
+
+def _reached(sources: Sources, spec: dict, runs: Evidence) -> str:
+    """Mean seconds until an error is low enough, and how many of the runs got there where not all did."""
+    target, others = spec["reach"], sources.twin(runs) or runs
+    errors = {record.plan["seed"]: _errors(record, spec) for record in others.records}
+    seconds = []
+    for record in runs.records:
+        if "claim" in target:
+            claim = sources.claim(target["claim"]).claim
+            limit = claim["value"] / sources.claims.factor(claim)
+            limit = 1 - limit if "complement" in spec else limit
+        else:
+            limit = target["error"] if "error" in target else min(errors[record.plan["seed"]])
+        spent = accumulate(line["seconds"] for line in record.metrics())
+        seconds += [s for s, error in zip(spent, _errors(record, spec), strict=True) if error <= limit + _ROUNDING][:1]
+    if not seconds:
+        return "not reached"
+    shown = formats.number(st.summarize(seconds).mean, spec["digits"])
+    return shown if len(seconds) == len(runs) else f"{shown} ({len(seconds)} of {len(runs)})"
+
+
+def _errors(record: Record, spec: dict) -> list[float]:
+    """A metric after each epoch; of an epoch without it infinity."""
+    found = [line.get(spec["metric"]) for line in record.metrics()]
+    return [math.inf if value is None else 1 - value if "complement" in spec else value for value in found]
 
 
 def _values(sources: Sources, runs: Evidence, spec: dict, metric: str, row: Row) -> list[float]:

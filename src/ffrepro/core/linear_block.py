@@ -11,6 +11,7 @@ BatchNorm on the input is folded into the weights (``fold``), and its gradient r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -37,15 +38,37 @@ def fold(linear: nn.Linear, bn: nn.BatchNorm1d | None, x_NI: Tensor) -> Map:
 
     Without BatchNorm the layer's own tensors, not copies; zeros where it has no bias.
     """
-    weight_OI, bias_O = linear.weight.detach(), linear.bias
-    bias_O = weight_OI.new_zeros(len(weight_OI)) if bias_O is None else bias_O.detach()
+    return learning_map(linear, bn, lambda: moments_of(x_NI))
+
+
+def moments_of(x_NI: Tensor) -> Moments:
+    """Of each number over a batch."""
+    var_I, mean_I = torch.var_mean(x_NI, 0, correction=0)
+    return Moments(mean_I, var_I, len(x_NI))
+
+
+def learning_map(linear: nn.Linear, bn: nn.BatchNorm1d | None, find: Callable[[], Moments]) -> Map:
+    """``fold`` on a batch whose moments ``find`` gives; it is not called without BatchNorm."""
     norm = batch_norm.norm_of(bn)
     if norm is None:
-        return Map(weight_OI, bias_O)
-    var_I, mean_I = torch.var_mean(x_NI, 0, correction=0)
-    moments = Moments(mean_I, var_I, len(x_NI))
+        return _map(linear)
+    moments = find()
     batch_norm.update_running(norm, moments)
     bn.num_batches_tracked += 1
+    return _map(linear, norm, moments)
+
+
+def resting_map(linear: nn.Linear, bn: nn.BatchNorm1d | None) -> Map:
+    """The same in evaluation mode, with BatchNorm's running statistics."""
+    norm = batch_norm.norm_of(bn)
+    return _map(linear) if norm is None else _map(linear, norm, Moments(norm.running_mean, norm.running_var, 0))
+
+
+def _map(linear: nn.Linear, norm: Norm | None = None, moments: Moments | None = None) -> Map:
+    weight_OI, bias_O = linear.weight.detach(), linear.bias
+    bias_O = weight_OI.new_zeros(len(weight_OI)) if bias_O is None else bias_O.detach()
+    if norm is None or moments is None:
+        return Map(weight_OI, bias_O)
     scale_I, shift_I = batch_norm.affine(norm, moments)
     return Map(weight_OI * scale_I, bias_O + weight_OI @ shift_I, norm, moments)
 

@@ -18,9 +18,14 @@ def rms(h: Tensor, epsilon: float, where: str, *, in_place: bool = False) -> Ten
         h: (..., H).
         where: ``inside_root`` (the paper: sqrt(mean + eps)) or ``outside_root`` (the released code: sqrt(mean) + eps).
     """
-    root = torch.linalg.vector_norm(h, dim=-1, keepdim=True) / h.shape[-1] ** 0.5
-    scale = (root.square() + epsilon).rsqrt() if where == "inside_root" else (root + epsilon).reciprocal()
+    scale = rms_scale(torch.linalg.vector_norm(h, dim=-1, keepdim=True), h.shape[-1], epsilon, where)
     return h.mul_(scale) if in_place else h * scale
+
+
+def rms_scale(length: Tensor, units: int, epsilon: float, where: str) -> Tensor:
+    """What ``rms`` multiplies vectors of ``units`` numbers by, from their lengths."""
+    root = length / units**0.5
+    return (root.square() + epsilon).rsqrt() if where == "inside_root" else (root + epsilon).reciprocal()
 
 
 def standardize_batch(h_TBH: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
@@ -59,8 +64,13 @@ def standardize_sample(h_TBH: Tensor, epsilon: float, mask_TB1: Tensor | None, *
 
 def length(h: Tensor, epsilon: float, *, in_place: bool = False) -> Tensor:
     """Divide by the length over the last dimension plus epsilon (Hinton 2022, Sec. 2: only the direction goes on)."""
-    scale = (torch.linalg.vector_norm(h, dim=-1, keepdim=True) + epsilon).reciprocal()
+    scale = length_scale(torch.linalg.vector_norm(h, dim=-1, keepdim=True), epsilon)
     return h.mul_(scale) if in_place else h * scale
+
+
+def length_scale(found: Tensor, epsilon: float) -> Tensor:
+    """What ``length`` multiplies vectors by, from their lengths."""
+    return (found + epsilon).reciprocal()
 
 
 def layer(h: Tensor, epsilon: float) -> Tensor:

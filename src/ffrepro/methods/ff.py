@@ -12,12 +12,18 @@ Hinton's own experiments).
 ``negatives: hard`` draws the wrong label from the head's own mistakes (Hinton 2022, Sec. 3.3), ``uniform`` from all
 others alike; the head then has to learn beside the blocks. The head reads the normalised activations of the second
 to the last layer under a neutral label.
+
+``first_layer: shared`` computes the first layer's product with an image once for all labels that the image bears in a
+step or in multi-pass inference (``core.overlaid``): the same function, summed in another order. It is for overlaid
+labels before a fully connected block of ``ffrepro.nets`` (with BatchNorm on its input: in closed form alone). Waves and
+learnt labels change every pixel, and a convolution's window sees label and image together; there, nothing is shared.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +31,20 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, flag, list_of, number
+from ffrepro.core import linear_block, overlaid
+from ffrepro.core.goodness import wide
+from ffrepro.core.overlaid import Samples
 from ffrepro.data import label_negatives as labels
 from ffrepro.methods import images, pairs
 from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.pairs import PairLearner
+from ffrepro.nets.layers import LinearBlock
 
 STACKED = 128
 """Samples up to which multi-pass inference takes all labels of a batch in one pass."""
+
+LABELLED = 1024
+"""Samples of a pass where labels share the first layer's product: as fast as any number above it."""
 
 VERSION = 1  # of its numbers: tests/golden/ff.json
 SETTINGS = {
@@ -48,6 +61,12 @@ SETTINGS = {
         "value of a labelled pixel, amplitude of a wave, initial deviation of a learnt label", 1.0, above=0
     ),
     "negatives": choice("wrong labels: any, or those that the head confuses", "uniform", "hard", default="uniform"),
+    "first_layer": choice(
+        "its product with an image: for each sample, or, where it can be, once for all labels of the image",
+        "separate",
+        "shared",
+        default="shared",
+    ),
     "normalise_samples": flag("whether all samples are brought to one length", False),
     "optimizer": choice("of the blocks", "adam", "sgd", default="adam"),
     "momentum": number("of sgd", 0.9, minimum=0, below=1),
@@ -132,6 +151,7 @@ class Method(PairLearner):
             net, hyperparameters, example, generator, lr,
             readouts=hyperparameters["readouts"], auxiliary=auxiliary, momentum=momentum,
         )  # fmt: skip
+        self.shares = self._can_share(net.blocks[0])
         if hyperparameters["label"] == "fourier":
             self.modes_JHW = labels.fourier_modes(classes, *x.shape[2:]).to(x)
 
@@ -144,9 +164,10 @@ class Method(PairLearner):
         x, label_B = self.images(batch), batch["label"]
         learning = self.learning()
         activations = wrong_B = loss_head = None
+        images = self._overlaid_images(x) if self.shares else None
         if self.head_learns or self.hp["negatives"] == "hard":
             with torch.no_grad():
-                activations = self.activations(self.put_neutral(x))
+                activations = self.activations(images.neutral() if images else self.put_neutral(x))
         if learning:
             wrong_B = self._wrong_labels(activations, label_B)
         if self.head_learns:
@@ -154,10 +175,37 @@ class Method(PairLearner):
         del activations  # of all layers: gone before the blocks learn
         out: Batch = {}
         if learning:
-            with torch.set_grad_enabled(0 in learning):  # of the labels, where they are learnt
-                samples = torch.cat([self.put(x, label_B), self.put(x, wrong_B)])
+            if images:
+                samples = images.under(label_B, wrong_B)
+            else:
+                with torch.set_grad_enabled(0 in learning):  # of the labels, where they are learnt
+                    samples = torch.cat([self.put(x, label_B), self.put(x, wrong_B)])
             out = self.learn_pairs(samples, learning)
         return self.with_head(out, loss_head)
+
+    def _can_share(self, block: nn.Module) -> bool:
+        """Whether samples of an image share the first layer's product with it."""
+        if self.hp["first_layer"] != "shared" or self.hp["label"] != "overlay" or not isinstance(block, LinearBlock):
+            return False
+        return block.bn is None or self.hp["gradient"] == "closed_form"
+
+    def _overlaid_images(self, x: Tensor) -> overlaid.Images:
+        scale = partial(self.length_scale, units=x[0].numel()) if self.hp["normalise_samples"] else None
+        return overlaid.Images(x, self.classes, self.hp["label_scale"], scale, self._buffers)
+
+    def forward(self, block: nn.Module, x: Tensor | Samples) -> Tensor:
+        """A block's activations; of the first one also for samples that share their images."""
+        if not isinstance(x, Samples):
+            return block(x)
+        if torch.is_grad_enabled():
+            return overlaid.activations(x, block.linear.weight, block.linear.bias)
+        if block.bn is not None:
+            x.images.forget()
+        layer = linear_block.resting_map(block.linear, block.bn)
+        out_NO = layer.weight.new_empty(len(x), len(layer.weight))
+        work_BO = self._buffers.get("work", (len(x.images.rows_BI), len(layer.weight)), layer.weight)
+        overlaid.forward(x, layer.weight, layer.bias, out_NO, work_BO)
+        return out_NO
 
     def put(self, x: Tensor, label_B: Tensor) -> Tensor:
         """Embed labels into images."""
@@ -238,10 +286,32 @@ class Method(PairLearner):
     def _all_labels(self, inputs: Batch) -> Tensor:
         """Goodness (B, L, classes): a forward pass for each label, or one for all labels of a few images."""
         x = self.images(inputs)
+        if self.shares:
+            return self._all_labels_shared(x)
         if len(x) * self.classes <= STACKED:
             return self._goodness_of_layers(self._put_all(x).flatten(0, 1)).unflatten(0, (len(x), self.classes)).mT
         labels_JB = torch.arange(self.classes, device=x.device).unsqueeze(1).expand(-1, len(x))
         return torch.stack([self._goodness_of_layers(self.put(x, label_B)) for label_B in labels_JB], 2)
+
+    def _all_labels_shared(self, x: Tensor) -> Tensor:
+        """The same with one product of the first layer for all labels, as many in a pass as ``LABELLED`` allows."""
+        first, goods_LKB = self._labelled(x, max(1, LABELLED // len(x))), []
+        for h in first:
+            goods = []
+            for index, block in self.modes([]):
+                h = h if index == 0 else block(h)
+                length_N1 = torch.linalg.vector_norm(h.flatten(1), dim=1, keepdim=True, dtype=wide(h))
+                goods.append(self._of_squares(length_N1.squeeze(1).square(), h[0].numel()).unflatten(0, (-1, len(x))))
+                if index < self.layers - 1:
+                    h = h.mul_(self.length_scale(length_N1, h[0].numel()).to(h).view(-1, *[1] * (h.ndim - 1)))
+            goods_LKB.append(torch.stack(goods))
+        return torch.cat(goods_LKB, 1).permute(2, 0, 1)
+
+    def _labelled(self, x: Tensor, at_once: int) -> Iterator[Tensor]:
+        """The first block's activations of images under each label (``overlaid.Images.each_label``)."""
+        block = self.net.blocks[0]
+        layer = linear_block.resting_map(block.linear, block.bn)
+        return self._overlaid_images(x).each_label(layer.weight, layer.bias, at_once)
 
     def _goodness_of_layers(self, h: Tensor) -> Tensor:
         """(B, L) of samples, by a forward pass."""
@@ -258,12 +328,18 @@ class Method(PairLearner):
     def exits(self, inputs: Batch) -> tuple[Tensor, list[Callable[[Tensor], tuple[Tensor, Tensor]]]]:
         """Input and layers of ``core.early_exit.run``: every layer sees a sample with all its labels at once."""
 
+        def both(h: Tensor, images: int) -> tuple[Tensor, Tensor]:
+            split = (images, self.classes)
+            return self.normalise(h).unflatten(0, split), self.goodness(h).unflatten(0, split)
+
         def layer(block: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-            def run(x_BJ: Tensor) -> tuple[Tensor, Tensor]:
-                h = block(x_BJ.flatten(0, 1))
-                split = (len(x_BJ), self.classes)
-                return self.normalise(h).unflatten(0, split), self.goodness(h).unflatten(0, split)
+            return lambda x_BJ: both(block(x_BJ.flatten(0, 1)), len(x_BJ))
 
-            return run
+        def shared(x: Tensor) -> tuple[Tensor, Tensor]:
+            h_NO = next(self._labelled(x, self.classes))
+            return both(h_NO.unflatten(0, (self.classes, len(x))).transpose(0, 1).flatten(0, 1), len(x))
 
-        return self._put_all(self.images(inputs)), [layer(block) for _, block in self.modes([])]
+        layers = [layer(block) for _, block in self.modes([])]
+        if self.shares:
+            return self.images(inputs), [shared, *layers[1:]]
+        return self._put_all(self.images(inputs)), layers

@@ -226,11 +226,21 @@ class NormalisedClassifier(LocalClassifier):
                 self.optimizers[index].step()
             else:
                 with torch.no_grad():
-                    h = block(x)
+                    h = self.forward(block, x)
             if index < max(learning):
                 x = self.normalise(h)
         out["loss"] = torch.stack(list(out.values())).sum()
         return out
+
+    def forward(self, block: nn.Module, x: Tensor) -> Tensor:
+        """A block's activations."""
+        return block(x)
+
+    def length_scale(self, length: Tensor, units: int) -> Tensor:
+        """What ``normalise`` multiplies vectors of ``units`` numbers by, from their lengths."""
+        if self.hp["norm"] == "rms":
+            return normalisation.rms_scale(length, units, self.hp["norm_epsilon"], "outside_root")
+        return normalisation.length_scale(length, self.hp["norm_epsilon"])
 
     def normalise(self, h: Tensor) -> Tensor:
         """Normalise a layer's activations, so that only their direction is passed on."""
@@ -244,7 +254,7 @@ class NormalisedClassifier(LocalClassifier):
         """Normalised activations of every block, bottom up."""
         out = []
         for _, block in self.modes([]):
-            x = self.normalise(block(x))
+            x = self.normalise(self.forward(block, x))
             out.append(x)
         return out
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, number
-from ffrepro.core import conv_block, conv_layer, linear_block, losses
+from ffrepro.core import conv_block, conv_layer, linear_block, losses, overlaid
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
+from ffrepro.core.overlaid import Samples
 from ffrepro.methods import local
 from ffrepro.methods.base import Batch
 from ffrepro.methods.local import NormalisedClassifier
@@ -66,7 +67,7 @@ class PairLearner(NormalisedClassifier):
 
     def _autograd(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
-            h = block(x)
+            h = self.forward(block, x)
             loss = self.pair_loss(self.goodness(h), h[0].numel()).mean()
             loss.backward()
         return h.detach(), loss.detach()
@@ -75,25 +76,58 @@ class PairLearner(NormalisedClassifier):
     def _closed_form(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(block, ConvBlock):
             return self._convolution(index, block, x)
+        if isinstance(x, Samples):
+            return self._overlaid(index, block, x)
         linear, x_BI = block.linear, x.flatten(1)
         units = linear.out_features
         h_BO = self._buffers.get("h", (len(x), units), x)  # one for all: the next block gets a normalised copy
         layer = linear_block.fold(linear, block.bn, x_BI)
         mean_B1 = linear_block.forward(x_BI, layer.weight, layer.bias, 1, h_BO)
-        with torch.enable_grad():
-            mean_B1.requires_grad_()
-            loss = self.pair_loss(mean_B1.squeeze(1) * self._scale(units), units).mean()
-            (slope_B1,) = torch.autograd.grad(loss, mean_B1)
-        grads = tuple(self._buffers.get((name, index), getattr(layer, name).shape, x) for name in ("weight", "bias"))
+        loss, slope_B1 = self._slope(mean_B1, units)
+        grads = self._gradients(index, layer)
         work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
         linear_block.gradient(x_BI, h_BO, slope_B1, grads, work)
-        if block.bn is not None:
-            block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, linear, grads)
-        for parameter, grad in zip(linear.parameters(), grads, strict=False):  # no bias, no gradient of it
-            parameter.grad = grad
+        self._hand_over(block, layer, grads)
         if x.requires_grad:  # a learnt label in the input
             x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
-        return h_BO, loss.detach()
+        return h_BO, loss
+
+    def _overlaid(self, index: int, block: LinearBlock, samples: Samples) -> tuple[Tensor, Tensor]:
+        """The same for samples of images that bear labels in their first numbers."""
+        rows_BI, units = samples.images.rows_BI, block.linear.out_features
+        if block.bn is not None:
+            samples.images.forget()  # the weights with these moments in them are others
+        layer = linear_block.learning_map(block.linear, block.bn, samples.moments)
+        h_NO = self._buffers.get("h", (len(samples), units), rows_BI)
+        work_BO = self._buffers.get("work", (len(rows_BI), units), rows_BI)
+        mean_N1 = overlaid.forward(samples, layer.weight, layer.bias, h_NO, work_BO)
+        loss, slope_N1 = self._slope(mean_N1, units)
+        grads = self._gradients(index, layer)
+        overlaid.gradient(samples, h_NO, slope_N1, grads, work_BO)
+        self._hand_over(block, layer, grads)
+        return h_NO, loss
+
+    def _slope(self, mean_N1: Tensor, units: int) -> tuple[Tensor, Tensor]:
+        """Mean loss of the pairs, and its slope in each sample's mean of squares."""
+        with torch.enable_grad():
+            mean_N1.requires_grad_()
+            loss = self.pair_loss(mean_N1.squeeze(1) * self._scale(units), units).mean()
+            (slope_N1,) = torch.autograd.grad(loss, mean_N1)
+        return loss.detach(), slope_N1
+
+    def _gradients(self, index: int, layer: linear_block.Map) -> tuple[Tensor, Tensor]:
+        """Memory for those of a map's weight and bias."""
+        weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
+        get = self._buffers.get
+        return get(("weight", index), weight.shape, weight), get(("bias", index), bias.shape, bias)
+
+    @staticmethod
+    def _hand_over(block: LinearBlock, layer: linear_block.Map, grads: tuple[Tensor, Tensor]) -> None:
+        """Give the block's parameters their gradients."""
+        if block.bn is not None:
+            block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, block.linear, grads)
+        for parameter, grad in zip(block.linear.parameters(), grads, strict=False):  # no bias, no gradient of it
+            parameter.grad = grad
 
     def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
@@ -115,8 +149,10 @@ class PairLearner(NormalisedClassifier):
 
     def goodness(self, h: Tensor) -> Tensor:
         """(B,): sum or mean of squares over all units."""
-        square_B = h.flatten(1).square().sum(1, dtype=wide(h))
-        return square_B if self.hp["goodness"] == "sum" else square_B / h[0].numel()
+        return self._of_squares(h.flatten(1).square().sum(1, dtype=wide(h)), h[0].numel())
+
+    def _of_squares(self, square_B: Tensor, units: int) -> Tensor:
+        return square_B if self.hp["goodness"] == "sum" else square_B / units
 
     def pair_loss(self, g_B: Tensor, units: int) -> Tensor:
         """Each pair's loss (B / 2,), from the goodness of the positive samples followed by their negatives'."""

@@ -1,5 +1,8 @@
 """The bench of local learning: its steps train, equal each other where they must, and its numbers are what they say."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -24,6 +27,38 @@ def test_rows_and_baselines(result):
     assert rows[result["memory_baseline"]]["activation_ratio_to_bp"] == 1.0
     table = bench_local.describe(result)
     assert all(name in table for name in rows)
+
+
+def test_micro_batches_are_a_baseline_where_they_are_the_same_function():
+    """Without BatchNorm: an update by four micro-batches is that of the whole batch."""
+    for name in ("ff_tiny", bench_local.MLP):
+        x, label = torch.randn(8, *bench_local.NETS[name]), torch.randint(10, (8,))
+        makers, baselines = bench_local._makers(name, x, label)
+        assert bench_local.MICRO in makers
+        assert (bench_local.MICRO in baselines) == (bench_local._net(name, x).blocks[0].bn is None)
+    x = torch.randn(8, 784, dtype=torch.float64)
+    gradients = []
+    for micro in (1, 4):
+        torch.manual_seed(0)  # of the head
+        net = bench_local._net(bench_local.MLP, x).double()
+        step = local_steps.backprop(
+            net, lambda activations, net=net: net.head(activations[-1]), x, label, {}, local_steps.plain, micro
+        )
+        step()
+        gradients.append([parameter.grad for parameter in net.parameters()])
+    for whole, parts in zip(*gradients, strict=True):
+        torch.testing.assert_close(parts, whole, rtol=1e-9, atol=1e-14)
+
+
+def test_the_profiler_writes_no_lines_of_its_own():
+    code = """import torch
+from ffrepro.training import memory
+with memory.Peak("cpu") as peak:
+    torch.empty(9)
+print(peak.bytes)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("36\n", "")
 
 
 def test_activation_memory(result):
