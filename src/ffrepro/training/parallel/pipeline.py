@@ -341,10 +341,14 @@ def _prepare(method: BaseMethod, stage: stages.Stage, message: Message) -> None:
 
 def _load(method: BaseMethod, weights: dict[str, Tensor]) -> None:
     """Load some of ``method.weights()``."""
-    net = {name: value for name, value in weights.items() if not name.startswith("extra.")}
-    extra = {name.removeprefix("extra."): value for name, value in weights.items() if name.startswith("extra.")}
-    method.net.load_state_dict(net, strict=False)
-    method.extra.load_state_dict(extra, strict=False)
+    own = method.net.state_dict()
+    extra = {}
+    for name, value in weights.items():
+        if name.startswith("extra."):
+            extra[name.removeprefix("extra.")] = value
+        else:
+            own[name].copy_(value)
+    method.extra.load_state_dict(extra, strict=False)  # modules beside the net may keep what follows from them
 
 
 def _means(sums: dict[str, float], total: float, layers: int) -> dict[str, float]:

@@ -289,7 +289,10 @@ class CutStage(Stage):
         method, at, found = self.method, [0], {}
 
         def hook(name: str) -> Any:
-            return lambda module, inputs: found.setdefault(name, at[0]) and None
+            def note(module: nn.Module, inputs: Any) -> None:
+                found.setdefault(name, at[0])
+
+            return note
 
         def on_block(index: int, h: Tensor) -> Tensor:
             at[0] = index + 1
