@@ -36,8 +36,14 @@ OWN = {
 
 
 def fit(
-    net: nn.Module, data: Any, method: str = "ff", *, epochs: int = 10, validation: Any = None,
-    processes: int = 1, **settings: Any,
+    net: nn.Module,
+    data: Any,
+    method: str = "ff",
+    *,
+    epochs: int = 10,
+    validation: Any = None,
+    processes: int = 1,
+    **settings: Any,
 ) -> Learner:
     """Train a net on data with a method; the fitted ``Learner``.
 
@@ -117,9 +123,7 @@ class Learner:
         self._schemes: list[str] = []
         self._built_for: Any = None  # the batch that the method was made for
 
-    def fit(
-        self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None, processes: int = 1
-    ) -> Learner:
+    def fit(self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None, processes: int = 1) -> Learner:
         """Train for some epochs; called again, go on from the weights with new optimizers.
 
         Args:

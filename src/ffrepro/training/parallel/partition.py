@@ -27,9 +27,7 @@ def partition(costs: Sequence[float], groups: int) -> list[range]:
     best: dict[int, tuple[float, list[int]]] = {n: (sum(costs[:n]), [n]) for n in range(1, layers + 1)}
     for count in range(2, groups + 1):
         best = {
-            n: min(
-                (max(best[cut][0], sum(costs[cut:n])), [*best[cut][1], n]) for cut in range(count - 1, n)
-            )
+            n: min((max(best[cut][0], sum(costs[cut:n])), [*best[cut][1], n]) for cut in range(count - 1, n))
             for n in range(count, layers + 1)
         }
     ends = best[layers][1]
