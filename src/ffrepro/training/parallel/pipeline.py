@@ -205,7 +205,7 @@ def run(
     recipe: Recipe,
     method: BaseMethod,
     processes: int,
-    train: Callable[[Pipeline], PipelineTrainer],
+    train: Callable[[Pipeline], Trainer],
     history: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """Train a method in several processes; every one of them that runs the caller's script ends with its best weights.
@@ -235,7 +235,7 @@ def _in_group(
     method: BaseMethod,
     processes: int,
     rank: int,
-    train: Callable[[Pipeline], PipelineTrainer],
+    train: Callable[[Pipeline], Trainer],
     history: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     layers = stages.plan(method, recipe.example, processes)
