@@ -17,8 +17,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="time and memory against backpropagation, of training and of inference; quality of the stroke plans",
         description="Measure what a bench of the plan declares, or a bench that needs no plan: local learning of image "
         "nets (local), local learning of cut nets (sff) and of transformers (transformer), layers in parallel "
-        "(layers), what several runs at once get done (parallel), how well and how fast movements are taken apart into strokes (kinematics). Give the "
-        "machine nothing else to do meanwhile.",
+        "(layers), what several runs at once get done (parallel), how well and how fast movements are taken apart "
+        "into strokes (kinematics). Give the machine nothing else to do meanwhile.",
         epilog="examples:\n  ffrepro bench inference --scale lite --dataset mnist\n"
         "  ffrepro bench local --rounds 15 --out docs/local_bench.json\n"
         "  ffrepro bench sff --net resnet18 --out reports/bench_sff.json\n"
