@@ -28,6 +28,7 @@ from ffrepro.methods.base import BaseMethod, Batch, Phase
 from ffrepro.nets import sizes
 from ffrepro.training.parallel import stages
 from ffrepro.training.parallel.channel import LostPeer, Message, Receiver, Sender, send
+from ffrepro.training.parallel.stage import Stage
 from ffrepro.training.parallel.workers import SILENCE, Workers, threads_of
 from ffrepro.training.trainer import Trainer
 
@@ -324,11 +325,11 @@ def _named(layers: range) -> str:
     return f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
 
 
-def _without(stage: stages.Stage, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def _without(stage: Stage, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in weights.items() if not stage.owns(name)}
 
 
-def _prepare(method: BaseMethod, stage: stages.Stage, message: Message) -> None:
+def _prepare(method: BaseMethod, stage: Stage, message: Message) -> None:
     """Take over the weights of this stage, the learning rates and what learns in this epoch."""
     _load(method, {name: value for name, value in message.tensors.items() if stage.owns(name)})
     for optimizer, rates in zip(method.optimizers, message.facts["rates"], strict=True):
