@@ -17,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="time and memory against backpropagation, of training and of inference; quality of the stroke plans",
         description="Measure what a bench of the plan declares, or a bench that needs no plan: local learning of image "
         "nets (local), steps and multi-pass inference of the original algorithm (pairs), local learning of cut nets "
-        "(sff) and of transformers (transformer), what several runs at once "
+        "(sff) and of transformers (transformer), layers in parallel (layers), what several runs at once "
         "get done (parallel), how well and how fast movements are taken apart into strokes (kinematics). Give the "
         "machine nothing else to do meanwhile.",
         epilog="examples:\n  ffrepro bench inference --scale lite --dataset mnist\n"
@@ -26,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "  ffrepro bench sff --net resnet18 --out reports/bench_sff.json\n"
         "  ffrepro bench transformer --rounds 15 --out reports/bench_transformer.json\n"
         "  ffrepro bench probes --scale lite\n"
+        "  ffrepro bench layers --net mlp --rounds 5\n"
         "  ffrepro bench parallel\n"
         "  ffrepro bench kinematics --out reports/bench_kinematics.json\n"
         "  ffrepro bench --plan plan/SCALE/HARDWARE/EXPERIMENT/interleaved/seed0.json",
@@ -44,12 +45,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="local, pairs, sff, transformer, kinematics: JSON to write "
+        help="local, pairs, sff, transformer, layers, kinematics: JSON to write "
         "(kinematics: reports/bench_kinematics.json if not said)",
     )
-    parser.add_argument("--net", help="local, sff: one net (default: all)")
+    parser.add_argument("--net", help="local, sff, layers: one net (default: all)")
     parser.add_argument(
-        "--rounds", type=positive, default=15, help="local, pairs, sff, transformer: interleaved rounds (default 15)"
+        "--rounds",
+        type=positive,
+        default=15,
+        help="local, pairs, sff, transformer, layers: interleaved rounds (default 15)",
     )
     add_folders(parser)
     parser.set_defaults(run=run)

@@ -27,6 +27,7 @@ from ffrepro.training.progress import EpochProgress
 from ffrepro.training.trainer import Trainer
 
 BATCH_SIZE = 32  # of the library: its users' sets are smaller than those of the papers
+PROCESSES = integer("processes that share the layers", 1, minimum=1)
 OWN = {
     "classes": or_none(integer("how many classes", minimum=2), None),
     "seed": integer("of what the method draws and of the order of the samples", 0, minimum=0, maximum=2**63 - 1),
@@ -35,7 +36,14 @@ OWN = {
 
 
 def fit(
-    net: nn.Module, data: Any, method: str = "ff", *, epochs: int = 10, validation: Any = None, **settings: Any
+    net: nn.Module,
+    data: Any,
+    method: str = "ff",
+    *,
+    epochs: int = 10,
+    validation: Any = None,
+    processes: int = 1,
+    **settings: Any,
 ) -> Learner:
     """Train a net on data with a method; the fitted ``Learner``.
 
@@ -46,9 +54,10 @@ def fit(
         epochs: of each phase of the method, at most.
         validation: the like of ``data``, or the share of it that is held out; then the weights of the best epoch
             are kept.
+        processes: a group of layers learns in each (docs/LIBRARY.md, "Layers in parallel").
         settings: see ``Learner``.
     """
-    return Learner(net, method, **settings).fit(data, epochs=epochs, validation=validation)
+    return Learner(net, method, **settings).fit(data, epochs=epochs, validation=validation, processes=processes)
 
 
 class Learner:
@@ -112,13 +121,14 @@ class Learner:
         self._recurrent: bool = getattr(module.Method, "recurrent", False)
         self._example: Tensor | None = None
         self._schemes: list[str] = []
+        self._built_for: Any = None  # the batch that the method was made for
 
-    def fit(self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None) -> Learner:
+    def fit(self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None, processes: int = 1) -> Learner:
         """Train for some epochs; called again, go on from the weights with new optimizers.
 
         Args:
             X, y: inputs and labels; or all in ``X``: (X, y), a data set, a loader.
-            epochs, validation: see ``ffrepro.fit``.
+            epochs, validation, processes: see ``ffrepro.fit``.
 
         Raises:
             FfreproError: data that do not fit the net or the method, a loss that is not finite.
@@ -132,7 +142,7 @@ class Learner:
         if advice:
             warnings.warn(advice, stacklevel=2)
         with explain.errors(self.method_name, self.device, parts["train"][0]):
-            self._train_on(self._task(parts), limit["max_epochs"])
+            self._train_on(self._task(parts), limit["max_epochs"], processes)
         return self
 
     def step(self, x: Any, y: Any) -> dict[str, float]:
@@ -258,24 +268,44 @@ class Learner:
         """The context of each training step."""
         return nullcontext()
 
-    def _train_on(self, task: Task, epochs: int) -> None:
+    def _train_on(self, task: Task, epochs: int, processes: int = 1) -> None:
         """Train to the end, and take the best weights."""
-        trainer = Trainer(
-            self.method,
-            task,
-            self.training | {"max_epochs": epochs},
-            order=torch.Generator().manual_seed(self.seed),
-            autocast=self._autocast,
-            name=f"fit {self.method_name}",
-        )
-        self._train(trainer)
+        complete({"processes": PROCESSES}, {"processes": processes}, what="fit")
+        pieces = (self.method, task, self.training | {"max_epochs": epochs})
+        named: dict[str, Any] = {
+            "order": torch.Generator().manual_seed(self.seed),
+            "autocast": self._autocast,
+            "name": f"fit {self.method_name}",
+        }
+        if processes > 1:
+            from ffrepro.training.parallel import pipeline
+
+            self.history = pipeline.run(
+                self._recipe(),
+                self.method,
+                processes,
+                lambda pipe: self._train(pipeline.PipelineTrainer(pipe, *pieces, **named)),
+                self.history,
+            )
+            return
+        trainer = self._train(Trainer(*pieces, **named))
         self.method.load_weights(trainer.best_weights)
 
-    def _train(self, trainer: Trainer) -> None:
+    def _recipe(self) -> Any:
+        """What another process needs to make the same method."""
+        from ffrepro.training.parallel.pipeline import Recipe
+
+        assert self.classes is not None
+        return Recipe(
+            self.net, self.method_name, self.hyperparameters, self._built_for, self.classes, self.seed,
+            self.training["lr"], str(self.device), mixed=False,
+        )  # fmt: skip
+
+    def _train(self, trainer: Trainer) -> Trainer:
         bar = self.progress is True or sys.stderr.isatty() or "ipykernel" in sys.modules
         if self.progress is False or not bar:
             trainer.train(self.history.append)
-            return
+            return trainer
         with EpochProgress(trainer.name, trainer.total, 0, trainer.task, bar=True) as shown:
 
             def on_epoch(line: dict[str, Any]) -> None:
@@ -283,6 +313,7 @@ class Learner:
                 shown.advance(line)
 
             trainer.train(on_epoch)
+        return trainer
 
     def _classes_of(self, label_N: Tensor) -> int:
         """How many classes: given, of a net that is built for a number, or as many as there are labels."""
@@ -316,6 +347,7 @@ class Learner:
         net.classes = classes
         generator = torch.Generator().manual_seed(self.seed)
         method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
+        self._built_for = example
         observed = method.evaluate_batch(example)
         if self._recurrent:
             schemes = ["ensemble", "last"] if "layer_logit" in observed else ["one_pass"]

@@ -111,16 +111,7 @@ class Trainer:
         rates = self.method.rates()
         self.method.begin_epoch(self.phase_epoch)
         begin = time.perf_counter()
-        sums: dict[str, torch.Tensor] = {}
-        total = 0
-        for batch in self.task.epoch(self.order):
-            weight = self.task.weight(batch)
-            with self.autocast():
-                step = self.method.step(batch)
-            for name, value in step.items():
-                sums[name] = sums.get(name, 0.0) + value * weight
-            total += weight
-        train = {name: float(value) / total for name, value in sums.items()}
+        train = self.learn()
         seconds = time.perf_counter() - begin
         val = self.task.metrics(self.evaluate_split("val")) if self.validates else {}
         self.epoch += 1
@@ -136,6 +127,19 @@ class Trainer:
             **{f"train/{name}": value for name, value in train.items()},
             **{f"val/{name}": value for name, value in val.items()},
         }  # fmt: skip
+
+    def learn(self) -> dict[str, float]:
+        """A step on every batch of an epoch; means of what the steps returned, by name."""
+        sums: dict[str, torch.Tensor] = {}
+        total = 0
+        for batch in self.task.epoch(self.order):
+            weight = self.task.weight(batch)
+            with self.autocast():
+                step = self.method.step(batch)
+            for name, value in step.items():
+                sums[name] = sums.get(name, 0.0) + value * weight
+            total += weight
+        return {name: float(value) / total for name, value in sums.items()}
 
     def evaluate_split(self, split: str) -> Arrays:
         """Per-sample results of a split."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class WrappedLearner(Learner):
             raise unknown("precision", precision, PRECISIONS)
         name = method if isinstance(method, str) else "loss"
         self._custom = None if isinstance(method, str) else loss_blocks.method_of(method)
+        self._own_loss = method
         self._plateau_chosen = "plateau_on" in settings
         cut = Cut(model, _names(model, at))
         cut.superclass_of = _checked(superclasses, classes)
@@ -98,7 +100,9 @@ class WrappedLearner(Learner):
         """Names of the submodules that the model is cut at."""
         return self.cut.at
 
-    def fit(self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None) -> WrappedLearner:
+    def fit(
+        self, X: Any, y: Any = None, *, epochs: int = 10, validation: Any = None, processes: int = 1
+    ) -> WrappedLearner:
         """Train for some epochs; called again, go on from the weights with new optimizers.
 
         Args:
@@ -107,6 +111,7 @@ class WrappedLearner(Learner):
             epochs: at most.
             validation: the like, or with arrays the share that is held out; then the weights of the best epoch are
                 kept. The plateau schedules of the blocks go by it, else by the training loss.
+            processes: a group of blocks learns in each (docs/LIBRARY.md, "Layers in parallel").
 
         Raises:
             FfreproError: data that do not fit the model, a cut that is not valid, a loss that is not finite.
@@ -117,8 +122,8 @@ class WrappedLearner(Learner):
             self.training["plateau_on"] = "validation" if with_validation else "train"
         data, validation = self._several(data, validation)
         if loaders.is_loader(data) or loaders.is_loader(validation):
-            return self._fit_loaders(data, validation, epochs)
-        super().fit(data, epochs=epochs, validation=validation)
+            return self._fit_loaders(data, validation, epochs, processes)
+        super().fit(data, epochs=epochs, validation=validation, processes=processes)
         return self
 
     def step(self, x: Any, y: Any) -> dict[str, float]:
@@ -267,6 +272,12 @@ class WrappedLearner(Learner):
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
+    def _recipe(self) -> Any:
+        """See ``Learner``; a loss of one's own instead of a name, and the model with its cuts."""
+        made = super()._recipe()
+        method = self.method_name if self._custom is None else self._own_loss
+        return replace(made, net=self.cut, method=method, mixed=self.precision != "float32")
+
     def _several(self, data: Any, validation: Any) -> tuple[Any, Any]:
         """Training and validation data, as loaders where they are arrays of several inputs."""
         size = self.training["batch_size"]
@@ -278,7 +289,7 @@ class WrappedLearner(Learner):
             validation = loaders.Batches(validation, size)
         return data, validation
 
-    def _fit_loaders(self, data: Any, validation: Any, epochs: int) -> WrappedLearner:
+    def _fit_loaders(self, data: Any, validation: Any, epochs: int, processes: int) -> WrappedLearner:
         if isinstance(validation, int | float):
             raise FfreproError(
                 "no share of a loader can be held out",
@@ -292,7 +303,7 @@ class WrappedLearner(Learner):
             self._build_on(batch)
             break
         with explain.errors(self.method_name, self.device, self._example):
-            self._train_on(self._any_task(parts), epochs)
+            self._train_on(self._any_task(parts), epochs, processes)
         return self
 
     def _any_task(self, parts: dict[str, Any]) -> Task:

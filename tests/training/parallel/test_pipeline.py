@@ -1,0 +1,154 @@
+"""Several processes learn what one learns, and end together."""
+
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+
+import pytest
+import torch
+from helpers.parallel_parts import FailsElsewhere
+from torch import nn
+
+import ffrepro
+from ffrepro.base.errors import FfreproError
+
+SAMPLES, CLASSES = 61, 3  # in batches of 16: an uneven last one
+
+
+def data(*shape):
+    generator = torch.Generator().manual_seed(1)
+    label_N = torch.arange(SAMPLES) % CLASSES
+    x_N = torch.rand(SAMPLES, *shape, generator=generator)
+    return x_N + 0.3 * label_N.view(-1, *[1] * len(shape)), label_N
+
+
+def model(last=nn.Linear):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Conv2d(6, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), last(4 * 16, CLASSES),
+    )  # fmt: skip
+
+
+def mlp():
+    return ffrepro.Learner(
+        ffrepro.nets.MLP(36, [20, 16, 12], seed=0), "ff", batch_size=16, device="cpu", progress=False
+    )
+
+
+def cnn():
+    net = ffrepro.nets.CNN((1, 6, 6), [6, 6, 6], pools=[3], classes=CLASSES, grouped=True, seed=0)
+    return ffrepro.Learner(net, "cwc", update="chunked", batch_size=16, device="cpu", progress=False)
+
+
+def wrapped(last=nn.Linear):
+    return ffrepro.wrap(model(last), ["2", "5"], classes=CLASSES, batch_size=16, device="cpu", progress=False)
+
+
+def recurrent():
+    net = ffrepro.nets.RNN(2, 8, 3, seed=0)
+    return ffrepro.Learner(net, "ff_rnn", batch_size=16, device="cpu", progress=False)
+
+
+def sequences():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(SAMPLES, 9, 2, generator=generator), torch.arange(SAMPLES) % 2
+
+
+@pytest.mark.parametrize(
+    ("make", "samples"),
+    [(mlp, data(36)), (cnn, data(1, 6, 6)), (wrapped, data(1, 6, 6)), (recurrent, sequences())],
+    ids=["ff", "cwc", "sff", "ff_rnn"],
+)
+def test_two_processes_learn_what_one_learns(make, samples):
+    one, two = make(), make()
+    before = {name: value.clone() for name, value in initial_weights(one, samples).items()}
+    one = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        one.fit(samples, epochs=3, validation=0.2)
+        two.fit(samples, epochs=3, validation=0.2, processes=2)
+    moved = 0.0
+    for name, value in one.method.weights().items():
+        torch.testing.assert_close(two.method.weights()[name], value, rtol=1e-5, atol=1e-6)
+        moved = max(moved, float((value.double() - before[name].double()).abs().max()))
+    assert moved > 1e-3
+    for line, expected in zip(two.history, one.history, strict=True):
+        assert set(line) == set(expected)
+        for name in set(line) - {"seconds", "phase"}:
+            assert line[name] == (pytest.approx(expected[name], rel=1e-5, abs=1e-6))
+    assert two.score(*samples) == pytest.approx(one.score(*samples), abs=1 / SAMPLES)
+    assert not multiprocessing.active_children()
+
+
+def initial_weights(learner, samples):
+    """The initial weights, of a method that was made and did no step."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        learner._begin(samples, learner._classes_of(samples[1]))
+    return learner.method.weights()
+
+
+class Kills:
+    """A loader whose third batch comes with the end of the other process."""
+
+    def __iter__(self):
+        x_N, label_N = data(1, 6, 6)
+        for number in range(40):
+            if number == 3:
+                os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+            yield x_N[:16], label_N[:16]
+
+    def __len__(self):
+        return 40
+
+
+def test_a_killed_process_ends_the_others_and_is_named():
+    learner = wrapped()
+    begin = time.monotonic()
+    with pytest.raises(FfreproError) as caught:
+        learner.fit(Kills(), epochs=2, processes=2)
+    assert time.monotonic() - begin < 20
+    assert caught.value.where == "rank 1"
+    assert "-9" in str(caught.value)
+    assert not multiprocessing.active_children()
+
+
+def test_an_error_in_another_process_arrives():
+    learner = wrapped(FailsElsewhere)
+    with pytest.raises(FfreproError) as caught:
+        learner.fit(*data(1, 6, 6), epochs=1, processes=2)
+    assert caught.value.where == "rank 1"
+    assert "broken part 4711" in str(caught.value) and "ArithmeticError" in str(caught.value)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ffrepro.Learner(ffrepro.nets.MLP(36, [8, 8], classes=CLASSES), "backprop", progress=False),
+        lambda: ffrepro.Learner(ffrepro.nets.MLP(36, [8, 8]), "ff", negatives="hard", progress=False),
+        lambda: ffrepro.Learner(ffrepro.nets.MLP(36, [9, 9], classes=CLASSES, grouped=True), "cwc", progress=False),
+        lambda: ffrepro.wrap(nn.Sequential(nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)),
+                             ["1", "3"], classes=CLASSES, aux_sharing="channels", progress=False),
+        lambda: ffrepro.wrap(nn.Sequential(nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 3)), ["1"], classes=CLASSES,
+                             progress=False),
+    ],
+    ids=["backprop", "hard negatives", "alternating", "shared maps", "one block"],
+)  # fmt: skip
+def test_what_cannot_be_shared_is_refused_before_a_process_starts(make):
+    with warnings.catch_warnings(), pytest.raises(FfreproError) as caught:
+        warnings.simplefilter("ignore")
+        make().fit(*data(36), epochs=1, processes=2)
+    assert caught.value.where == "processes"
+
+
+def test_what_no_file_can_name_is_refused():
+    learner = ffrepro.wrap(
+        model(), ["2", "5"], method=lambda h, label_B: h.square().mean(), classes=CLASSES, progress=False
+    )
+    with pytest.raises(FfreproError) as caught:
+        learner.fit(*data(1, 6, 6), epochs=1, processes=2)
+    assert caught.value.where == "processes"
