@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import time
 import warnings
 
 import pytest
@@ -107,10 +106,8 @@ class Kills:
 
 def test_a_killed_process_ends_the_others_and_is_named():
     learner = wrapped()
-    begin = time.monotonic()
     with pytest.raises(FfreproError) as caught:
         learner.fit(Kills(), epochs=2, processes=2)
-    assert time.monotonic() - begin < 20
     assert caught.value.where == "rank 1"
     assert "-9" in str(caught.value)
     assert not multiprocessing.active_children()
