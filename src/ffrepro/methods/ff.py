@@ -51,7 +51,10 @@ SETTINGS = {
     "normalise_samples": flag("whether all samples are brought to one length", False),
     "optimizer": choice("of the blocks", "adam", "sgd", default="adam"),
     "momentum": number("of sgd", 0.9, minimum=0, below=1),
-    **{name: pairs.SETTINGS[name] for name in ("goodness", "loss", "theta", "alpha", "margin", "mixing_weight")},
+    **{
+        name: pairs.SETTINGS[name]
+        for name in ("goodness", "top_share", "loss", "theta", "alpha", "margin", "mixing_weight")
+    },
     "norm": pairs.SETTINGS["norm"],
     "norm_epsilon": pairs.SETTINGS["norm_epsilon"],
     "head": pairs.SETTINGS["head"],

@@ -2,8 +2,12 @@
 
 Positive and negative samples go through a layer in one batch, the positive ones first, pair by pair. A layer raises
 the goodness of the former above that of the latter, and sees the layer below only through activations whose length was
-removed (the DLR paper, Sec. II-A). ``theta`` is per unit of a layer where the goodness is a sum, so that one number
-fits layers of any width; the paper does not state its value.
+removed (the DLR paper, Sec. II-A). ``theta`` is per unit that the goodness sums over, so that one number fits layers of
+any width; the paper does not state its value.
+
+Beside the sum and mean of squares a goodness may follow the peaks or the shape of a layer's activity
+(``core.goodness_forms``): ``topk`` and ``cubes``, sums with a threshold per unit counted, and ``kurtosis``, which is at
+least 1, about 5.4 for the activations of a new layer (a rectified normal distribution), and compared with ``theta``.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.settings import choice, number
-from ffrepro.core import conv_block, conv_layer, linear_block, losses
+from ffrepro.base.settings import choice, number, or_none
+from ffrepro.core import conv_block, conv_layer, goodness_forms, linear_block, losses
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
 from ffrepro.methods import local
@@ -26,9 +30,20 @@ from ffrepro.nets.layers import ConvBlock, LinearBlock
 SETTINGS = {
     "update": local.SETTINGS["update"],
     "gradient": local.SETTINGS["gradient"],
-    "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
+    "goodness": choice(
+        "of a layer's activations: sum or mean of squares, sum of the largest squares, sum of cubes, or kurtosis",
+        "sum",
+        "mean",
+        "topk",
+        "cubes",
+        "kurtosis",
+        default="sum",
+    ),
+    "top_share": number("part of a layer's units that the goodness topk counts", 0.05, above=0, maximum=1),
     "loss": choice("of a pair's two goodnesses", "logistic", "symba", "distance", default="logistic"),
-    "theta": number("threshold of the goodness; of a sum, per unit", 0.1),
+    "theta": or_none(
+        number("threshold of the goodness; of a sum, per unit that it counts; null: that of THETA for its form"), None
+    ),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
     "mixing_weight": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
@@ -38,6 +53,9 @@ SETTINGS = {
     "head_epochs": local.SETTINGS["head_epochs"],
     "weight_decay": local.SETTINGS["weight_decay"],
 }
+
+THETA = {"sum": 0.1, "mean": 0.1, "topk": 1.0, "cubes": 0.1, "kurtosis": 5.0}
+"""Thresholds near the goodness of a new layer with inputs of unit scale (chosen): what ``theta: null`` stands for."""
 
 
 class PairLearner(NormalisedClassifier):
@@ -49,14 +67,16 @@ class PairLearner(NormalisedClassifier):
         if hyperparameters["gradient"] == "closed_form" and not all(map(self._has_closed_form, net.blocks)):
             raise FfreproError(
                 "the closed form of this method is for blocks of ffrepro.nets: linear maps, and convolutions without "
-                "groups that learn from the logistic loss; with a learnt label, linear maps without BatchNorm",
+                "groups that learn from the logistic loss on the sum or mean of squares; with a learnt label, linear "
+                "maps without BatchNorm",
                 where="method.gradient",
                 fix="set `gradient` to autograd",
             )
 
     def _has_closed_form(self, block: nn.Module) -> bool:
         if isinstance(block, ConvBlock):
-            return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "auxiliary0" not in self.extra
+            plain = self.hp["loss"] == "logistic" and not self._by_form
+            return block.conv.groups == 1 and plain and "auxiliary0" not in self.extra
         return isinstance(block, LinearBlock) and (block.bn is None or "auxiliary0" not in self.extra)
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
@@ -80,20 +100,29 @@ class PairLearner(NormalisedClassifier):
         h_BO = self._buffers.get("h", (len(x), units), x)  # one for all: the next block gets a normalised copy
         layer = linear_block.fold(linear, block.bn, x_BI)
         mean_B1 = linear_block.forward(x_BI, layer.weight, layer.bias, 1, h_BO)
+        good_B1, along_BO = (self.goodness(h_BO).unsqueeze(1), self._along(h_BO)) if self._by_form else (mean_B1, h_BO)
         with torch.enable_grad():
-            mean_B1.requires_grad_()
-            loss = self.pair_loss(mean_B1.squeeze(1) * self._scale(units), units).mean()
-            (slope_B1,) = torch.autograd.grad(loss, mean_B1)
+            good_B1.requires_grad_()
+            loss = self.pair_loss(good_B1.squeeze(1) * self._scale(units), units).mean()
+            (slope_B1,) = torch.autograd.grad(loss, good_B1)
         grads = tuple(self._buffers.get((name, index), getattr(layer, name).shape, x) for name in ("weight", "bias"))
         work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
-        linear_block.gradient(x_BI, h_BO, slope_B1, grads, work)
+        linear_block.gradient(x_BI, along_BO, slope_B1, grads, work)
         if block.bn is not None:
             block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, linear, grads)
         for parameter, grad in zip(linear.parameters(), grads, strict=False):  # no bias, no gradient of it
             parameter.grad = grad
         if x.requires_grad:  # a learnt label in the input
-            x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
+            x.backward(((along_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss.detach()
+
+    def _along(self, h_BO: Tensor) -> Tensor:
+        """What takes the place of h in ``linear_block.gradient``, which multiplies it by 2 / units, (B, O).
+
+        Nothing reaches a unit whose ReLU is off, although a kurtosis has a slope there.
+        """
+        gradient_BO = goodness_forms.gradient(h_BO, self.hp["goodness"], self.hp["top_share"])
+        return gradient_BO.mul_(h_BO > 0).mul_(h_BO.shape[1] / 2)
 
     def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
@@ -114,7 +143,9 @@ class PairLearner(NormalisedClassifier):
         return h_BHWO[..., :-1].permute(0, 3, 1, 2), self.pair_loss(mean_B1.squeeze(1) * scale, units).mean()
 
     def goodness(self, h: Tensor) -> Tensor:
-        """(B,): sum or mean of squares over all units."""
+        """(B,): sum or mean of squares over all units, or one of ``core.goodness_forms``."""
+        if self._by_form:
+            return goodness_forms.goodness(h.flatten(1), self.hp["goodness"], self.hp["top_share"])
         square_B = h.flatten(1).square().sum(1, dtype=wide(h))
         return square_B if self.hp["goodness"] == "sum" else square_B / h[0].numel()
 
@@ -124,9 +155,16 @@ class PairLearner(NormalisedClassifier):
         return losses.pair(positive_B, negative_B, self._theta(units), self.hp)
 
     def _scale(self, units: int) -> int:
-        """Factor from the mean of squares to a layer's goodness."""
+        """Factor from what the closed form computes, a mean of squares or another form itself, to the goodness."""
         return units if self.hp["goodness"] == "sum" else 1
+
+    @property
+    def _by_form(self) -> bool:
+        """Whether the goodness is none of the sum and the mean of squares."""
+        return self.hp["goodness"] in goodness_forms.FORMS
 
     def _theta(self, units: int) -> float:
         """The threshold in the units of the goodness."""
-        return self.hp["theta"] * self._scale(units)
+        form, theta = self.hp["goodness"], self.hp["theta"]
+        theta = THETA[form] if theta is None else theta
+        return theta * goodness_forms.threshold_scale(form, units, self.hp["top_share"])
