@@ -38,7 +38,8 @@ def test_settings_of_a_bench_are_renamed_in_each_variant():
         "origin": {"variants.a.method.share": "s"},
     }
     new = migrate(old)
-    assert new["variants"]["a"]["method"] == {"name": "ff", "mixing_weight": 1, "first_layer": "separate"}
+    added = {"first_layer": "separate", "top_share": 0.05}  # later settings
+    assert new["variants"]["a"]["method"] == {"name": "ff", "mixing_weight": 1, **added}
     assert new["origin"] == {"variants.a.method.mixing_weight": "s"}
 
 

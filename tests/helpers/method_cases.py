@@ -35,7 +35,7 @@ CWC = {
 }  # fmt: skip
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
-    "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
+    "top_share": 0.1, "norm_epsilon": 1e-5, "normalise_samples": False, "optimizer": "adam", "momentum": 0.9,
     "first_layer": "separate",
     "readouts": ["from_second", "all", "last_1", "last_2"],
 }  # fmt: skip
@@ -128,6 +128,9 @@ CASES = {
     "ff sgd": ("ff", {**FF_IMAGES, "normalise_samples": True, "optimizer": "sgd", "gradient": "closed_form"}),
     "ff waves": ("ff", {**FF_IMAGES, "label": "fourier", "loss": "symba", "goodness": "mean", "norm": "length"}),
     "ff distance": ("ff", {**FF_IMAGES, "loss": "distance", "goodness": "mean", "theta": 2.0, "margin": 2.0}),
+    "ff topk": ("ff", {**FF_IMAGES, "goodness": "topk"}),
+    "ff cubes": ("ff", {**FF_IMAGES, "goodness": "cubes", "gradient": "closed_form"}),
+    "ff kurtosis": ("ff", {**FF_IMAGES, "goodness": "kurtosis", "theta": 5.0, "gradient": "closed_form"}),
     "ff learnt labels": ("ff", {**FF_IMAGES, "label": "embedding"}),
     "ff learnt labels closed form": ("ff", {**FF_IMAGES, "label": "embedding", "gradient": "closed_form"}),
     "ff_unsupervised hybrid": ("ff_unsupervised", UNSUPERVISED),
@@ -170,7 +173,15 @@ for _folder in extensions.folders():  # `ffrepro new method` writes a case besid
     for _name, _case in (read_json(_folder / CASES_FILE) if (_folder / CASES_FILE).is_file() else {}).items():
         CASES[_name], IMAGE_NETS[_case["method"]] = (_case["method"], _case["settings"]), _case["net"]
 # Without labels, what blocks of forty units learn of twenty images at 1e-2 says little about their labels.
-LR = {"ff_unsupervised": 2e-3, "scff": 2e-3, "uff": 1e-3, "ff sgd": 1e-3, "cwc symba": 3e-3, "cwc logistic": 3e-3}
+LR = {
+    "ff_unsupervised": 2e-3,
+    "scff": 2e-3,
+    "uff": 1e-3,
+    "ff sgd": 1e-3,
+    "ff cubes": 3e-3,
+    "cwc symba": 3e-3,
+    "cwc logistic": 3e-3,
+}
 LR |= {"evolution": 3e-2, "genetic": 5e-2}
 OF_CUTS = [case for case, (name, _) in CASES.items() if name in ("sff", "cwc_blocks", "backprop_blocks")]
 # Under searches, as under backpropagation, a layer learns from what lies above it.

@@ -23,6 +23,17 @@ PAIRS = [
         for loss in ("logistic", "symba", "distance")
     ),
     ("ff learnt labels closed form", {}, {"gradient": "autograd"}),
+    ("ff topk", {"gradient": "closed_form"}, {}),
+    ("ff cubes", {}, {"gradient": "autograd"}),
+    ("ff kurtosis", {}, {"gradient": "autograd"}),
+    *(
+        (
+            "ff learnt labels closed form",
+            {"goodness": form, "theta": None},
+            {"goodness": form, "theta": None, "gradient": "autograd"},
+        )
+        for form in ("topk", "cubes", "kurtosis")
+    ),
     ("ff_unsupervised noise", {}, {"gradient": "autograd"}),
     ("scff", {"gradient": "closed_form"}, {}),
     ("backprop checkpointed", {}, {"checkpoint": False}),

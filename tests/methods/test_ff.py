@@ -1,5 +1,7 @@
 """FF on images with labels: its samples and its optimizers."""
 
+import math
+
 import pytest
 import torch
 from helpers import method_cases
@@ -74,6 +76,7 @@ def test_readouts_see_their_blocks_and_learn_as_if_alone():
     [
         ("ff convolutions closed form", {"loss": "symba"}),
         ("ff convolutions closed form", {"label": "embedding"}),
+        ("ff convolutions closed form", {"goodness": "topk"}),
         ("ff closed form", {"label": "embedding", "net": {"input_norm": "batch"}}),
     ],
 )
@@ -84,6 +87,19 @@ def test_what_has_no_closed_form_is_refused(case, change, monkeypatch):
         build(case, **change)
     assert "set `gradient` to autograd" in str(error.value)
     build(case, gradient="autograd", **change)
+
+
+@pytest.mark.parametrize(
+    ("form", "theta", "counted"),
+    [("sum", 0.1, 40), ("mean", 0.1, 1), ("topk", 1.0, 4), ("cubes", 0.1, 40), ("kurtosis", 5.0, 1)],
+)
+def test_threshold_of_each_form(form, theta, counted):
+    """Null stands for the form's own; a pair at the threshold loses 2 log 2. Layers of 40 units, a tenth counted."""
+    at = torch.full((2,), theta * counted, dtype=torch.float64)
+    for given in (None, theta):
+        method = build("ff", goodness=form, theta=given, dtype=torch.float64)
+        assert float(method.pair_loss(at, 40)) == pytest.approx(2 * math.log(2), rel=1e-12)
+        assert float(method.pair_loss(at + 1, 40)) > 2 * math.log(2)
 
 
 @pytest.mark.parametrize("net", [{"input_norm": "batch"}, {"input_norm": "batch", "bias": False}, {"bias": False}])
@@ -178,6 +194,9 @@ SHARED = [
     ("ff sgd", {}),
     ("ff sgd", {"gradient": "autograd", "norm": "length"}),
     ("ff sgd", {"negatives": "hard", "norm": "length", "label_scale": 0.5}),
+    ("ff topk", {}),
+    ("ff cubes", {"negatives": "hard"}),
+    ("ff kurtosis", {}),
 ]
 
 

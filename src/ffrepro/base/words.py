@@ -21,7 +21,9 @@ ADDED = {
     "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
     "cwc_blocks": {"coarse_blocks": 0},
     "cwc": {"ilt_patience": None},
-    "ff": {"first_layer": "separate"},
+    "ff": {"first_layer": "separate", "top_share": 0.05},  # a share: of a goodness that there was not
+    "ff_unsupervised": {"top_share": 0.05},
+    "scff": {"top_share": 0.05},
 }
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.settings import choice, integer, list_of, or_none
+from ffrepro.base.settings import choice, integer, list_of, number, or_none
 from ffrepro.core import conv_block, conv_layer, losses, updates
 from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
@@ -57,7 +57,7 @@ SETTINGS = {
     ),
     "gradient": local.SETTINGS["gradient"],
     "loss": choice("on the goodness of the channel groups", "cwc", "logistic", "symba", "distance", default="cwc"),
-    "theta": pairs.SETTINGS["theta"],
+    "theta": number("threshold of the goodness, a mean of squares", 0.1),
     "alpha": pairs.SETTINGS["alpha"],
     "margin": pairs.SETTINGS["margin"],
     "mixing_weight": pairs.SETTINGS["mixing_weight"],
@@ -208,11 +208,11 @@ class Method(LocalClassifier):
         blocks = [block for _, block in self.modes(learning)]
         groups = updates.groups(self.hp["update"], self.layers, self.hp["block_layers"], self.steps)
         top = self._top(learning)
-        for number, group in enumerate(groups):
+        for place, group in enumerate(groups):
             if group[0] > top:
                 break
             last = group[-1]
-            later = {layer for other in groups[number + 1 :] for layer in other}
+            later = {layer for other in groups[place + 1 :] for layer in other}
             hs = self._run(blocks, group, inputs[group[0]], learning, again=len(inputs) - 1)
             for layer, h in zip(group, hs, strict=True):
                 if layer + 1 == len(inputs):

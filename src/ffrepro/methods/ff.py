@@ -70,7 +70,10 @@ SETTINGS = {
     "normalise_samples": flag("whether all samples are brought to one length", False),
     "optimizer": choice("of the blocks", "adam", "sgd", default="adam"),
     "momentum": number("of sgd", 0.9, minimum=0, below=1),
-    **{name: pairs.SETTINGS[name] for name in ("goodness", "loss", "theta", "alpha", "margin", "mixing_weight")},
+    **{
+        name: pairs.SETTINGS[name]
+        for name in ("goodness", "top_share", "loss", "theta", "alpha", "margin", "mixing_weight")
+    },
     "norm": pairs.SETTINGS["norm"],
     "norm_epsilon": pairs.SETTINGS["norm_epsilon"],
     "head": pairs.SETTINGS["head"],
@@ -301,7 +304,9 @@ class Method(PairLearner):
             for index, block in self.modes([]):
                 h = h if index == 0 else block(h)
                 length_N1 = torch.linalg.vector_norm(h.flatten(1), dim=1, keepdim=True, dtype=wide(h))
-                goods.append(self._of_squares(length_N1.squeeze(1).square(), h[0].numel()).unflatten(0, (-1, len(x))))
+                square_N = length_N1.squeeze(1).square()
+                good_N = self.goodness(h) if self._by_form else self._of_squares(square_N, h[0].numel())
+                goods.append(good_N.unflatten(0, (-1, len(x))))
                 if index < self.layers - 1:
                     h = h.mul_(self.length_scale(length_N1, h[0].numel()).to(h).view(-1, *[1] * (h.ndim - 1)))
             goods_LKB.append(torch.stack(goods))

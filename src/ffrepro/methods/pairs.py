@@ -2,8 +2,12 @@
 
 Positive and negative samples go through a layer in one batch, the positive ones first, pair by pair. A layer raises
 the goodness of the former above that of the latter, and sees the layer below only through activations whose length was
-removed (the DLR paper, Sec. II-A). ``theta`` is per unit of a layer where the goodness is a sum, so that one number
-fits layers of any width; the paper does not state its value.
+removed (the DLR paper, Sec. II-A). ``theta`` is per unit that the goodness sums over, so that one number fits layers of
+any width; the paper does not state its value.
+
+Beside the sum and mean of squares a goodness may follow the peaks or the shape of a layer's activity
+(``core.goodness_forms``): ``topk`` and ``cubes``, sums with a threshold per unit counted, and ``kurtosis``, which is at
+least 1, about 5.4 for the activations of a new layer (a rectified normal distribution), and compared with ``theta``.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.base.settings import choice, number
-from ffrepro.core import conv_block, conv_layer, linear_block, losses, overlaid
+from ffrepro.base.settings import choice, number, or_none
+from ffrepro.core import conv_block, conv_layer, goodness_forms, linear_block, losses, overlaid
 from ffrepro.core.buffers import Buffers
 from ffrepro.core.goodness import wide
 from ffrepro.core.overlaid import Samples
@@ -27,9 +31,20 @@ from ffrepro.nets.layers import ConvBlock, LinearBlock
 SETTINGS = {
     "update": local.SETTINGS["update"],
     "gradient": local.SETTINGS["gradient"],
-    "goodness": choice("sum or mean of squared activations", "sum", "mean", default="sum"),
+    "goodness": choice(
+        "of a layer's activations: sum or mean of squares, sum of the largest squares, sum of cubes, or kurtosis",
+        "sum",
+        "mean",
+        "topk",
+        "cubes",
+        "kurtosis",
+        default="sum",
+    ),
+    "top_share": number("part of a layer's units that the goodness topk counts", 0.05, above=0, maximum=1),
     "loss": choice("of a pair's two goodnesses", "logistic", "symba", "distance", default="logistic"),
-    "theta": number("threshold of the goodness; of a sum, per unit", 0.1),
+    "theta": or_none(
+        number("threshold of the goodness; of a sum, per unit that it counts; null: that of THETA for its form"), None
+    ),
     "alpha": number("steepness of the SymBa loss", 4.0, above=0),
     "margin": number("of the distance loss", 1.0),
     "mixing_weight": number("mixing weight of the distance loss", 0.5, minimum=0, maximum=1),
@@ -39,6 +54,9 @@ SETTINGS = {
     "head_epochs": local.SETTINGS["head_epochs"],
     "weight_decay": local.SETTINGS["weight_decay"],
 }
+
+THETA = {"sum": 0.1, "mean": 0.1, "topk": 1.0, "cubes": 0.1, "kurtosis": 5.0}
+"""Thresholds near the goodness of a new layer with inputs of unit scale (chosen): what ``theta: null`` stands for."""
 
 
 class PairLearner(NormalisedClassifier):
@@ -50,14 +68,16 @@ class PairLearner(NormalisedClassifier):
         if hyperparameters["gradient"] == "closed_form" and not all(map(self._has_closed_form, net.blocks)):
             raise FfreproError(
                 "the closed form of this method is for blocks of ffrepro.nets: linear maps, and convolutions without "
-                "groups that learn from the logistic loss; with a learnt label, linear maps without BatchNorm",
+                "groups that learn from the logistic loss on the sum or mean of squares; with a learnt label, linear "
+                "maps without BatchNorm",
                 where="method.gradient",
                 fix="set `gradient` to autograd",
             )
 
     def _has_closed_form(self, block: nn.Module) -> bool:
         if isinstance(block, ConvBlock):
-            return block.conv.groups == 1 and self.hp["loss"] == "logistic" and "auxiliary0" not in self.extra
+            plain = self.hp["loss"] == "logistic" and not self._by_form
+            return block.conv.groups == 1 and plain and "auxiliary0" not in self.extra
         return isinstance(block, LinearBlock) and (block.bn is None or "auxiliary0" not in self.extra)
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
@@ -83,13 +103,13 @@ class PairLearner(NormalisedClassifier):
         h_BO = self._buffers.get("h", (len(x), units), x)  # one for all: the next block gets a normalised copy
         layer = linear_block.fold(linear, block.bn, x_BI)
         mean_B1 = linear_block.forward(x_BI, layer.weight, layer.bias, 1, h_BO)
-        loss, slope_B1 = self._slope(mean_B1, units)
+        loss, slope_B1, along_BO = self._slope(mean_B1, h_BO)
         grads = self._gradients(index, layer)
         work = self._buffers.get("work", linear_block.workspace_shape(*h_BO.shape, 1), x)
-        linear_block.gradient(x_BI, h_BO, slope_B1, grads, work)
+        linear_block.gradient(x_BI, along_BO, slope_B1, grads, work)
         self._hand_over(block, layer, grads)
         if x.requires_grad:  # a learnt label in the input
-            x.backward(((h_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
+            x.backward(((along_BO * slope_B1 * (2.0 / units)) @ linear.weight).view(x.shape))
         return h_BO, loss
 
     def _overlaid(self, index: int, block: LinearBlock, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -101,19 +121,25 @@ class PairLearner(NormalisedClassifier):
         h_NO = self._buffers.get("h", (len(samples), units), rows_BI)
         work_BO = self._buffers.get("work", (len(rows_BI), units), rows_BI)
         mean_N1 = overlaid.forward(samples, layer.weight, layer.bias, h_NO, work_BO)
-        loss, slope_N1 = self._slope(mean_N1, units)
+        loss, slope_N1, along_NO = self._slope(mean_N1, h_NO)
         grads = self._gradients(index, layer)
-        overlaid.gradient(samples, h_NO, slope_N1, grads, work_BO)
+        overlaid.gradient(samples, along_NO, slope_N1, grads, work_BO)
         self._hand_over(block, layer, grads)
         return h_NO, loss
 
-    def _slope(self, mean_N1: Tensor, units: int) -> tuple[Tensor, Tensor]:
-        """Mean loss of the pairs, and its slope in each sample's mean of squares."""
+    def _slope(self, mean_N1: Tensor, h_NO: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean loss of the pairs, its slope in each sample's goodness (N, 1), and what that follows in place of h.
+
+        Args:
+            mean_N1: mean of squares of ``h_NO``.
+        """
+        good_N1, along_NO = (self.goodness(h_NO).unsqueeze(1), self._along(h_NO)) if self._by_form else (mean_N1, h_NO)
+        units = h_NO.shape[1]
         with torch.enable_grad():
-            mean_N1.requires_grad_()
-            loss = self.pair_loss(mean_N1.squeeze(1) * self._scale(units), units).mean()
-            (slope_N1,) = torch.autograd.grad(loss, mean_N1)
-        return loss.detach(), slope_N1
+            good_N1.requires_grad_()
+            loss = self.pair_loss(good_N1.squeeze(1) * self._scale(units), units).mean()
+            (slope_N1,) = torch.autograd.grad(loss, good_N1)
+        return loss.detach(), slope_N1, along_NO
 
     def _gradients(self, index: int, layer: linear_block.Map) -> tuple[Tensor, Tensor]:
         """Memory for those of a map's weight and bias."""
@@ -128,6 +154,14 @@ class PairLearner(NormalisedClassifier):
             block.bn.weight.grad, block.bn.bias.grad = linear_block.unfold(layer, block.linear, grads)
         for parameter, grad in zip(block.linear.parameters(), grads, strict=False):  # no bias, no gradient of it
             parameter.grad = grad
+
+    def _along(self, h_BO: Tensor) -> Tensor:
+        """What takes the place of h in ``linear_block.gradient``, which multiplies it by 2 / units, (B, O).
+
+        Nothing reaches a unit whose ReLU is off, although a kurtosis has a slope there.
+        """
+        gradient_BO = goodness_forms.gradient(h_BO, self.hp["goodness"], self.hp["top_share"])
+        return gradient_BO.mul_(h_BO > 0).mul_(h_BO.shape[1] / 2)
 
     def _convolution(self, index: int, block: ConvBlock, x: Tensor) -> tuple[Tensor, Tensor]:
         """The logistic loss is a sum over samples: each chunk's slope needs no other chunk."""
@@ -148,7 +182,9 @@ class PairLearner(NormalisedClassifier):
         return h_BHWO[..., :-1].permute(0, 3, 1, 2), self.pair_loss(mean_B1.squeeze(1) * scale, units).mean()
 
     def goodness(self, h: Tensor) -> Tensor:
-        """(B,): sum or mean of squares over all units."""
+        """(B,): sum or mean of squares over all units, or one of ``core.goodness_forms``."""
+        if self._by_form:
+            return goodness_forms.goodness(h.flatten(1), self.hp["goodness"], self.hp["top_share"])
         return self._of_squares(h.flatten(1).square().sum(1, dtype=wide(h)), h[0].numel())
 
     def _of_squares(self, square_B: Tensor, units: int) -> Tensor:
@@ -160,9 +196,16 @@ class PairLearner(NormalisedClassifier):
         return losses.pair(positive_B, negative_B, self._theta(units), self.hp)
 
     def _scale(self, units: int) -> int:
-        """Factor from the mean of squares to a layer's goodness."""
+        """Factor from what the closed form computes, a mean of squares or another form itself, to the goodness."""
         return units if self.hp["goodness"] == "sum" else 1
+
+    @property
+    def _by_form(self) -> bool:
+        """Whether the goodness is none of the sum and the mean of squares."""
+        return self.hp["goodness"] in goodness_forms.FORMS
 
     def _theta(self, units: int) -> float:
         """The threshold in the units of the goodness."""
-        return self.hp["theta"] * self._scale(units)
+        form, theta = self.hp["goodness"], self.hp["theta"]
+        theta = THETA[form] if theta is None else theta
+        return theta * goodness_forms.threshold_scale(form, units, self.hp["top_share"])
