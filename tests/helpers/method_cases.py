@@ -20,6 +20,11 @@ FF_PUBLISHED = {
     **FF, "norm_statistics": "batch", "rms_epsilon": "outside_root", "input_norm": "rms", "goodness": "mean",
     "loss_reduction": "joint", "log_epsilon": 1e-10, "weight_decay": 1e-5, "theta": 0.5,
 }  # fmt: skip
+FF_RECURRENT = {
+    "norm": "standardize", "norm_epsilon": 1e-5, "goodness": "sum", "goodness_weights": "equal", "loss": "logistic",
+    "theta_positive": [2.0], "theta_negative": [2.0], "kl_margin": 1.0, "kl_std": 1.0, "loss_reduction": "per_class",
+    "readout": "none", "calibrate": False, "early_exit": False, "weight_decay": 0.0,
+}  # fmt: skip
 BP = {
     "readout": "all_steps", "clip_norm": 1.0, "weight_decay": 0.0, "gradient": "autograd", "checkpoint": False,
     "micro_batches": 1,
@@ -92,6 +97,7 @@ TOKENS = {
     "dropout": 0.1, "positions": "learnt", "causal": "no", "window": None, "blocks": "layer", "embedding_std": 0.1,
 }  # fmt: skip
 WORDS, LENGTH = 30, 9  # of the token cases
+CELLS = ("gru", "lstm")  # a recurrent case of another cell ends with its name
 OTHER_NETS = {"ff convolutions": "test", "ff convolutions closed form": "original"}  # case -> its model
 
 # Every method with the settings it is run with; test_conformance refuses a method without a case.
@@ -101,7 +107,19 @@ CASES = {
     "ff_rnn rms autograd": ("ff_rnn", {**FF, "gradient": "autograd"}),
     "ff_rnn rms published": ("ff_rnn", FF_PUBLISHED),
     "ff_rnn standardize published": ("ff_rnn", {**FF_PUBLISHED, "norm": "standardize"}),
+    "ff_recurrent": ("ff_recurrent", FF_RECURRENT),
+    "ff_recurrent gru": ("ff_recurrent", FF_RECURRENT),
+    "ff_recurrent lstm": ("ff_recurrent", {**FF_RECURRENT, "norm": "rms", "loss_reduction": "joint"}),
+    "ff_recurrent thetas": (
+        "ff_recurrent",
+        {**FF_RECURRENT, "theta_positive": [2.0, 3.0, 4.0], "theta_negative": [1.0], "calibrate": True},
+    ),
+    "ff_recurrent weighted": ("ff_recurrent", {**FF_RECURRENT, "goodness_weights": "learnt", "goodness": "mean"}),
+    "ff_recurrent kl": ("ff_recurrent", {**FF_RECURRENT, "loss": "kl", "early_exit": True}),
+    "ff_recurrent readout": ("ff_recurrent", {**FF_RECURRENT, "readout": "linear"}),
     "backprop_rnn": ("backprop_rnn", BP),
+    "backprop_rnn gru": ("backprop_rnn", BP),
+    "backprop_rnn lstm": ("backprop_rnn", {**BP, "checkpoint": True}),
     "backprop_rnn by hand": ("backprop_rnn", {**BP, "gradient": "closed_form"}),
     "backprop_rnn checkpointed": ("backprop_rnn", {**BP, "checkpoint": True}),
     "backprop_rnn micro-batches": ("backprop_rnn", {**BP, "micro_batches": 4}),
@@ -228,7 +246,8 @@ def build(
         net = nets.build(settings, (WORDS, LENGTH), classes, generator).to(dtype)
         return methods.module(name).Method(net, {**hyperparameters, **changed}, make_tokens(4), generator, lr)
     init = "torch_default" if name.startswith("backprop") else "xavier_normal"
-    net = Rnn(2, hidden, layers, init, generator).to(dtype)
+    cell = next((cell for cell in CELLS if case.endswith(f" {cell}")), "rnn")
+    net = Rnn(2, hidden, layers, init, generator, cell).to(dtype)
     example = {"x": torch.zeros(steps, 4, 2, dtype=dtype)}
     return methods.module(name).Method(net, {**hyperparameters, **changed}, example, generator, lr)
 

@@ -34,7 +34,7 @@ TRAINING = {
 }  # fmt: skip
 
 
-def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
+def make_plan(method, hyperparameters, *, seed=0, data=None, net=None, **training):
     """A plan of kind train on the stand-in $1 set."""
     init = "torch_default" if method.startswith("backprop") else "xavier_normal"
     return {
@@ -46,7 +46,7 @@ def make_plan(method, hyperparameters, *, seed=0, data=None, **training):
         "protocol": {"treatment": "corrected", "task": "classify", "inference": "ensemble"},
         "dataset": "dollar", "source": "standin",
         "data": {**DATA, **(data or {})},
-        "net": {"name": "rnn", "hidden": 16, "layers": 3, "init": init},
+        "net": net or {"name": "rnn", "hidden": 16, "layers": 3, "init": init},
         "method": {"name": method, **hyperparameters},
         "training": {**TRAINING, **training},
         "origin": {}, "tags": {"tables": []}, "code": "0",

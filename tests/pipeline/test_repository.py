@@ -53,17 +53,23 @@ def rules_of_runs(plans):
 
 
 def test_committed_records_tell_how_long_the_runs_of_scale_lite_take():
-    """Of the papers that have records of that scale."""
+    """Of the papers that have records of that scale, and of the nets and methods that have any."""
+
+    def kind(plan):
+        return plan["net"]["name"], plan["method"]["name"]
+
     workspace = open_workspace(ROOT, "lite", ["cpu"])
     committed = json.loads((ROOT / "reports/reference/index.json").read_text())
     papers = {plan["paper"] for plan in workspace.plans if plan["run"] in committed}
+    tried = {kind(plan) for plan in workspace.plans if plan["run"] in committed and plan["kind"] == "train"}
+    assert {("rnn", "ff_rnn"), ("rnn", "backprop_rnn"), ("cnn", "cwc")} <= tried
     assert {"chikhachev2025_rnn", "ortiz2025_advancements"} <= papers
     estimator = Estimator(workspace)
     estimator.probes = []  # whatever was tried on this machine
     estimates = {
         plan["run"]: estimator.of_run(plan)
         for plan in workspace.plans
-        if plan["kind"] == "train" and plan["paper"] in papers
+        if plan["kind"] == "train" and plan["paper"] in papers and kind(plan) in tried
     }
     assert [run for run, estimate in estimates.items() if estimate.seconds is None] == []
 

@@ -14,6 +14,12 @@ def goodness(h: Tensor, kind: str) -> Tensor:
     return g / h.shape[-1] if kind == "mean" else g
 
 
+def weighted(h: Tensor, weight_H: Tensor, kind: str) -> Tensor:
+    """Sum or mean over the last dimension of weighted squares: (..., H) -> (...); weights of 1 give ``goodness``."""
+    g = h.to(wide(h)).square() @ weight_H.to(wide(h))
+    return g / h.shape[-1] if kind == "mean" else g
+
+
 def wide(h: Tensor) -> torch.dtype:
     """Data type for sums of squares of ``h``: float32 for bfloat16, whose three digits are too few for a loss."""
     return torch.promote_types(h.dtype, torch.float32)

@@ -109,9 +109,10 @@ class Detection(Task):
         "loss": Form("f", "SN", needed=True),  # N: layers, one of backpropagation
         "layer_logit": Form("f", "SL"),
         "goodness": Form("f", "SL"),
+        "readout_logit": Form("f", "S"),
     }
     finish_forms: Mapping[str, Form] = {}
-    not_kept = ()
+    not_kept = ("*_calibrated", "*_early_exit")  # by a threshold of the validation part, which is not kept
 
     def __init__(
         self,
@@ -165,6 +166,15 @@ class Detection(Task):
     def remeasure(cls, arrays: Arrays, evaluation: Mapping[str, Any], batch_size: int) -> dict[str, float]:
         """All metrics: the record keeps everything that they are made of."""
         return _measure(arrays, np.arange(len(arrays["label"])) // batch_size, evaluation)
+
+    def finish(self, method: Any, seen: dict[str, Arrays]) -> tuple[dict[str, float], Arrays]:
+        """Accuracy at the threshold that is best on val, and of early exit, of a method that asks for it."""
+        found: dict[str, float] = {}
+        if method.calibrates:
+            found |= detection.calibrated_metrics(seen["val"], seen["test"])
+        if method.exits_early:
+            found |= detection.early_exit_metrics(seen["val"], seen["test"])
+        return found, {}
 
 
 def _measure(arrays: Arrays, batch_S: np.ndarray, asked: Mapping[str, Any]) -> dict[str, float]:

@@ -42,6 +42,8 @@ class Method(BaseMethod):
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)
+        if hyperparameters["gradient"] == "closed_form":
+            rnn.require_relu(net, "backprop_rnn with gradient: closed_form")
         super().__init__(net, hyperparameters)
         steps = example["x"].shape[0]
         bound = (steps * net.hidden) ** -0.5  # nn.Linear's initial range

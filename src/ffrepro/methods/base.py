@@ -31,6 +31,8 @@ class BaseMethod:
     """A net with one optimizer for each separately updated part, and the checkpoint of both."""
 
     recurrent = False  # whether it trains a ``nets.rnn.Rnn`` on sequences; else a net of blocks on samples
+    calibrates = False  # whether a task also decides by a threshold that is best on validation samples
+    exits_early = False  # whether a two-class task also measures leaving at the first layer that is sure
     class_groups: int | None = None  # into how many groups of units, one a class, it divides each layer; None: none
 
     def __init__(self, net: nn.Module, hyperparameters: dict):

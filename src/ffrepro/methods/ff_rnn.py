@@ -50,6 +50,7 @@ class Method(BaseMethod):
 
     def __init__(self, net: rnn.Rnn, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         require_two_classes(net)
+        rnn.require_relu(net, "ff_rnn")
         super().__init__(net, hyperparameters)
         for block in net.blocks:
             self.add_optimizer(block.parameters(), lr, hyperparameters["weight_decay"])

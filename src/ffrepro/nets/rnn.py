@@ -1,10 +1,11 @@
-"""A stack of plain ReLU recurrent layers (the RNN paper, Sec. 3.5)."""
+"""A stack of recurrent layers: plain ReLU ones (the RNN paper, Sec. 3.5), or others (``nets/recurrent.py``)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer
 
 SETTINGS = {
@@ -14,8 +15,15 @@ SETTINGS = {
 }
 
 
+CELLS = {  # name -> its layer of so many inputs and units
+    "rnn": lambda inputs, hidden: nn.RNN(inputs, hidden, nonlinearity="relu"),
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
+
+
 class Rnn(nn.Module):
-    """A list of one-layer ``nn.RNN`` blocks, time-major: x_TBI -> h_TBH.
+    """A list of one-layer recurrent blocks (``nn.RNN``, ``nn.GRU`` or ``nn.LSTM``), time-major: x_TBI -> h_TBH.
 
     Blocks are separate modules so that a local method can run one after the other; chained, they are what
     ``nn.RNN(num_layers=...)`` computes, in the same time.
@@ -24,21 +32,23 @@ class Rnn(nn.Module):
         inputs: features of a time step.
         hidden: units of every layer.
         layers: number of layers.
-        init: ``torch_default`` (uniform within 1/sqrt(hidden)) or ``xavier_normal`` (weights; biases zero).
+        init: ``torch_default`` (uniform within 1/sqrt(hidden)) or ``xavier_normal`` (each gate's weights; biases zero).
         generator: source of the initial weights.
+        cell: ``rnn`` (ReLU), ``gru`` or ``lstm``; the states of an LSTM are its outputs, not its memory.
     """
 
-    def __init__(self, inputs: int, hidden: int, layers: int, init: str, generator: torch.Generator):
+    def __init__(self, inputs: int, hidden: int, layers: int, init: str, generator: torch.Generator, cell: str = "rnn"):
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.cell = hidden, cell
         sizes = [inputs] + [hidden] * layers
-        self.blocks = nn.ModuleList(nn.RNN(i, hidden, nonlinearity="relu") for i in sizes[:-1])
+        self.blocks = nn.ModuleList(CELLS[cell](i, hidden) for i in sizes[:-1])
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 if init == "torch_default":
                     parameter.uniform_(-(hidden**-0.5), hidden**-0.5, generator=generator)
                 elif "weight" in name:
-                    nn.init.xavier_normal_(parameter, generator=generator)
+                    for gate in parameter.split(hidden):  # PyTorch stacks the matrices of the gates
+                        nn.init.xavier_normal_(gate, generator=generator)
                 else:
                     parameter.zero_()
 
@@ -52,6 +62,20 @@ class Rnn(nn.Module):
 def build(settings: dict, inputs: int, classes: int | None, generator: torch.Generator) -> Rnn:
     """Build the net of a plan file's ``net`` section; nothing in it depends on the classes."""
     return Rnn(inputs, settings["hidden"], settings["layers"], settings["init"], generator)
+
+
+def require_relu(net: Rnn, method: str) -> None:
+    """Refuse a net of gated cells where the gradient of plain ReLU cells is written by hand.
+
+    Raises:
+        FfreproError: it is one.
+    """
+    if net.cell != "rnn":
+        raise FfreproError(
+            f"{method} is written by hand for plain ReLU cells, this net has {net.cell} cells",
+            where="net.cell",
+            fix="choose ff_recurrent, or backprop_rnn with gradient: autograd; or cell: rnn",
+        )
 
 
 def weights(block: nn.RNN) -> tuple[Tensor, Tensor, Tensor]:

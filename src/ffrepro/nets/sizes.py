@@ -113,15 +113,23 @@ def CNN(
     return net
 
 
-def RNN(inputs: int, hidden: int = 96, layers: int = 3, *, init: str = "xavier_normal", seed: int = 0) -> rnn.Rnn:
-    """A stack of plain ReLU recurrent layers, one a block, for the methods ``ff_rnn`` and ``backprop_rnn``.
+def RNN(
+    inputs: int, hidden: int = 96, layers: int = 3, *, cell: str = "rnn", init: str = "xavier_normal", seed: int = 0
+) -> rnn.Rnn:
+    """A stack of recurrent layers, one a block, for ``ff_recurrent`` and ``backprop_rnn``; of ReLU also ``ff_rnn``.
 
     Args:
         inputs: features of a time step. hidden: units of every layer. layers: how many.
+        cell: ``rnn`` (plain ReLU), ``gru`` or ``lstm``.
         init: ``xavier_normal`` or ``torch_default``.
+
+    Raises:
+        FfreproError: sizes that are no positive whole numbers, an unknown cell.
     """
     _positive("RNN", [inputs, hidden, layers])
-    return rnn.Rnn(inputs, hidden, layers, init, torch.Generator().manual_seed(seed))
+    if cell not in rnn.CELLS:
+        raise unknown("cell", cell, rnn.CELLS)
+    return rnn.Rnn(inputs, hidden, layers, init, torch.Generator().manual_seed(seed), cell)
 
 
 def Transformer(
