@@ -16,9 +16,10 @@ ABSENT = {"why": "Nobody sleeps.", "cost": "a night"}
 
 @pytest.fixture
 def sources(world):
-    """MCYT at scale lite: three runs of FF-Std, whose training took 6 s each; FF-Norm has not been run."""
-    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
-    world.commit_records(world.find("rnn_mcyt_corrected", "ff_std"), accuracy=0.8, auc=0.9, epochs=2)
+    """MCYT at scale lite: three runs of FF-Std and of BPTT; FF-Norm has been run at scale smoke alone."""
+    world.add_plans("smoke", "lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for scale, variant in (("lite", "bptt"), ("lite", "ff_std"), ("smoke", "bptt"), ("smoke", "ff_rms")):
+        world.commit_records(world.find("rnn_mcyt_corrected", variant, scale), accuracy=0.8, auc=0.9, epochs=2)
     return Sources(Store(world.root, world.plans, local=False), world.claims())
 
 
@@ -28,11 +29,10 @@ def row(sources):
 
     def of(**entry):
         every = BASE | ABSENT | {"claims": docs_directions.announced(sources)}
-        found = docs_directions.table(sources, [every, BASE | entry], lambda paper: Sources(sources.store, _load(paper)))
-        return found.rows[1]
+        return docs_directions.table(sources, [every, BASE | entry], other).rows[1]
 
-    def _load(paper):
-        return load.load(sources.store.root, paper)
+    def other(paper):
+        return Sources(sources.store, load.load(sources.store.root, paper))
 
     return of
 
@@ -48,10 +48,10 @@ def test_the_state_follows_from_committed_runs(row):
     assert row(**ABSENT)[2:] == ["not covered", "–", "Nobody sleeps. a night"]
 
 
-def test_runs_at_scale_smoke_cover_nothing(world, row):
-    world.add_plans("smoke", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
-    world.commit_records(world.find("smoke/cpu/rnn_mcyt_corrected", "ff_rms"), accuracy=0.8, auc=0.9, epochs=2)
-    assert row(runs=[{"experiment": "rnn", "variants": ["ff_rms"]}])[2] == "declared, not run"
+def test_runs_at_scale_smoke_cover_nothing(sources, row):
+    assert "smoke/cpu/rnn_mcyt_corrected/ff_rms" in sources.groups
+    cells = row(runs=[{"experiment": "rnn", "variants": ["ff_rms"]}])
+    assert cells[2:4] == ["declared, not run", "`rnn` (`ff_rms`): no run"]
 
 
 def test_verdicts_and_files_and_other_studies(row, sources):
@@ -92,7 +92,7 @@ def test_durations(seconds, shown):
         ({"claims": ["999"]} | ABSENT, "999"),
         ({"answers": ["999"]}, "999"),
         ({"files": ["docs/none.md"]}, "docs/none.md"),
-        ({"why": "x", "cost": {"runs": "lite/cpu/no/ff", "metric": "time/train_s", "times": [1], "says": "x"}}, "lite/cpu/no/ff"),
+        ({"why": "x", "cost": {"runs": "lite/cpu/no", "metric": "epochs", "times": [1], "says": "x"}}, "lite/cpu/no"),
         ({"why": "x", "cost": {"runs": FF, "metric": "time/none", "times": [1], "says": "x"}}, "time/none"),
     ],
 )  # fmt: skip
@@ -112,7 +112,8 @@ def test_an_announcement_that_no_direction_names(sources):
 @pytest.mark.parametrize(
     "entry",
     [{}, {"why": "x"}, {"cost": "x"}, {"runs": []}, ABSENT | {"state": "covered"},
-     {"why": "x", "cost": {"times": [1], "says": "x"}}, {"why": "x", "cost": {"per_s": 1, "over": [2], "times": [1], "says": "x"}}],
+     {"why": "x", "cost": {"times": [1], "says": "x"}},
+     {"why": "x", "cost": {"per_s": 1, "over": [2], "times": [1], "says": "x"}}],
 )  # fmt: skip
 def test_the_schema_refuses(world, project_root, entry):
     """Nothing named and no reason; a state by hand; a cost without a source."""

@@ -1,7 +1,8 @@
 """Tables of what papers announce and do not run: covered or not, by what, why not, at what cost.
 
 A study's ``docs.yaml`` declares them under ``directions``; its marker is ``table PAPER/directions``. What a direction
-names must exist, its state follows from committed runs and verdicts, and every claim with ``future: true`` must be named by one.
+names must exist, its state follows from committed runs and verdicts, and every claim with ``future: true`` must be
+named by one.
 """
 
 from __future__ import annotations
