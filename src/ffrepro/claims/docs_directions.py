@@ -23,7 +23,6 @@ from ffrepro.core import statistics as st
 NAME = "directions"
 COVERED, PARTLY, DECLARED, NOT = "covered", "partly", "declared, not run", "not covered"
 _DECIDED = (verdict.HOLD, verdict.AHEAD, verdict.HOLD_NOT)
-_SMOKE = "smoke"  # a run at this scale says that code works, and covers nothing
 _HEAD = ["direction", "announced in", "state", "by what", "what is missing, and its cost"]
 _UNITS = ((365.25 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -95,7 +94,7 @@ def _state(entry: dict[str, Any], runs: list[tuple[dict, list[dict]]], verdicts:
 
 
 def _plans(study: Sources, named: dict[str, Any]) -> list[dict[str, Any]]:
-    """Plans of the committed runs above scale smoke of an experiment, of the variants alone where some are named.
+    """Plans of the committed runs of an experiment, of the variants alone where some are named.
 
     Raises:
         FfreproError: the study has no such experiment or variant.
@@ -107,7 +106,7 @@ def _plans(study: Sources, named: dict[str, Any]) -> list[dict[str, Any]]:
         if name not in content[f"{kind}s"]:
             raise unknown(kind, name, content[f"{kind}s"], where=where)
     plans = [record.plan for record in study.store.records.values() if record.plan["paper"] == study.claims.paper]
-    plans = [plan for plan in plans if plan["scale"] != _SMOKE and _family(plan) == named["experiment"]]
+    plans = [plan for plan in plans if _family(plan) == named["experiment"]]
     return [plan for plan in plans if plan["variant"] in named.get("variants", [plan["variant"]])]
 
 
