@@ -19,7 +19,7 @@ from ffrepro.base import yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text_if_changed
 from ffrepro.base.names import unknown
-from ffrepro.claims import docs_tables, load, markdown, results
+from ffrepro.claims import docs_directions, docs_tables, load, markdown, results
 from ffrepro.claims.assess import Assessment
 from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
 from ffrepro.claims.docs_sources import Sources
@@ -100,6 +100,10 @@ class Studies:
         if block.paper not in self.definitions:
             raise unknown("study", block.paper, self.definitions, where=f"{STUDIES}/*/{FILE}")
         defined = self.definitions[block.paper].get(f"{block.kind}s", {})
+        directions = self.definitions[block.paper].get(docs_directions.NAME)
+        if block.kind == TABLE and block.name == docs_directions.NAME and directions:
+            with _inside(f"{STUDIES}/{block.paper}/{FILE}, {docs_directions.NAME}"):
+                return markdown.render([docs_directions.table(self._of(block.paper), directions, self._of)])
         if block.name not in defined:
             raise unknown(block.kind, block.name, defined, where=f"{STUDIES}/{block.paper}/{FILE}")
         with _inside(f"{STUDIES}/{block.paper}/{FILE}, {block.kind} {block.name}"):

@@ -6,6 +6,8 @@ A table stands on lines of its own, a value in the middle of a line::
     <!-- /ffrepro -->
 
     ... an error of <!-- ffrepro: value PAPER/NAME -->1.57<!-- /ffrepro --> percent ...
+
+``table PAPER/directions`` shows a study's ``directions`` (``docs_directions``).
 """
 
 from __future__ import annotations
