@@ -15,10 +15,21 @@ SETTINGS = {
 }
 
 
+class Lstm(nn.LSTM):
+    """``nn.LSTM`` that stays in float32 under autocast on a CPU: PyTorch fails where there is no bfloat16 LSTM."""
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """As ``nn.LSTM``."""
+        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(input, hx)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float(), hx)
+
+
 CELLS = {  # name -> its layer of so many inputs and units
     "rnn": lambda inputs, hidden: nn.RNN(inputs, hidden, nonlinearity="relu"),
     "gru": nn.GRU,
-    "lstm": nn.LSTM,
+    "lstm": Lstm,
 }
 
 
