@@ -36,8 +36,8 @@ def small(method="ff", seed=0, **settings):
 
 
 ELSEWHERE = {  # on sequences, tokens and words, or by search: tests of their own
-    "ff_rnn", "backprop_rnn", "backprop_tokens", "cwc_maps_tokens", "cwc_tokens", "ff_tokens", "hybrid_tokens",
-    "backprop_words", "ff_words", "evolution", "genetic",
+    "ff_recurrent", "ff_rnn", "backprop_rnn", "backprop_tokens", "cwc_maps_tokens", "cwc_tokens", "ff_tokens",
+    "hybrid_tokens", "backprop_words", "ff_words", "evolution", "genetic",
 }  # fmt: skip
 
 

@@ -71,6 +71,7 @@ TRAINS = {
     "cwc_tokens": OF_TOKENS,
     "evolution": PLAIN | {"cut"},
     "ff": PLAIN | OF_TOKENS,
+    "ff_recurrent": {"RNN"},
     "ff_rnn": {"RNN"},
     "ff_tokens": OF_TOKENS,
     "ff_unsupervised": {"CNN", "CNN, grouped"},  # images

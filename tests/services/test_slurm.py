@@ -84,7 +84,7 @@ def epochs_of_the_long_run(epochs):
 
 
 @pytest.fixture(scope="module")
-def projects(tmp_path_factory):
+def projects(slurm, tmp_path_factory):
     """A project that this machine has finished without Slurm, and a fresh one with its records to reckon by."""
     local, cluster = (tmp_path_factory.mktemp(name) for name in ("local", "cluster"))
     make_project(local, {"params.yaml": one_paper, STUDY: three_runs})
