@@ -15,7 +15,7 @@ SETTINGS = {
 }
 
 
-class Lstm(nn.LSTM):
+class LSTM(nn.LSTM):
     """``nn.LSTM`` that stays in float32 under autocast on a CPU: PyTorch fails where there is no bfloat16 LSTM."""
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -29,7 +29,7 @@ class Lstm(nn.LSTM):
 CELLS = {  # name -> its layer of so many inputs and units
     "rnn": lambda inputs, hidden: nn.RNN(inputs, hidden, nonlinearity="relu"),
     "gru": nn.GRU,
-    "lstm": Lstm,
+    "lstm": LSTM,
 }
 
 
