@@ -166,7 +166,7 @@ def test_gradients_written_for_relu_refuse_gated_cells(name, settings):
 def test_a_net_of_each_cell(cell, kind, gates):
     settings = {"name": "recurrent", "cell": cell, "hidden": 300, "layers": 2, "init": "xavier_normal"}
     net = nets.build(settings, 2, 2, torch.Generator().manual_seed(0))
-    assert all(type(block) is kind for block in net.blocks)
+    assert all(isinstance(block, kind) for block in net.blocks)
     weight = net.blocks[1].weight_hh_l0.detach()
     assert weight.shape == (gates * 300, 300)
     for gate in weight.split(300):
