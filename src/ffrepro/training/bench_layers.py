@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,6 +23,7 @@ from ffrepro.core import seeds
 from ffrepro.data.in_memory import ArrayTask, sequence_task
 from ffrepro.data.task import Task
 from ffrepro.nets import sizes
+from ffrepro.training import machine
 from ffrepro.training.learner import Learner
 from ffrepro.training.parallel import pipeline
 from ffrepro.training.parallel.partition import bound
@@ -181,27 +181,17 @@ def main(args: argparse.Namespace) -> None:
         write_json(args.out, {"schema": 1, "bench": "layers", "nets": found})
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _local(case: Case, threads: int) -> tuple[float, dict[str, Any]]:
     learner = case.learner()
     trainer = Trainer(learner.method, case.task(), learner.training, order=torch.Generator().manual_seed(0))
     learner.method.begin_phase(trainer.phases[0])
-    with _threads(threads):
+    with machine.threads(threads):
         return _second(trainer.learn), {}
 
 
 def _pipelined(case: Case) -> tuple[float, dict[str, Any]]:
     learner = case.learner()
-    with _threads(PROCESSES), pipeline.opened(learner._recipe(), learner.method, PROCESSES) as pipe:
+    with machine.threads(PROCESSES), pipeline.opened(learner._recipe(), learner.method, PROCESSES) as pipe:
         trainer = pipeline.PipelineTrainer(
             pipe, learner.method, case.task(), learner.training, order=torch.Generator().manual_seed(0)
         )
@@ -214,12 +204,12 @@ def _pipelined(case: Case) -> tuple[float, dict[str, Any]]:
 def _backprop(case: Case, threads: int) -> tuple[float, dict[str, Any]]:
     model = case.twin()
     optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
-    with _threads(threads):
+    with machine.threads(threads):
         return _second(lambda: backprop_epoch(case, model, optimizer, 0, 1)), {}
 
 
 def _data_parallel(case: Case) -> tuple[float, dict[str, Any]]:
-    with _threads(1):
+    with machine.threads(1):
         workers = Workers(in_worker, case.name, PROCESSES, ["BP"] * PROCESSES)
         try:
             workers.join()

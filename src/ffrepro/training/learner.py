@@ -293,7 +293,7 @@ class Learner:
 
     def _recipe(self) -> Any:
         """What another process needs to make the same method."""
-        from ffrepro.training.parallel.pipeline import Recipe
+        from ffrepro.training.parallel.recipe import Recipe
 
         assert self.classes is not None
         return Recipe(

@@ -13,56 +13,22 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
-from ffrepro import methods
 from ffrepro.base.errors import FfreproError
-from ffrepro.methods import loss_blocks
 from ffrepro.methods.base import BaseMethod, Batch, Phase
-from ffrepro.nets import sizes
+from ffrepro.training import machine
 from ffrepro.training.parallel import stages
 from ffrepro.training.parallel.channel import LostPeer, Message, Receiver, Sender, send
+from ffrepro.training.parallel.recipe import Context, Recipe, autocast_of
 from ffrepro.training.parallel.stage import Stage
-from ffrepro.training.parallel.workers import SILENCE, Workers, threads_of
+from ffrepro.training.parallel.workers import SILENCE, Workers
 from ffrepro.training.trainer import Trainer
-
-Context = Callable[[], AbstractContextManager[Any]]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a process needs to make the same method as the first one.
-
-    Attributes:
-        method: its name, or a loss of one's own. example: the batch that it was made for. mixed: whether steps run in
-            bfloat16 where PyTorch allows.
-    """
-
-    net: nn.Module
-    method: str | loss_blocks.Loss
-    hyperparameters: dict[str, Any]
-    example: Batch
-    classes: int
-    seed: int
-    lr: float
-    device: str
-    mixed: bool
-
-    def make(self, device: str) -> tuple[BaseMethod, Batch]:
-        """The method, and the example, on a device."""
-        example = {name: value.to(device) for name, value in self.example.items()}
-        known = isinstance(self.method, str)
-        module: Any = methods.module(self.method) if known else loss_blocks.method_of(self.method)
-        net: Any = sizes.as_net(self.net.to(device), example["x"])
-        net.classes = self.classes
-        generator = torch.Generator().manual_seed(self.seed)
-        return module.Method(net, self.hyperparameters, example, generator, self.lr), example
 
 
 class Pipeline:
@@ -262,11 +228,6 @@ def work(given: tuple[Recipe, list[range]], rank: int, count: int) -> None:
     follow(method, example, layers[rank], rank, count, autocast_of(device, recipe.mixed))
 
 
-def autocast_of(device: str, mixed: bool) -> Context:
-    """Makes the context of a training step."""
-    return lambda: torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed)
-
-
 @contextmanager
 def opened(recipe: Recipe, method: BaseMethod, processes: int) -> Iterator[Pipeline]:
     """A pipeline of ``processes`` processes, started here; whatever happens, none of them is left.
@@ -281,7 +242,7 @@ def opened(recipe: Recipe, method: BaseMethod, processes: int) -> Iterator[Pipel
             where="processes",
             fix="run the script by torchrun with as many processes, or fit before the group is made",
         )
-    with threads_of(processes):
+    with machine.threads(max(1, torch.get_num_threads() // processes)):  # a share for each process
         workers = Workers(work, (recipe, layers), processes, [_named(some) for some in layers])
         try:
             workers.join()

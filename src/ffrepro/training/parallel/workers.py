@@ -10,8 +10,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -169,17 +169,6 @@ class Workers:
                 raise FfreproError(
                     f"process {rank} of {self._count} ({self._names[rank]}) failed: {found[1]}", where=f"rank {rank}"
                 )
-
-
-@contextmanager
-def threads_of(count: int) -> Iterator[None]:
-    """Leave this process its share of the threads while it is one of ``count``."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, before // count))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _join(folder: str, rank: int, count: int) -> None:
