@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -149,3 +151,15 @@ def test_what_no_file_can_name_is_refused():
     with pytest.raises(FfreproError) as caught:
         learner.fit(*data(1, 6, 6), epochs=1, processes=2)
     assert caught.value.where == "processes"
+
+
+def test_a_process_that_cannot_begin_is_named():
+    """A script read from a pipe has no file that another process could import; the net is larger than a pipe holds."""
+    script = """
+import torch, ffrepro
+net = ffrepro.nets.MLP(36, [400, 400], classes=3)
+ffrepro.Learner(net, "ff", progress=False).fit(torch.rand(32, 36), torch.arange(32) % 3, epochs=1, processes=2)
+"""
+    run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, timeout=240)
+    assert run.returncode == 1
+    assert "FfreproError" in run.stderr and "where: rank 1" in run.stderr and "exit code 1" in run.stderr

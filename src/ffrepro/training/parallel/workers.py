@@ -64,10 +64,11 @@ class Workers:
             with pools._interrupts_blocked():
                 for rank in range(1, count):
                     ours, theirs = context.Pipe()
-                    arguments = (theirs, work, packed, rank, count, self._folder.name, threads)
+                    arguments = (theirs, work, rank, count, self._folder.name, threads)
                     self._all[rank] = (context.Process(target=_main, args=arguments, daemon=True), ours)
                     self._all[rank][0].start()
                     theirs.close()
+            self._hand_over(packed)
             self._wait_until_ready()
         except BaseException:
             self.end()
@@ -140,6 +141,14 @@ class Workers:
             process.join(max(0.0, limit - time.monotonic()))
         self.end()
 
+    def _hand_over(self, packed: bytes) -> None:
+        """Send every process what it works on: not as its argument, which Python would write to a dead one for ever."""
+        for _, pipe in self._all.values():
+            try:
+                pipe.send_bytes(packed)
+            except OSError:
+                self.blame()
+
     def _report(self, rank: int) -> tuple[bool, str]:
         pipe = self._all[rank][1]
         with suppress(EOFError, OSError):
@@ -183,12 +192,12 @@ def _join(folder: str, rank: int, count: int) -> None:
             del os.environ["GLOO_SOCKET_IFNAME"]
 
 
-def _main(pipe: Connection, work: Work, packed: bytes, rank: int, count: int, folder: str, threads: int) -> None:
+def _main(pipe: Connection, work: Work, rank: int, count: int, folder: str, threads: int) -> None:
     """A process: unpack, say so, join the group, work; say what went wrong."""
     threading.Thread(target=pools._end_with_parent, daemon=True).start()
     try:
         torch.set_num_threads(threads)
-        given = pickle.loads(packed)
+        given = pickle.loads(pipe.recv_bytes())
         pipe.send("ready")
         _join(folder, rank, count)
         work(given, rank, count)
