@@ -208,7 +208,7 @@ def test_the_report_holds_its_tables_and_figures(nets):
     for name in ("table1", "table2", "table3", "table4"):
         assert f'id="{PAPER}-{name}"' in page
     assert page.count("<img ") == 4 and f">{len(nets.claims.claims)} claims</output>" in page
-    for path in report.build_table(Store(nets.root, nets.plans, ["cpu"]), "paper", PAPER, "table4"):
+    for path in table_files.build_table(Store(nets.root, nets.plans, ["cpu"]), "paper", PAPER, "table4"):
         assert path.stat().st_size > 500
 
 

@@ -10,7 +10,7 @@ from ffrepro.claims import table_files, tables
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, scale_pick
 from ffrepro.claims.records import Store
-from ffrepro.claims.report import build_table
+from ffrepro.claims.table_files import build_table
 
 PAPER = "chikhachev2025_rnn"
 

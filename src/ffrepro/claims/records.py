@@ -249,12 +249,13 @@ class Store:
         return min(groups, key=order, default=None)
 
     def _local(self) -> Iterator[Record]:
+        # One walk: there are ten times as many plans, of all scales and profiles, as anyone has records.
+        runs = self.root / "runs"
+        finished = {path.parent.relative_to(runs).as_posix() for path in runs.rglob(LAST)}
         for run, plan in self.plans.items():
-            names = [run, *words.older_runs(plan)]
-            folders = (self.root / "runs" / name for name in names)
-            folder = next((folder for folder in folders if (folder / "result.json").is_file()), None)
-            if folder is not None:
-                record = self._read(run, folder, committed=False)
+            name = next((name for name in [run, *words.older_runs(plan)] if name in finished), None)
+            if name is not None:
+                record = self._read(run, runs / name, committed=False)
                 if record is not None and self._fits(record, plan):
                     yield record
 

@@ -19,7 +19,6 @@ from ffrepro.claims import (
     markdown,
     reproduce,
     sections,
-    table_files,
     tables,
 )
 from ffrepro.claims.assess import Assessment, assess
@@ -43,19 +42,6 @@ class Study:
     tables: list[TableResult]
     figures: list[Drawn]
     column: view.Column
-
-
-def build_table(store: Store, scale: str, paper: str, table: str) -> list[Path]:
-    """Write one table of a paper at one scale; its files.
-
-    Args:
-        store: records of plans of this scale; those of others do no harm.
-
-    Raises:
-        FfreproError: no such paper or table, or a claims file that breaks its schema.
-    """
-    result = tables.build(load.load(store.root, paper), store, table, scale_pick(store, scale), f"scale {scale}")
-    return table_files.write(result, store.root / "reports" / scale / "tables" / paper)
 
 
 def build_report(store: Store, scale: str, hours: reproduce.Hours | None = None) -> Path:

@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 
 from ffrepro.base.files import write_text_if_changed
-from ffrepro.claims import formats, markdown, table_pairs, tables
+from ffrepro.claims import formats, load, markdown, table_pairs, tables
 from ffrepro.claims.blocks import Block, Bullets, Folded, Heading, Notice, Paragraph
+from ffrepro.claims.compare import scale_pick
 from ffrepro.claims.formats import csv_number
+from ffrepro.claims.records import Store
 from ffrepro.claims.tables import TableResult
 
 COLUMNS = (
@@ -23,6 +25,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "θ": r"$\theta$",
         "<": r"$<$", ">": r"$>$"}  # fmt: skip
+
+
+def build_table(store: Store, scale: str, paper: str, table: str) -> list[Path]:
+    """Write one table of a paper at one scale; its files.
+
+    Args:
+        store: records of plans of this scale; those of others do no harm.
+
+    Raises:
+        FfreproError: no such paper or table, or a claims file that breaks its schema.
+    """
+    result = tables.build(load.load(store.root, paper), store, table, scale_pick(store, scale), f"scale {scale}")
+    return write(result, store.root / "reports" / scale / "tables" / paper)
 
 
 def write(result: TableResult, folder: Path) -> list[Path]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import unknown
+from ffrepro.pipeline import hardware as profiles
+from ffrepro.pipeline import params
 from ffrepro.pipeline.plan import expand
 from ffrepro.pipeline.workspace import Workspace, open_workspace
 
@@ -25,3 +29,37 @@ def all_plans(root: Path, scale: str | None, hardware: Iterable[str] | None) -> 
         for plan in expand(raw, vocabulary, name, raw["hardware_profiles"], workspace.code.for_plan):
             plans.setdefault(plan["run"], plan)
     return workspace, list(plans.values())
+
+
+def plans_behind_table(
+    root: Path, table: str, scale: str | None, hardware: Iterable[str] | None
+) -> tuple[str, list[str], list[dict]]:
+    """The scale asked for, the hardware profiles in order of preference, and the plans of the table's paper.
+
+    A table takes evidence from its own paper, and compares settings, not code: the plans of other papers are not
+    expanded, and no plan gets its digest of code, since a pipeline makes every table in a process of its own.
+
+    Args:
+        table: ``PAPER/TABLE``. scale, hardware: as given on the command line; None: params.yaml's.
+
+    Raises:
+        FfreproError: no such table; anything wrong with params.yaml, an unknown scale or profile.
+    """
+    loaded = params.load(root)
+    papers = loaded.raw["papers"]
+    paper, _, name = table.partition("/")
+    if not name:
+        names = [f"{paper}/{wanted}" for paper, study in papers.items() for wanted in study["tables"]]
+        raise FfreproError(f"no table {table!r}", fix=f"name paper and table: {', '.join(names)}")
+    if paper not in papers:
+        raise unknown("paper", paper, papers)
+    if name not in papers[paper]["tables"]:
+        raise unknown("table", name, papers[paper]["tables"], where=paper)
+    raw = loaded.raw | {"papers": {paper: papers[paper]}}
+    chosen = profiles.choose(hardware or raw["hardware"], raw["hardware_profiles"], profiles.this_machine())
+    plans = [
+        plan
+        for evidence in raw["scales"]
+        for plan in expand(raw, loaded.vocabulary, evidence, raw["hardware_profiles"], lambda plan: "")
+    ]
+    return loaded.scale(scale), chosen, plans

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import write_text
 from ffrepro.claims import bad_records
 from ffrepro.cli import common, project
-from ffrepro.cli.evidence import all_plans
+from ffrepro.cli.evidence import all_plans, plans_behind_table
 from ffrepro.pipeline import params
 from ffrepro.pipeline.estimates import Estimator
 
@@ -51,27 +50,26 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report or one table and say where; or print what it says."""
-    from ffrepro.claims.records import Store
-    from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
+    from ffrepro.claims.records import Store  # numpy: not for `--help`
 
     root = project.folder()
     if args.check:
         return _check(root, params.load(root).scale(args.scale))
     if args.headline:
         return _headline(root, params.load(root).scale(args.scale))
+    if args.table is not None:
+        from ffrepro.claims.table_files import build_table
+
+        scale, hardware, plans = plans_behind_table(root, args.table, args.scale, args.hardware)
+        store = Store(root, plans, hardware)
+        for path in build_table(store, scale, *args.table.split("/")):
+            print(path.relative_to(root))
+        return _say_bad(store, args)
+    from ffrepro.claims.report import build_report  # matplotlib: not for a table
+
     workspace, plans = all_plans(root, args.scale, args.hardware)
     store = Store(root, plans, workspace.hardware)
-    if args.table is None:
-        hours = Estimator(workspace).hours
-        print(build_report(store, workspace.scale, hours).relative_to(root))
-        return _say_bad(store, args)
-    paper, _, table = args.table.partition("/")
-    if not table:
-        papers = workspace.params.raw["papers"]
-        names = [f"{name}/{table}" for name, study in papers.items() for table in study["tables"]]
-        raise FfreproError(f"no table {args.table!r}", fix=f"name paper and table: {', '.join(names)}")
-    for path in build_table(store, workspace.scale, paper, table):
-        print(path.relative_to(root))
+    print(build_report(store, workspace.scale, Estimator(workspace).hours).relative_to(root))
     return _say_bad(store, args)
 
 
