@@ -1,4 +1,4 @@
-"""The bench of cut nets: every way of a step makes one, and what is merged over processes."""
+"""The bench of cut nets: every way of a step makes one."""
 
 import pytest
 import torch
@@ -22,15 +22,6 @@ def test_ways_make_steps_and_the_smallest_memory_is_found(monkeypatch):
     assert low["activation_ratio_to_bp"] < 0.6
     assert low["total_bytes"] > low["peak_bytes"] > low["activation_bytes"] > 0
     assert low["total_ms"] == pytest.approx(low["ms_median"] + 0.25 * low["evaluate_ms"])
-
-
-def test_processes_are_merged_by_their_medians():
-    def run(ms, ratio):
-        return [{"name": "SFF", "ms_median": ms, "ratio_to_bp": ratio, "ratio_low": 0.0, "baseline": "BP"}]
-
-    (row,) = bench_sff.merged([run(1.0, 0.9), run(5.0, 0.7), run(2.0, 0.8)])
-    assert row["ms_median"] == 2.0 and row["ratio_to_bp"] == 0.8
-    assert (row["ratio_low"], row["ratio_high"]) == (0.7, 0.9)
 
 
 def test_every_baseline_is_a_way():

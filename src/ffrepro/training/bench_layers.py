@@ -23,11 +23,12 @@ from ffrepro.core import seeds
 from ffrepro.data.in_memory import ArrayTask, sequence_task
 from ffrepro.data.task import Task
 from ffrepro.nets import sizes
-from ffrepro.training import machine
+from ffrepro.training import facts, machine, timing
 from ffrepro.training.learner import Learner
 from ffrepro.training.parallel import pipeline
 from ffrepro.training.parallel.partition import bound
 from ffrepro.training.parallel.workers import Workers
+from ffrepro.training.timing import Column
 from ffrepro.training.trainer import Trainer
 
 PROCESSES = 2
@@ -141,11 +142,11 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
     bounds, stages = [], []
     for _ in range(rounds):
         for name, way in ways(case).items():
-            took, facts = way()
+            took, seen = way()
             seconds.setdefault(name, []).append(took)
-            if "stages_s" in facts:
-                stages.append(facts["stages_s"])
-                bounds.append(bound(facts["stages_s"]))
+            if "stages_s" in seen:
+                stages.append(seen["stages_s"])
+                bounds.append(bound(seen["stages_s"]))
     base = next(iter(seconds.values()))
     rows = []
     for name, found in seconds.items():
@@ -162,13 +163,13 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
 
 def describe(found: dict[str, Any]) -> str:
     """A table of one net's rows."""
-    lines = [f"{found['net']}: an epoch, median of {found['rounds']} rounds; speed-up within the round (least, most)"]
-    for row in found["rows"]:
-        lines.append(
-            f"  {row['name']:42s}{row['epoch_s_median']:8.3f} s{row['speedup']:7.2f}x"
-            f"  ({row['speedup_low']:.2f}, {row['speedup_high']:.2f})"
-        )
-    return "\n".join([*lines, f"  {'bound (all stages / slowest stage)':42s}{'':10s}{found['bound']:7.2f}x"])
+    lines = [f"{found['net']}: an epoch, median of {found['rounds']} rounds; speed-up within the round, least and most"]
+    columns = [
+        Column("s", 8, "epoch_s_median", 3), Column("speed-up", 10, "speedup", 2),
+        Column("from", 7, "speedup_low", 2), Column("to", 7, "speedup_high", 2),
+    ]  # fmt: skip
+    bound = {"name": "bound (all stages / slowest stage)", "speedup": found["bound"]}
+    return "\n".join([*lines, *timing.table([*found["rows"], bound], 42, columns)])
 
 
 def main(args: argparse.Namespace) -> None:
@@ -178,7 +179,9 @@ def main(args: argparse.Namespace) -> None:
         found.append(measure(Case(name), args.rounds))
         print(describe(found[-1]), flush=True)
     if args.out:
-        write_json(args.out, {"schema": 1, "bench": "layers", "nets": found})
+        made = {"machine": facts.describe("cpu", PROCESSES), "versions": facts.versions()}
+        write_json(args.out, {"schema": 1, "bench": "layers", **made, "nets": found})
+        print(args.out)
 
 
 def _local(case: Case, threads: int) -> tuple[float, dict[str, Any]]:

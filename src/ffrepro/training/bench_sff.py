@@ -10,7 +10,6 @@ parameter at a time. Weights are untrained: no time depends on them.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,10 +25,11 @@ from ffrepro.base.names import unknown
 from ffrepro.base.settings import complete
 from ffrepro.nets import auto_cut
 from ffrepro.nets.cut import Cut
-from ffrepro.training import machine, memory, timing
+from ffrepro.training import facts, machine, memory, timing
+from ffrepro.training.fresh_processes import PROCESSES, merged, repeated
 from ffrepro.training.timing import Column
 
-PROCESSES, CLASSES, LR = 3, 10, 1e-3
+CLASSES, LR = 10, 1e-3
 MICRO_BATCHES = 4
 EVALUATED = 0.25  # validation images for each training image: a split of 80 to 20
 BP = "BP"
@@ -87,13 +87,14 @@ def main(args: argparse.Namespace) -> None:
     found = []
     for case in CASES:
         if args.net in (None, case.net):
-            with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-                runs = [pool.apply(measure, (case, args.rounds, args.threads)) for _ in range(PROCESSES)]
+            runs = repeated(measure, case, args.rounds, args.threads)
             found.append({**asdict(case), "rows": merged(runs), "processes": runs})
             print(describe(found[-1], args.rounds, args.threads), flush=True)
     if args.out:
-        about = {"rounds": args.rounds, "threads": args.threads, "processes": PROCESSES, "torch": torch.__version__}
-        files.write_json(args.out, {"schema": 1, "bench": "sff", "config": about, "cases": found})
+        about = {"rounds": args.rounds, "threads": args.threads, "processes": PROCESSES}
+        made = {"machine": facts.describe(machine.devices()[0], args.threads), "versions": facts.versions()}
+        files.write_json(args.out, {"schema": 1, "bench": "sff", **made, "config": about, "cases": found})
+        print(args.out)
 
 
 def measure(case: Case, rounds: int, threads: int) -> list[dict[str, Any]]:
@@ -205,17 +206,6 @@ def _peak(step: Callable[[], object], device: str, without: frozenset[int]) -> i
     with memory.Peak(device, without) as peak:
         step()
     return peak.bytes
-
-
-def merged(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Medians over the processes, and the lowest and highest ratio among them."""
-    out = []
-    for rows in zip(*runs, strict=True):
-        ratios = [row["ratio_to_bp"] for row in rows]
-        numbers = [key for key, value in rows[0].items() if isinstance(value, int | float)]
-        row = {key: statistics.median(row[key] for row in rows) for key in numbers}
-        out.append({"name": rows[0]["name"], **row, "ratio_low": min(ratios), "ratio_high": max(ratios)})
-    return out
 
 
 def describe(found: dict[str, Any], rounds: int, threads: int) -> str:

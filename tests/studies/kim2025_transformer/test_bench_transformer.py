@@ -1,7 +1,6 @@
 """The bench of the transformer: shares of active pairs are those asked for, and an active set learns what pairs do."""
 
 import json
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +18,8 @@ def test_rows_shares_and_bounds():
     assert rows[result["baseline"]]["ratio_to_bp"] == 1.0 and result["baseline"].startswith("BP, ")
     for share, bound in ((1.0, 2.0), (0.5, 5 / 3), (0.25, 3.5 / 3), (0.1, 2.6 / 3)):
         row = rows[f"FF-All, active set, q {share:g}"]
-        assert row["bound"] == pytest.approx(bound)
+        assert bench_transformer.bound(share) == pytest.approx(bound)
+        assert row["bound"] == pytest.approx(bench_transformer.bound(row["share"]))
         assert row["share"] == pytest.approx(share, abs=0.26)  # of eight pairs
     assert rows["single pass, by blocks"]["peak_bytes"] < rows[result["baseline"]]["peak_bytes"]
     assert all(name in bench_transformer.describe(result) for name in rows)
@@ -97,26 +97,17 @@ def test_bounds_and_where_they_are_crossed():
 def test_the_command_measures_in_fresh_processes(monkeypatch, tmp_path, capsys):
     """Each depth three times; the ratios of all stand in one line."""
 
-    def in_processes(layers, rounds, threads):
+    def repeated(measure, layers, rounds, threads):
         rows = [{"name": "BP", "ratio_to_bp": 1.0}, {"name": "FF", "ratio_to_bp": layers / 10}]
         return [{"layers": layers, "rows": rows}] * 3
 
-    monkeypatch.setattr(bench_transformer, "in_processes", in_processes)
+    monkeypatch.setattr(bench_transformer, "repeated", repeated)
     monkeypatch.setattr(bench_transformer, "describe", lambda result: "table")
     bench_transformer.main(SimpleNamespace(rounds=3, threads=1, out=tmp_path / "bench.json"))
     said = capsys.readouterr().out
     assert "   0.200   0.200   0.200" in said and "12 layers" in said
     depths = json.loads((tmp_path / "bench.json").read_text())["depths"]
     assert [(depth["layers"], len(depth["processes"])) for depth in depths] == [(2, 3), (4, 3), (12, 3)]
-
-
-def test_a_fresh_process_is_another_one(monkeypatch):
-    pids = bench_transformer.in_processes(0, 0, 1, processes=2, measured=_pid)
-    assert len({*pids, os.getpid()}) == 3
-
-
-def _pid(layers, rounds, threads):
-    return os.getpid()
 
 
 def test_growth_is_an_exponent_of_each_axis(place):

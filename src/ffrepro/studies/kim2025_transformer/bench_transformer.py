@@ -2,9 +2,10 @@
 
 All rows of a depth run in one process on one batch, interleaved; the baseline of all ratios is the fastest of
 backpropagation with PyTorch's three Adams and of backpropagation in parts of a batch. Of active-set FF-All the margin
-is set so that the given share q of the pairs is active, and stays so (the rate is tiny). Its bound by recomputing is
-(2 + 6q) / 3 of backpropagation in the limit of many layers, and never above plain pairs, which are at 2; where a layer
-has its gradient in closed form a share q of it costs no second forward pass: (2 + 2q) / 3.
+is set so that about the given share of the pairs is active, and stays so (the rate is tiny). Of the share q that was
+active in the last round the bound by recomputing is (2 + 6q) / 3 of backpropagation in the limit of many layers, and
+never above plain pairs, which are at 2; where a layer has its gradient in closed form, a share q of it costs no second
+forward pass: (2 + 2q) / 3.
 
 ``ffrepro bench transformer`` times three depths on random tokens, each in three fresh processes; a plan
 (``transformer_bench`` and its like) one depth on reviews, each seed in a process of its own.
@@ -13,9 +14,7 @@ has its gradient in closed form a share q of it costs no second forward pass: (2
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -30,6 +29,7 @@ from ffrepro.methods import ff_tokens
 from ffrepro.methods.base import Batch
 from ffrepro.nets import transformer
 from ffrepro.training import facts, machine, memory, parts, recorded_bench, timing
+from ffrepro.training.fresh_processes import repeated
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -41,7 +41,6 @@ COLUMNS = (*timing.COLUMNS, "peak_bytes", "peak_ratio_to_bp", "share", "bound", 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 PARTS = (4, 8)  # of a batch, whose gradients backpropagation adds up
 DEPTHS = (2, 4, 12)
-PROCESSES = 3
 SHARES = (1.0, 0.5, 0.25, 0.1)
 BATCH, LENGTH, VOCABULARY, CLASSES = 64, 256, 8000, 2
 CROSSED = (1.0, 0.8)  # ratios of which the bench says at what share of active pairs they are met
@@ -139,14 +138,14 @@ def _measure(
     candidates: list[str],
     sample: Batch,
     rounds: int,
-    active: Mapping[str, float],
+    active: Container[str],
     device: str,
     singles: list[Batch],
 ) -> tuple[str, list[dict]]:
     """The baseline's name, and a row for each way.
 
     Args:
-        active: rows of an active set -> the share of pairs that is active.
+        active: rows of an active set.
         singles: texts, each alone, that every way classifies.
     """
     peaks = {}
@@ -168,7 +167,7 @@ def _measure(
         row["share"] = row["bound"] = None
         if name in active:
             row["share"] = sum(built[name].shares) / len(built[name].shares)
-            row["bound"] = bound(active[name])
+            row["bound"] = bound(row["share"])
         row["latency_ms"] = latency.get(name)
     return baseline, rows
 
@@ -291,15 +290,6 @@ def _in_process(layers: int, rounds: int, threads: int) -> dict:
     return measure(layers, rounds)
 
 
-def in_processes(
-    layers: int, rounds: int, threads: int, *, processes: int = PROCESSES, measured: Callable = _in_process
-) -> list:
-    """What ``measured`` gives in so many fresh processes, one after the other."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        return [pool.submit(measured, layers, rounds, threads).result() for _ in range(processes)]
-
-
 def together(results: list[dict]) -> list[str]:
     """Lines: of every row the median ratio of each process to that process's baseline."""
     lines = [f"{results[0]['layers']} layers, ratios in each of {len(results)} processes:"]
@@ -313,7 +303,7 @@ def main(args: argparse.Namespace) -> None:
     """``ffrepro bench transformer``: measure each depth in three fresh processes and print their tables."""
     depths = []
     for layers in DEPTHS:
-        results = in_processes(layers, args.rounds, args.threads)
+        results = repeated(_in_process, layers, args.rounds, args.threads)
         depths.append({"layers": layers, "processes": results})
         print(*map(describe, results), *together(results), sep="\n", flush=True)
     if args.out:
