@@ -166,6 +166,10 @@ class Method(LocalTokenMethod):
             z_nD = z_ND[rows] if again is None else again(which)
             h_nD = self.run(block, z_nD, some, [drop if drop is None else drop[rows] for drop in drops])
             penalty = penalty + self._pair_loss(index, self.goodness(h_nD, some)).sum() / len(loss_P)
+        else:
+            # Their gradient is zero, not absent: Adam moves on by its moments, as with all pairs.
+            for parameter in self.optimizers[index].param_groups[0]["params"]:
+                parameter.grad = torch.zeros_like(parameter)
         if isinstance(penalty, Tensor):
             penalty.backward()
         return h_ND, loss_P

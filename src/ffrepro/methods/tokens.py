@@ -24,11 +24,15 @@ class TokenMethod(BaseMethod):
 
     @torch.no_grad()
     def features(self, batch: Batch) -> Tensor:
-        """(B, layers * width): each block's normalised activations, averaged over tokens, under the neutral label."""
-        z_ND, layout = self.net.embed(batch["x"].long())
+        """(B, layers * width): each block's normalised activations, averaged over tokens, under the neutral label.
+
+        The label stands in the first place alone. A block gets what it gets in training.
+        """
+        start_ND, layout = self.net.embed(batch["x"].long())
+        z_ND = start_ND
         found = [] if len(self.net.blocks) else [layout.mean(_normalised(z_ND))]
         for block in self.net.blocks:
-            z_ND = block(z_ND, layout)
+            z_ND = block(start_ND if self.hp.get("pass_on") == "nothing" else z_ND, layout)
             found.append(layout.mean(_normalised(z_ND)))
         return torch.cat(found, 1)
 

@@ -134,6 +134,24 @@ def test_probes_of_what_the_paper_says_in_words(place):
     assert all(name in bench_probes.describe(result) for name in rows)
 
 
+def test_an_active_set_without_an_active_pair_moves_as_all_pairs_do():
+    """Adam's moments move on under gradients of zero: the update without them is another algorithm."""
+    plain, active = build("ff_tokens", dtype=torch.float64), build("ff_tokens active set", dtype=torch.float64)
+    active.hp = {**active.hp, "l1": 0.0}
+    batch = make_tokens(24, masked=True)
+    for margin in (1e3, -1e9):
+        for method in (plain, active):
+            method.margins = [margin] * 2
+            method.shares = [0.5, 0.5]
+            method.generator.manual_seed(3)
+            method.step(batch)
+    assert plain.shares == active.shares == [0.0, 0.0]
+    ours, theirs = (dict(method.net.named_parameters()) for method in (active, plain))
+    start = dict(build("ff_tokens", dtype=torch.float64).net.named_parameters())
+    assert all(torch.allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-12) for name in ours)
+    assert sum(not torch.equal(ours[name], start[name]) for name in ours) > 10
+
+
 def _run(method, batch):
     method.generator.manual_seed(3)
     x, label = method.pairs(batch)

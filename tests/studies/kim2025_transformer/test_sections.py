@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.verdict import Verdict
@@ -19,8 +20,9 @@ def cell(word, quantity, *values):
     return Comparison(claim, "corrected", word, None, summary, len(values), NAN, NAN, None, {}, Verdict("not run"))
 
 
-def record(seed=0, **arrays):
-    found = SimpleNamespace(plan={"seed": seed}, arrays=lambda: {k: np.array(v) for k, v in arrays.items()})
+def record(seed=0, inference="one_pass", **arrays):
+    plan = {"seed": seed, "protocol": {"inference": inference}}
+    found = SimpleNamespace(plan=plan, arrays=lambda: {k: np.array(v) for k, v in arrays.items()})
     return found
 
 
@@ -76,9 +78,10 @@ def test_hits_are_in_the_order_of_the_prepared_set():
     assert pairs.hits(record(test_index=[1]), "test") is None
 
 
-def test_goodness_is_what_ff_is_read_by():
-    run = record(test_index=[0], test_label=[1], test_prediction_one_pass=[0], test_prediction_goodness=[1])
-    assert pairs.hits(run, "test").right.tolist() == [True]
+@pytest.mark.parametrize(("inference", "right"), [("goodness", True), ("one_pass", False)])
+def test_a_run_is_read_by_its_own_inference(inference, right):
+    arrays = {"test_index": [0], "test_label": [1], "test_prediction_one_pass": [0], "test_prediction_goodness": [1]}
+    assert pairs.hits(record(inference=inference, **arrays), "test").right.tolist() == [right]
 
 
 def test_a_target_is_reached_in_the_first_epoch_at_or_above_it():

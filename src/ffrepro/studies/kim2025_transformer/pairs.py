@@ -57,12 +57,14 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
 
 
 def hits(record: Record, part: str) -> Hits | None:
-    """Which reviews of ``test``, or of ``all`` there are, a run has right by its own inference; None without arrays."""
-    arrays = record.arrays()
+    """Which reviews of ``test``, or of ``all`` there are, a run has right by its own inference; None without arrays.
+
+    A hybrid of FF and backpropagation is read by its readout, as in every table.
+    """
+    arrays, scheme = record.arrays(), record.plan["protocol"].get("inference")
     found = []
     for split in _PARTS[part]:
-        scheme = next((name for name in ("goodness", "one_pass") if f"{split}_prediction_{name}" in arrays), None)
-        if scheme is None or f"{split}_index" not in arrays:
+        if f"{split}_prediction_{scheme}" not in arrays or f"{split}_index" not in arrays:
             return None
         found.append((arrays[f"{split}_index"], arrays[f"{split}_prediction_{scheme}"] == arrays[f"{split}_label"]))
     index, right = (np.concatenate(parts) for parts in zip(*found, strict=True))
