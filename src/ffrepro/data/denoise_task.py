@@ -27,8 +27,9 @@ class Task(AskedWords):
 
     Batches hold ``x`` int64 (B, T), the corrupted token ids, ``clean`` (B, T), the true ones, ``target`` (B, T + 1),
     the true id at corrupted positions and 0 elsewhere, behind the label token's position, and ``index``
-    (B,). A text of the validation and test splits is corrupted alike in every epoch and for every
-    method that has the same ``batch_size``: words are drawn batch by batch. Words that are not in the vocabulary stay as they are, and are not asked for.
+    (B,). A text of the validation and test splits is corrupted alike in every epoch and for every method that has the
+    same ``batch_size``: words are drawn batch by batch. Words that are not in the vocabulary stay as they are, and are
+    not asked for.
 
     Args: as of ``reviews_task.Task``.
     """
