@@ -143,36 +143,36 @@ def test_a_file_that_comes_compressed_is_refused_and_a_gz_that_is_called_so_is_n
     assert get("file.gz") == packed
 
 
+class FullDisk:
+    """``open`` for a disk with little room: a write beyond it fails as it does there."""
+
+    room = 300_000
+
+    def __init__(self, path, mode):
+        self._file = open(path, mode)  # noqa: SIM115 (closed by __exit__)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def write(self, data):
+        if self._file.tell() + len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._file.write(data)
+
+
 def test_a_full_disk_is_the_disks_and_what_has_come_stays(get, server, monkeypatch):
     """The error names the partial file, no other attempt is made, and the next command goes on from there."""
     server.files["file"], server.etags["file"] = CONTENT, '"v1"'
-    room = 300_000
-
-    def fills_up(path, mode):
-        file = open(path, mode)  # noqa: SIM115 (closed by the stand-in)
-        write = file.write
-
-        class Full:
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *_):
-                file.close()
-
-            def write(self, data):
-                if file.tell() + len(data) > room:
-                    raise OSError(errno.ENOSPC, "No space left on device")
-                write(data)
-
-        return Full()
-
     with monkeypatch.context() as patch:
-        patch.setattr(module, "open", fills_up, raising=False)
+        patch.setattr(module, "open", FullDisk, raising=False)
         with pytest.raises(OSError) as error:
             get("file")
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(get.part))
     assert len(server.log) == 1
     have = get.part.stat().st_size
-    assert 0 < have <= room
+    assert 0 < have <= FullDisk.room
     assert get("file") == CONTENT
     assert server.log[-1] == ("file", f"bytes={have}-", len(CONTENT) - have)

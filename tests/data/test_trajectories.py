@@ -47,7 +47,9 @@ def mcyt_members(count=150, **changed):
     return members
 
 
-def test_arrays_hold_the_numbers_of_the_files(archive, tmp_path):
+@pytest.fixture
+def two_a_class(archive, tmp_path):
+    """The manifest that preparing two signatures a class returned, and the set as it is read."""
     members = {
         f"{S}/002g01.csv": csv((7.123456, 8, 0), (9, 10, 10), (11, 12, 20), (13, -14, 30)),
         f"{H}/002g01.csv": csv((0.5, 0.25, 3), (0.75, 1, 3), (2, 2, 1), stroke=2),
@@ -58,18 +60,30 @@ def test_arrays_hold_the_numbers_of_the_files(archive, tmp_path):
         "datasets/other/001g01.csv": GOOD,
     }
     manifest = prepare(mcyt.SPEC, archive(members), tmp_path / "out" / "mcyt.npz")
-    loaded = load(tmp_path / "out" / "mcyt.npz", verify=True)
-    assert loaded.names == ["001g07", "002g01", "001g07", "002g01"]
-    assert loaded.label.tolist() == [1, 1, 0, 0]
+    return manifest, load(tmp_path / "out" / "mcyt.npz", verify=True)
+
+
+def test_points_are_the_numbers_of_the_files(two_a_class):
+    _, loaded = two_a_class
     assert loaded.offsets.tolist() == [0, 3, 6, 9, 13]
     assert loaded.x.tolist() == [1, 3, 5, 0.5, 0.75, 2, 1, 3, 5, 7.123456, 9, 11, 13]
     assert loaded.y[3:6].tolist() == [0.25, 1, 2]
     assert loaded.t[3:6].tolist() == [3, 3, 1]
     assert loaded.stroke.tolist() == [1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert [a.dtype.str for a in (loaded.x, loaded.t, loaded.stroke, loaded.offsets)] == ["<f8", "<f8", "<i2", "<i8"]
+
+
+def test_samples_are_named_and_labelled_by_their_files(two_a_class):
+    _, loaded = two_a_class
+    assert loaded.names == ["001g07", "002g01", "001g07", "002g01"]
+    assert loaded.label.tolist() == [1, 1, 0, 0]
     assert (loaded.subject.tolist(), loaded.parent.tolist()) == ([0, 1, 0, 1], [0, 1, 0, 1])
     assert loaded.gesture.tolist() == [0, 0, 0, 0]
-    assert [a.dtype.str for a in (loaded.x, loaded.t, loaded.stroke, loaded.offsets)] == ["<f8", "<f8", "<i2", "<i8"]
     assert [a.dtype.str for a in (loaded.label, loaded.subject, loaded.parent)] == ["|u1", "<i4", "<i4"]
+
+
+def test_the_manifest_counts_samples_points_and_time_steps(two_a_class, tmp_path):
+    manifest, loaded = two_a_class
     assert loaded.manifest == manifest == json.loads((tmp_path / "out" / "mcyt.json").read_text())
     assert manifest["counts"] == {"human": 2, "synthetic": 2, "subjects": 2, "gestures": 1, "points": 13}
     assert manifest["length"] == {"human": {"mean": 3.0, "max": 3}, "synthetic": {"mean": 3.5, "max": 4}}

@@ -3,10 +3,9 @@
 import json
 
 import numpy as np
-from helpers.plan_head import plan_head
+from helpers.plan_head import plan_head, run_json
 
 from ffrepro.base.files import dump_json
-from ffrepro.base.plans import result_hash
 from ffrepro.claims import load, tables
 from ffrepro.claims.compare import best_pick, compare, scale_pick
 from ffrepro.claims.figures import draw_all
@@ -57,14 +56,7 @@ class Nets:
             "tags": {"tables": []},
         }
         self.plans.append(plan)
-        layers = 0 if bp else 2
-        metrics = {}
-        for split, easier in (("train", 0.5), ("val", 0.9), ("test", 1.0)):
-            metrics |= {f"{split}/error_{s or 'one_pass'}": easier * error for s, error in errors.items()}
-            metrics[f"{split}/error"] = metrics[f"{split}/error_{'one_pass' if bp else 'multi_pass'}"]
-            metrics[f"{split}/accuracy"] = 1 - metrics[f"{split}/error"]
-            metrics |= {f"{split}/accuracy_layer{layer}": 0.3 + 0.1 * layer for layer in range(layers)}
-            metrics[f"{split}/loss"] = 1 / epochs
+        metrics = self._metrics(errors, epochs, bp)
         result = {
             "schema": 1,
             "run": plan["run"],
@@ -119,25 +111,26 @@ class Nets:
         result = {"schema": 1, "run": plan["run"], "baseline": rows[0]["name"], "config": config, "rows": rows}
         self._write(plan, result)
 
+    @staticmethod
+    def _metrics(errors, epochs, bp):
+        """Of every split: errors by scheme, accuracies by layer (none of BP), loss."""
+        layers = 0 if bp else 2
+        metrics = {}
+        for split, easier in (("train", 0.5), ("val", 0.9), ("test", 1.0)):
+            metrics |= {f"{split}/error_{s or 'one_pass'}": easier * error for s, error in errors.items()}
+            metrics[f"{split}/error"] = metrics[f"{split}/error_{'one_pass' if bp else 'multi_pass'}"]
+            metrics[f"{split}/accuracy"] = 1 - metrics[f"{split}/error"]
+            metrics |= {f"{split}/accuracy_layer{layer}": 0.3 + 0.1 * layer for layer in range(layers)}
+            metrics[f"{split}/loss"] = 1 / epochs
+        return metrics
+
     def _write(self, plan, result):
         """run.json and result.json of a record; its folder."""
-        data = {"dataset": plan["dataset"], "source": plan["source"], "fingerprint": "f" * 64, "provenance": {}}
-        data["counts"] = {"train": 900, "val": 100, "test": 100}
-        about = {
-            "schema": 1,
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": result_hash(plan),
-            "data": data,
-            "git": {"commit": "0" * 40, "dirty": False},
-            "versions": {"torch": "2.8.0"},
-            "machine": {"cpu": "Test CPU", "cores": 2},
-            "started": "2025-01-01T00:00:00+00:00",
-            "finished": "2025-01-01T00:10:00+00:00",
-        }
+        counts = {"train": 900, "val": 100, "test": 100}
+        run = run_json(plan, counts, versions={"torch": "2.8.0"}, machine={"cpu": "Test CPU", "cores": 2})
         place = self.root / "runs" / plan["run"]
         place.mkdir(parents=True)
-        (place / "run.json").write_text(dump_json(about))
+        (place / "run.json").write_text(dump_json(run))
         (place / "result.json").write_text(dump_json(result))
         return place
 

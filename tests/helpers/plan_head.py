@@ -1,4 +1,6 @@
-"""What every plan file begins with."""
+"""What every plan file begins with, and what every run.json holds."""
+
+from ffrepro.base.plans import result_hash
 
 
 def plan_head(paper, kind, experiment, variant, seed, scale, hardware="cpu", *, precision="float32"):
@@ -16,4 +18,26 @@ def plan_head(paper, kind, experiment, variant, seed, scale, hardware="cpu", *, 
         "source": "standin" if scale == "smoke" else "upstream",
         "origin": {},
         "code": "c0de",
+    }
+
+
+def run_json(plan, counts, *, provenance=None, versions, machine):
+    """What a finished run left in run.json."""
+    return {
+        "schema": 1,
+        "run": plan["run"],
+        "plan": plan,
+        "plan_sha256": result_hash(plan),
+        "data": {
+            "dataset": plan["dataset"],
+            "source": plan["source"],
+            "fingerprint": "f" * 64,
+            "provenance": provenance or {},
+            "counts": counts,
+        },
+        "git": {"commit": "0" * 40, "dirty": False},
+        "versions": versions,
+        "machine": machine,
+        "started": "2025-01-01T00:00:00+00:00",
+        "finished": "2025-01-01T00:10:00+00:00",
     }

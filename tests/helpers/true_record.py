@@ -4,8 +4,8 @@ import io
 import json
 
 import numpy as np
+from helpers.plan_head import run_json
 
-from ffrepro.base.plans import result_hash
 from ffrepro.data import trajectories_task
 
 FINGERPRINT = "f00d" * 16
@@ -14,24 +14,13 @@ SAMPLES = 40
 
 def files_of(plan, accuracy=0.75, seconds=10.0):
     """The files of a finished record of two epochs, or of a bench, by name."""
-    about = {
-        "schema": 1,
-        "run": plan["run"],
-        "plan": plan,
-        "plan_sha256": result_hash(plan),
-        "data": {
-            "dataset": plan["dataset"],
-            "source": plan["source"],
-            "fingerprint": FINGERPRINT,
-            "provenance": {},
-            "counts": {"train": 3 * SAMPLES, "val": SAMPLES, "test": SAMPLES},
-        },
+    counts = {"train": 3 * SAMPLES, "val": SAMPLES, "test": SAMPLES}
+    about = run_json(plan, counts, versions={"torch": "2.8.0"}, machine={"cpu": "Test CPU", "cores": 2}) | {
         "git": {"commit": "abc0" * 10, "dirty": False},
-        "versions": {"torch": "2.8.0"},
-        "machine": {"cpu": "Test CPU", "cores": 2},
         "started": "2026-01-01T10:00:00+00:00",
         "finished": "2026-01-01T10:01:00+00:00",
     }
+    about["data"]["fingerprint"] = FINGERPRINT
     result, others = {"schema": 1, "run": plan["run"]}, {}
     if plan["kind"] == "bench":
         row = {"name": "FF-Std", "ms_median": 2.0, "ms_min": 1.0, "ms_max": 3.0, "peak_bytes": 10}

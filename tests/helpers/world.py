@@ -6,10 +6,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from helpers.plan_head import plan_head
+from helpers.plan_head import plan_head, run_json
 
 from ffrepro.base.files import dump_json, sha256_file
-from ffrepro.base.plans import result_hash
 from ffrepro.claims import load
 
 PAPER = "chikhachev2025_rnn"
@@ -123,56 +122,31 @@ class World:
     def record(self, plan, *, folder="runs", accuracy=0.85, auc=0.93, epochs=None, ratio=None, arrays=True, **about):
         """Leave a finished record of a plan. ``epochs``: None runs into the limit."""
         place = self.root / folder / plan["run"]
-        data = {
-            "dataset": plan["dataset"],
-            "source": plan["source"],
-            "fingerprint": "f" * 64,
-            "provenance": {"source": plan["source"], "file": "archive.tar.gz", "sha256": "a" * 64},
-            "counts": {"train": 350, "val": 50, "test": 100},
-        }
-        run = {
-            "schema": 1,
-            "run": plan["run"],
-            "plan": plan,
-            "plan_sha256": result_hash(plan),
-            "data": data,
-            "git": {"commit": "0" * 40, "dirty": False},
-            "versions": {"ffrepro": "0.1.0", "python": "3.11.2", "torch": "2.8.0", "numpy": "2.0.0"},
-            "machine": {"cpu": "Test CPU", "cores": 2, "threads": 1, "device": "Test CPU", "platform": "Linux x86_64"},
-            "started": "2025-01-01T00:00:00+00:00",
-            "finished": "2025-01-01T00:10:00+00:00",
-        }
+        run = run_json(
+            plan,
+            {"train": 350, "val": 50, "test": 100},
+            provenance={"source": plan["source"], "file": "archive.tar.gz", "sha256": "a" * 64},
+            versions={"ffrepro": "0.1.0", "python": "3.11.2", "torch": "2.8.0", "numpy": "2.0.0"},
+            machine={"cpu": "Test CPU", "cores": 2, "threads": 1, "device": "Test CPU", "platform": "Linux x86_64"},
+        )
         write(place / "run.json", dump_json(run | about))
         if plan["kind"] == "bench":
             write(place / "result.json", dump_json(self._bench_result(plan, ratio or {})))
             return place
         if plan["kind"] == "sklearn_baseline":
-            metrics = {"test/accuracy": accuracy, "test/auc": auc}
-            time, memory = {"train_s": 1.0, "evaluate_s": 0.0}, {"peak_bytes": 300_000_000, "how": "resident set"}
-            result = {"schema": 1, "run": plan["run"], "metrics": metrics, "time": time, "memory": memory}
             np.savez(place / "arrays.npz", **self._arrays(plan, 0, auc))
-            write(place / "result.json", dump_json(result))
+            write(place / "result.json", dump_json(self._baseline_result(plan, accuracy, auc)))
             return place
-        limit = plan["training"]["max_epochs"]
-        ran = limit if epochs is None else epochs
+        ran = plan["training"]["max_epochs"] if epochs is None else epochs
         layers = plan["net"]["layers"] if plan["method"]["name"] == "ff_rnn" else 0
         best = max(1, ran - 10)
         lines = [self._line(epoch, accuracy, auc, layers, best) for epoch in range(1, ran + 1)]
         write(place / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        result = {
-            "schema": 1,
-            "run": plan["run"],
-            "epochs": ran,
-            "best_epoch": best,
-            "max_epochs": limit,
-            "stopped_by": "max_epochs" if epochs is None else "early_stopping",
+        result = self._result(plan, ran, best, early=epochs is not None) | {
             "metrics": {"test/accuracy": accuracy, "test/auc": auc, "test/loss": 0.4}
+            | {f"test/accuracy_layer{layer}": accuracy - 0.01 * layer for layer in range(layers)}
             | {name: value for name, value in lines[best - 1].items() if name.startswith("val/")},
-            "time": {"train_s": 0.5 * ran, "epoch_s_median": 0.5, "epoch_s_mean": 0.5, "evaluate_s": 0.1},
-            "memory": {"peak_bytes": 300_000_000, "how": "resident set"},
         }
-        for layer in range(layers):
-            result["metrics"][f"test/accuracy_layer{layer}"] = accuracy - 0.01 * layer
         if arrays:
             np.savez(place / "arrays.npz", **self._arrays(plan, layers, auc))
         write(place / "result.json", dump_json(result))
@@ -195,6 +169,30 @@ class World:
 
     def claims(self):
         return load.load(self.root, PAPER)
+
+    @staticmethod
+    def _baseline_result(plan, accuracy, auc):
+        return {
+            "schema": 1,
+            "run": plan["run"],
+            "metrics": {"test/accuracy": accuracy, "test/auc": auc},
+            "time": {"train_s": 1.0, "evaluate_s": 0.0},
+            "memory": {"peak_bytes": 300_000_000, "how": "resident set"},
+        }
+
+    @staticmethod
+    def _result(plan, ran, best, *, early):
+        """A training's result.json without its metrics."""
+        return {
+            "schema": 1,
+            "run": plan["run"],
+            "epochs": ran,
+            "best_epoch": best,
+            "max_epochs": plan["training"]["max_epochs"],
+            "stopped_by": "early_stopping" if early else "max_epochs",
+            "time": {"train_s": 0.5 * ran, "epoch_s_median": 0.5, "epoch_s_mean": 0.5, "evaluate_s": 0.1},
+            "memory": {"peak_bytes": 300_000_000, "how": "resident set"},
+        }
 
     @staticmethod
     def _line(epoch, accuracy, auc, layers, best):

@@ -85,18 +85,34 @@ def test_a_run_carries_the_claims_that_it_is_evidence_for(project, plans, finish
     assert children(client(), EXPERIMENT)[RUN].data.tags["ffrepro.claims"] == "027 bptt"
 
 
-def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store):
-    uri, client = store
+@pytest.fixture
+def mirror(project, plans, store):
+    """``mirror()`` writes what is finished into MLflow; what it has written."""
+    return lambda: tracking.mirror(project, store[0], plans.values())
+
+
+@pytest.fixture
+def mirrored(plans, finish, mirror):
+    """A training and a bench in MLflow."""
     finish(plans[RUN])
     finish(plans[BENCH])
-    first = tracking.mirror(project, uri, plans.values())
-    assert sorted(first.runs) == [BENCH, RUN] and first.written == 2
+    return mirror()
 
-    runs = children(client(), EXPERIMENT)
-    assert sorted(runs) == sorted([BENCH.rpartition("/")[0], BENCH, PARENT, RUN])
+
+ALL_FOUR = sorted([BENCH.rpartition("/")[0], BENCH, PARENT, RUN])
+
+
+def test_a_run_is_written_below_its_parent(mirrored, store):
+    assert sorted(mirrored.runs) == [BENCH, RUN] and mirrored.written == 2
+    runs = children(store[1](), EXPERIMENT)
+    assert sorted(runs) == ALL_FOUR
     run = runs[RUN]
     assert run.data.tags["mlflow.parentRunId"] == runs[PARENT].info.run_id
     assert run.data.tags["mlflow.source.name"] == f"ffrepro train plan/{RUN}.json"
+
+
+def test_a_run_has_its_times_data_and_tags(project, mirrored, store):
+    run = children(store[1](), EXPERIMENT)[RUN]
     about = json.loads((project / "runs" / RUN / "run.json").read_text())
     moments = [round(1000 * datetime.fromisoformat(about[name]).timestamp()) for name in ("started", "finished")]
     assert [run.info.start_time, run.info.end_time] == moments
@@ -105,30 +121,42 @@ def test_settings_metrics_and_tags_and_idempotence(project, plans, finish, store
     assert run.data.tags["ffrepro.tables"] == "table1 table2"
     assert run.data.tags["ffrepro.protocol"] == "corrected classify ensemble"
     assert run.data.tags["mlflow.source.git.commit"] == "abc0" * 10 and run.data.tags["ffrepro.hardware"] == "cpu"
+
+
+def test_a_run_has_its_settings_and_metrics(mirrored, store):
+    client = store[1]()
+    run = children(client, EXPERIMENT)[RUN]
     assert run.data.params["method.clip_norm"] == "1.0" and run.data.params["training.max_epochs"] == "2"
     assert run.data.metrics["test/accuracy"] == 0.75 and run.data.metrics["time.train_s"] == 9.0
-    history = client().get_metric_history(run.info.run_id, "val/accuracy")
+    history = client.get_metric_history(run.info.run_id, "val/accuracy")
     assert [(entry.step, entry.value) for entry in history] == [(1, 0.6), (2, 0.7), (2, 0.7)]  # epochs, then the result
     assert run.data.metrics["accuracy"] == 0.75 and run.data.metrics["train_s"] == 9.0
-    bench = children(client(), EXPERIMENT)[BENCH]
+
+
+def test_a_bench_has_its_settings_and_rows(mirrored, store):
+    bench = children(store[1](), EXPERIMENT)[BENCH]
     assert bench.data.metrics["FF-Std ratio_to_bp"] == 0.5
     assert bench.data.metrics["FF-Std/ratio_to_bp"] == 0.5
     assert bench.data.params["variants.ff_std.method.theta"] == "7.0"
 
-    again = tracking.mirror(project, uri, plans.values())
-    assert again.written == 0 and again.runs == first.runs
 
-    finish(plans[RUN], accuracy=0.9)  # the record changed: written anew, the old one gone
-    changed = tracking.mirror(project, uri, plans.values())
-    assert changed.written == 1 and changed.runs[RUN] != first.runs[RUN] and changed.runs[BENCH] == first.runs[BENCH]
-    assert children(client(), EXPERIMENT)[RUN].data.metrics["test/accuracy"] == 0.9
+def test_only_a_changed_record_is_written_anew(plans, finish, mirrored, mirror, store):
+    again = mirror()
+    assert again.written == 0 and again.runs == mirrored.runs
+    finish(plans[RUN], accuracy=0.9)  # the old one goes
+    changed = mirror()
+    assert changed.written == 1
+    assert changed.runs[RUN] != mirrored.runs[RUN] and changed.runs[BENCH] == mirrored.runs[BENCH]
+    runs = children(store[1](), EXPERIMENT)
+    assert runs[RUN].data.metrics["test/accuracy"] == 0.9 and sorted(runs) == ALL_FOUR
 
-    # A child whose writer died before the hash was set is written anew, not counted and not doubled.
+
+def test_a_child_whose_writer_died_is_written_anew_and_not_doubled(project, mirrored, mirror, store):
+    """It died before the hash of its content was set."""
     with sqlite3.connect(project / "mlflow.db") as database:
-        database.execute("delete from tags where key = 'ffrepro.content' and run_uuid = ?", [changed.runs[RUN][0]])
-    repaired = tracking.mirror(project, uri, plans.values())
-    assert repaired.written == 1
-    assert sorted(children(client(), EXPERIMENT)) == sorted([BENCH.rpartition("/")[0], BENCH, PARENT, RUN])
+        database.execute("delete from tags where key = 'ffrepro.content' and run_uuid = ?", [mirrored.runs[RUN][0]])
+    assert mirror().written == 1
+    assert sorted(children(store[1](), EXPERIMENT)) == ALL_FOUR
 
 
 def test_a_parent_has_mean_and_spread_of_its_runs_and_follows_them(project, plans, finish, store):

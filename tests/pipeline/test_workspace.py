@@ -97,8 +97,13 @@ def test_auto_and_assumed_hardware(project, edit, monkeypatch):
     assert open_workspace(project).gpu_jobs == 3
 
 
-def test_dvc_yaml_in_groups(project):
-    documents = {path: yaml.safe_load(text) for path, text in dvcfiles.generate(open_workspace(project)).items()}
+@pytest.fixture
+def documents(project):
+    """Every dvc.yaml, parsed, by its path."""
+    return {path: yaml.safe_load(text) for path, text in dvcfiles.generate(open_workspace(project)).items()}
+
+
+def test_dvc_yaml_in_groups(documents):
     assert list(documents) == [
         "dvc.yaml",
         "workflow/dvc/rnn_dollar/dvc.yaml",
@@ -106,6 +111,9 @@ def test_dvc_yaml_in_groups(project):
         "workflow/dvc/theta_mcyt/dvc.yaml",
         "workflow/dvc/bench/dvc.yaml",
     ]
+
+
+def test_the_stages_of_the_whole_project(documents):
     root = documents["dvc.yaml"]["stages"]
     assert list(root) == [
         "plan", "fetch-trajectories", "prepare-dollar", "prepare-mcyt",
@@ -122,6 +130,9 @@ def test_dvc_yaml_in_groups(project):
         "outs": [{"plan/smoke/cpu": {"cache": False, "persist": True}}],
     }
     assert root["report"]["metrics"] == ["reports/smoke/metrics.json"]
+
+
+def test_the_stage_of_a_training(documents):
     stage = documents["workflow/dvc/theta_mcyt/dvc.yaml"]["stages"]["cpu-theta_mcyt_corrected-ff_std_theta0_5-seed1"]
     run = "smoke/cpu/theta_mcyt_corrected/ff_std_theta0.5/seed1"
     ((path, keys),) = stage.pop("params")[0].items()

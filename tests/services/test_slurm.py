@@ -166,21 +166,40 @@ def go(root, environment):
     return jobs_of(environment), before
 
 
-def test_a_table_on_slurm(projects, slurm):
-    local, cluster = projects
-    workspace = open_workspace(cluster, assume_hardware=True)
-    estimator = Estimator(workspace)
-    estimates = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans}
-    assert all(estimate.source == "mean of 1 finished" for estimate in estimates.values())
-
-    jobs, before = go(cluster, slurm)
+def show(jobs):
+    """Print what Slurm says of every job."""
     print()
     for attempts in jobs.values():
         for job in attempts:
             shown = ("JobId", "JobState", "RunTime", "TimeLimit", "MinMemoryNode", "NumCPUs", "Partition", "Comment")
             print("Slurm:", *(f"{name}={job[name]}" for name in shown))
 
-    # Every rule ran as a job of Slurm, and every run asked for what the plan says.
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def estimates(projects):
+    """What the records of the first project let one expect, by run."""
+    workspace = open_workspace(projects[1], assume_hardware=True)
+    estimator = Estimator(workspace)
+    found = {plan["run"]: estimator.of_run(plan) for plan in workspace.plans}
+    assert all(estimate.source == "mean of 1 finished" for estimate in found.values())
+    return found
+
+
+@pytest.fixture(scope="module")
+def table(projects, estimates, slurm):
+    """The table made on Slurm, once: its jobs, and the epochs that the long run had done when it hung."""
+    jobs, before = go(projects[1], slurm)
+    show(jobs)
+    assert (projects[1] / f"reports/smoke/tables/{PAPER}/table1.md").is_file()
+    return jobs, before
+
+
+def test_every_rule_is_a_job_and_every_run_asks_for_what_its_plan_says(table, estimates):
+    jobs, _ = table
     assert {name.split("_wildcards_")[0] for name in jobs} == {
         "rule_fetch_trajectories", "rule_prepare", "rule_train", "rule_table"
     }  # fmt: skip
@@ -192,31 +211,28 @@ def test_a_table_on_slurm(projects, slurm):
             assert int(number) * {"M": 1, "G": 1024}[unit] == limits.megabytes(estimates[run], attempt)
             assert (job["NumCPUs"], job["Partition"]) == ("1", "main")
 
-    # The same numbers as without Slurm.
-    for run in (RUNS["ff_rms"], RUNS["ff_std"]):
-        assert of_run(jobs, run)[-1]["JobState"] == "COMPLETED"  # a loaded machine may need a second attempt
-        here, there = (root / "runs" / run for root in (local, cluster))
-        assert result_hash(json.loads((local / f"plan/{run}.json").read_text())) == result_hash(
-            json.loads((cluster / f"plan/{run}.json").read_text())
-        )
-        assert (
-            json.loads((here / "result.json").read_text())["metrics"]
-            == json.loads((there / "result.json").read_text())["metrics"]
-        )
-        with np.load(here / "arrays.npz") as one, np.load(there / "arrays.npz") as other:
-            assert sorted(one) == sorted(other)
-            for name in one:
-                np.testing.assert_array_equal(one[name], other[name])
 
-    # Ended by its time limit, the long run had twice the time, and went on from its checkpoint.
-    attempts = of_run(jobs, LONG)
-    assert [job["JobState"] for job in attempts] == ["TIMEOUT", "COMPLETED"]
-    plan = json.loads((cluster / f"plan/{LONG}.json").read_text())
+@pytest.mark.parametrize("name", ["ff_rms", "ff_std"])
+def test_the_numbers_are_those_of_a_run_without_slurm(table, projects, name):
+    (jobs, _), run = table, RUNS[name]
+    local, cluster = projects
+    assert of_run(jobs, run)[-1]["JobState"] == "COMPLETED"  # a loaded machine may need a second attempt
+    assert result_hash(read(local / f"plan/{run}.json")) == result_hash(read(cluster / f"plan/{run}.json"))
+    here, there = (root / "runs" / run for root in (local, cluster))
+    assert read(here / "result.json")["metrics"] == read(there / "result.json")["metrics"]
+    with np.load(here / "arrays.npz") as one, np.load(there / "arrays.npz") as other:
+        assert sorted(one) == sorted(other)
+        for array in one:
+            np.testing.assert_array_equal(one[array], other[array])
+
+
+def test_a_run_that_its_time_limit_ends_gets_more_and_goes_on_from_its_checkpoint(table, projects):
+    (jobs, before), (_, cluster) = table, projects
+    assert [job["JobState"] for job in of_run(jobs, LONG)] == ["TIMEOUT", "COMPLETED"]
+    plan = read(cluster / f"plan/{LONG}.json")
     lines = lines_of(cluster / "runs" / LONG / "metrics.jsonl")
-    assert len(lines) == plan["training"]["max_epochs"] and [json.loads(line)["epoch"] for line in lines] == list(
-        range(1, len(lines) + 1)
-    )
+    assert len(lines) == plan["training"]["max_epochs"]
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, len(lines) + 1))
     kept = sum(one == other for one, other in zip(before, lines, strict=False))  # their seconds are equal, too
     print(f"{LONG}: {len(before)} epochs when its time was up, {kept} of them kept, {len(lines)} in all")
     assert 1 <= kept <= len(before) < len(lines) and lines[:kept] == before[:kept]
-    assert (cluster / f"reports/smoke/tables/{PAPER}/table1.md").is_file()

@@ -29,6 +29,13 @@ def bench_plan(**variants):
     return {**plan, "kind": "bench", "run": run, "variants": variants, "bench": bench}
 
 
+def first_batch(plan, place):
+    """The bench's task and its first batch, of 5 images."""
+    data = parts.load_data(plan, place.prepared)
+    task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
+    return task, next(iter(task.in_order("val")))
+
+
 def test_bench_record(place):
     plan = bench_plan()
     result = bench_inference.run(plan, place)
@@ -56,8 +63,10 @@ def test_bench_record(place):
     assert all(name in table for name in rows)
 
 
-def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch):
-    """Counted, not timed: calls of the first block."""
+@pytest.fixture
+def counted(place, monkeypatch):
+    """``counted(net, method, copies)``: the net's ways to infer, a batch of 5 images so many times, the samples of each
+    call of the first block (filled as it is called), and the method."""
     plan, calls, methods = bench_plan(), [], []
     built = bench_inference._method
 
@@ -68,28 +77,43 @@ def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch)
         return method
 
     monkeypatch.setattr(bench_inference, "_method", counting)
-    data = parts.load_data(plan, place.prepared)
-    task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
-    batch = next(iter(task.in_order("val")))
-    few, many = batch, {name: torch.cat([value] * 4) for name, value in batch.items()}
-    for net, method, fed, multi in (
-        ("mlp", "ff", few, [50]),  # all labels at once
-        ("mlp", "ff", many, [20] * 10),
-        ("tiny", "cwc", few, [5]),
-    ):
-        size = len(fed["label"])
+
+    def ways_of(net, method, copies):
+        task, batch = first_batch(plan, place)
         ways, _ = bench_inference._ways(plan, task, f"{net}_{method}", f"{net}_bp", batch)
-        for scheme, expected in (("one-pass", [size]), ("multi-pass", multi), ("BP", [size])):
-            calls.clear()
-            ways[scheme](fed)
-            assert calls == expected, (net, scheme)
-        before = {name: value.clone() for name, value in methods[-1].weights().items()}
+        return ways, {name: torch.cat([value] * copies) for name, value in batch.items()}, calls, methods[-1]
+
+    return ways_of
+
+
+@pytest.mark.parametrize(
+    ("net", "method", "copies", "multi"),
+    [
+        ("mlp", "ff", 1, [50]),  # all labels at once
+        ("mlp", "ff", 4, [20] * 10),
+        ("tiny", "cwc", 1, [5]),
+    ],
+)
+def test_multi_pass_of_a_net_without_groups_sees_every_label(counted, net, method, copies, multi):
+    """Counted, not timed: calls of the first block."""
+    ways, fed, calls, _ = counted(net, method, copies)
+    size = len(fed["label"])
+    for scheme, expected in (("one-pass", [size]), ("multi-pass", multi), ("BP", [size])):
         calls.clear()
-        ways["softmax layer's training"](fed)
-        changed = {name for name, value in methods[-1].weights().items() if not torch.equal(value, before[name])}
-        assert calls == [size] and changed and all("head." in name for name in changed)
-        if method == "ff":
-            assert changed == {"extra.head.layers.1.weight", "extra.head.layers.1.bias"}  # no other readout's
+        ways[scheme](fed)
+        assert calls == expected, scheme
+
+
+@pytest.mark.parametrize(("net", "method", "copies"), [("mlp", "ff", 1), ("mlp", "ff", 4), ("tiny", "cwc", 1)])
+def test_training_the_softmax_layer_takes_one_pass_and_changes_nothing_else(counted, net, method, copies):
+    ways, fed, calls, trained = counted(net, method, copies)
+    before = {name: value.clone() for name, value in trained.weights().items()}
+    calls.clear()
+    ways["softmax layer's training"](fed)
+    changed = {name for name, value in trained.weights().items() if not torch.equal(value, before[name])}
+    assert calls == [len(fed["label"])] and changed and all("head." in name for name in changed)
+    if method == "ff":
+        assert changed == {"extra.head.layers.1.weight", "extra.head.layers.1.bias"}  # no other readout's
 
 
 @pytest.mark.parametrize(
@@ -103,9 +127,7 @@ def test_multi_pass_of_a_net_without_groups_sees_every_label(place, monkeypatch)
 )  # fmt: skip
 def test_a_scheme_is_the_one_its_row_names(name, schemes, place):
     plan = bench_plan()
-    data = parts.load_data(plan, place.prepared)
-    task = parts.make_task({**plan, "training": {"batch_size": 5}}, data, "cpu", torch.float32)
-    batch = next(iter(task.in_order("val")))
+    task, batch = first_batch(plan, place)
     ways, _ = bench_inference._ways(plan, task, name, f"{name.partition('_')[0]}_bp", batch)
     method = bench_inference._method(plan, name, task)  # the same weights: one seed
     method.begin_phase(Phase(updates.HEAD))

@@ -9,7 +9,7 @@ from pathlib import Path
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
     from ffrepro.cli.common import positive
-    from ffrepro.cli.train import add_folders
+    from ffrepro.cli.one_run import add_place
     from ffrepro.training import benches
 
     parser = subparsers.add_parser(
@@ -37,7 +37,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--scale", default="lite", help="scale whose plan declares the bench (default lite)")
     parser.add_argument("--dataset", help="data set of the plan (default: the first)")
     parser.add_argument("--treatment", help="treatment of the plan (default: the first)")
-    parser.add_argument("--threads", type=positive, default=1, help="default 1")
     parser.add_argument("--seconds", type=float, default=5.0, help="parallel: how long each count runs (default 5)")
     parser.add_argument(
         "--source", choices=["upstream", "standin"], default="upstream", help="kinematics: data (default upstream)"
@@ -55,14 +54,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=15,
         help="local, pairs, sff, transformer, layers: interleaved rounds (default 15)",
     )
-    add_folders(parser)
+    add_place(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the table."""
     from ffrepro.base.errors import FfreproError
-    from ffrepro.training import benches, parts
+    from ffrepro.training import benches
 
     if args.plan is None and args.what is None:
         fix = f"name a bench ({', '.join(benches.names())}) or a plan file (--plan)"
@@ -71,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
         bench.main(args)
         return 0
     from ffrepro.base.gpus import one_gpu
-    from ffrepro.cli.train import read_plan
+    from ffrepro.cli.one_run import place, read_plan
 
     plan = read_plan(args.plan, "bench") if args.plan else _find_plan(args)
     bench = benches.find(plan["bench"]["name"], plan["paper"])
     with one_gpu(plan["profile"]["device"]):
-        print(bench.describe(bench.run(plan, parts.Place(Path.cwd(), args.runs, args.prepared, args.threads))))
+        print(bench.describe(bench.run(plan, place(args))))
     return 0
 
 

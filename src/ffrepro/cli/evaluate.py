@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ffrepro.cli.one_run import add_place, place, read_plan
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    from ffrepro.cli.common import positive
-    from ffrepro.cli.train import add_folders
-
     parser = subparsers.add_parser(
         "evaluate",
         help="evaluate a finished run's weights again",
@@ -22,18 +21,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("plan", type=Path, help="the run's plan file")
     parser.add_argument("--split", choices=["train", "val", "test"], default="test", help="default test")
-    parser.add_argument("--threads", type=positive, default=1, help="default 1")
-    add_folders(parser)
+    add_place(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print JSON."""
     from ffrepro.base.files import dump_json
-    from ffrepro.cli.train import read_plan
-    from ffrepro.training import loop, parts
+    from ffrepro.training import loop
 
     plan = read_plan(args.plan, "train")
-    place = parts.Place(Path.cwd(), args.runs, args.prepared, args.threads)
-    print(dump_json(loop.evaluate_again(plan, place, args.split)), end="")
+    print(dump_json(loop.evaluate_again(plan, place(args), args.split)), end="")
     return 0

@@ -36,7 +36,10 @@ def slope(kind: str, units: int) -> float:
 
 
 def time_mean(g_TB: Tensor, mask_TB: Tensor | None) -> Tensor:
-    """Mean over the unmasked steps (T, B) -> (B,) (the RNN paper, Sec. 3.6.2, G_i); 0 for a sample without any."""
+    """Mean over the unmasked steps (T, B) -> (B,) (the RNN paper, Sec. 3.6.2, G_i); 0 for a sample without any.
+
+    With a mask (T, B, 1), or none, also the mean of each unit, (T, B, H) -> (B, H).
+    """
     if mask_TB is None:
         return g_TB.mean(0)
     return (g_TB * mask_TB).sum(0) / mask_TB.sum(0).clamp_min(1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data.arrays import LABEL_KEYS, held_out
+from ffrepro.data.arrays import LABEL_KEYS, held_out, samples
 from ffrepro.data.classification import Classification, check_labels
 
 Inputs = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
@@ -48,6 +48,11 @@ def batch_of(x: Any, y: Any, classes: int, device: str, where: str) -> dict[str,
         raise FfreproError(f"labels are of type {label.dtype}", where=where, fix="give whole numbers: y.long()")
     check_labels(int(label.min()), int(label.max()), classes, where)
     return {"x": inputs, "label": label.long().to(device), "index": torch.arange(size, device=device)}
+
+
+def unlabelled(x: Any, classes: int, device: str, where: str) -> dict[str, Any]:
+    """``batch_of`` for inputs without labels: all are 0."""
+    return batch_of(x, torch.zeros(samples_in(x), dtype=torch.int64), classes, device, where)
 
 
 def pair_of(batch: Any, where: str) -> tuple[Any, Any]:
@@ -137,6 +142,68 @@ def samples_in(x: Inputs) -> int:
     """How many samples a batch's inputs hold."""
     first = next(iter(x.values())) if isinstance(x, dict) else x[0] if isinstance(x, tuple) else x
     return len(first) if first.ndim else 0
+
+
+def piece(x: Inputs, begin: int, end: int) -> Inputs:
+    """The samples from ``begin`` to ``end`` of a batch's inputs."""
+    if isinstance(x, dict):
+        return {name: value[begin:end] for name, value in x.items()}
+    return tuple(value[begin:end] for value in x) if isinstance(x, tuple) else x[begin:end]
+
+
+def first_two(x: Inputs) -> Inputs:
+    """Copies of a batch's first two samples, on the CPU."""
+    if isinstance(x, dict):
+        return {name: value[:2].cpu().clone() for name, value in x.items()}
+    return tuple(value[:2].cpu().clone() for value in x) if isinstance(x, tuple) else x[:2].cpu().clone()
+
+
+def several(data: Any, validation: Any, size: int, seed: int) -> tuple[Any, Any]:
+    """Training and validation data, as loaders where they are arrays of several inputs; all else as it is.
+
+    Args:
+        validation: data, or of arrays the share of them that is held out.
+        size: samples in a batch.
+        seed: of the share that is held out and of the order of training.
+
+    Raises:
+        FfreproError: see ``Batches``.
+    """
+    if is_several(data):
+        if isinstance(validation, int | float):
+            data, validation = Batches(data, size).held_out(validation, seed)
+        data = Batches(data, size, torch.Generator().manual_seed(seed))
+    if is_several(validation):
+        validation = Batches(validation, size)
+    return data, validation
+
+
+class _Pieces:
+    """Batches in a list, as a loader gives them."""
+
+    def __init__(self, batches: list[tuple[Tensor, Tensor]]):
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
+def all_fed(parts: dict[str, Any], size: int) -> dict[str, Any]:
+    """Every part as a loader: arrays in batches of ``size`` samples, in their order.
+
+    Raises:
+        FfreproError: see ``arrays.samples``.
+    """
+    fed = {}
+    for name, data in parts.items():
+        if not is_loader(data):
+            x_N, label_N = samples(data, name)
+            data = _Pieces(list(zip(x_N.split(size), label_N.split(size), strict=True)))
+        fed[name] = data
+    return fed
 
 
 class LoaderTask(Classification):

@@ -62,14 +62,6 @@ class ReviewSet:
     def __len__(self) -> int:
         return len(self.label)
 
-    def verify(self) -> None:
-        """Compare the arrays with the manifest's fingerprint.
-
-        Raises:
-            FfreproError: they differ.
-        """
-        prepared.verify({name: getattr(self, name) for name in _ARRAYS}, self.manifest)
-
 
 def prepare(spec: ReviewSpec, *archive_paths: str | Path, out: str | Path) -> dict[str, Any]:
     """Tokenise upstream's texts into ``out`` (.npz) and the manifest beside it.
@@ -123,10 +115,9 @@ def load(path: str | Path, *, verify: bool = False) -> ReviewSet:
     arrays, manifest = prepared.load(path, _ARRAYS, FORMAT)
     if not len(arrays["start"]) - 1 == len(arrays["label"]) == len(arrays["test"]):
         raise prepared.damaged(path, "texts, labels and parts differ in number")
-    data = ReviewSet(**arrays, manifest=manifest)
     if verify:
-        data.verify()
-    return data
+        prepared.verify(arrays, manifest)
+    return ReviewSet(**arrays, manifest=manifest)
 
 
 def _read(spec: ReviewSpec, path: Path, tokenise: Callable[[str], list[str]]) -> tuple[list[tuple], list[dict]]:

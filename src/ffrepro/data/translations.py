@@ -65,15 +65,6 @@ class TranslationSet:
     def __len__(self) -> int:
         return len(self.part)
 
-    def verify(self) -> None:
-        """Compare the arrays with the manifest's fingerprint.
-
-        Raises:
-            FfreproError: they differ.
-        """
-        sides = {f"{side}_{name}": array for side in SIDES for name, array in getattr(self, side).items()}
-        prepared.verify(sides | {"part": self.part}, self.manifest)
-
 
 def prepare(spec: TranslationSpec, archive_path: str | Path, *, out: str | Path) -> dict[str, Any]:
     """Tokenise upstream's sentences into ``out`` (.npz) and the manifest beside it.
@@ -126,10 +117,9 @@ def load(path: str | Path, *, verify: bool = False) -> TranslationSet:
     sides = [{name: arrays[f"{side}_{name}"] for name in corpus.KINDS} for side in SIDES]
     if any(len(side["start"]) - 1 != len(arrays["part"]) for side in sides):
         raise prepared.damaged(path, "sentences, translations and parts differ in number")
-    data = TranslationSet(*sides, arrays["part"], manifest)
     if verify:
-        data.verify()
-    return data
+        prepared.verify(arrays, manifest)
+    return TranslationSet(*sides, arrays["part"], manifest)
 
 
 def _read(spec: TranslationSpec, path: Path) -> tuple[list[tuple[list[str], list[str]]], list[int], list[dict]]:

@@ -104,7 +104,7 @@ class Method(BaseMethod):
             h_TBH = h_TBH.detach()
             out[f"loss_layer{index}"] = loss.detach()
             total = total + loss.detach()
-            means.append(_time_means(h_TBH, mask_TB))
+            means.append(good.time_mean(h_TBH, _for_units(mask_TB)))
             x_TBI = self._passed_on(index, h_TBH, mask_TB)
         if self.hp["readout"] == "linear":
             self.optimizers[-1].zero_grad()
@@ -130,7 +130,7 @@ class Method(BaseMethod):
             h_TBH, g_TB = self._layer(index, x_TBI, mask_TB)
             goods.append(good.time_mean(g_TB, mask_TB))
             loss.append(self._loss(index, g_TB, sign_B, mask_TB))
-            means.append(_time_means(h_TBH, mask_TB))
+            means.append(good.time_mean(h_TBH, _for_units(mask_TB)))
             x_TBI = self._passed_on(index, h_TBH, mask_TB)
         goodness_BL = torch.stack(goods, 1)
         logit_BL = goodness_BL - goodness_BL.new_tensor([self._between(index) for index in range(self.layers)])
@@ -201,8 +201,7 @@ class Method(BaseMethod):
             return h_TBH
         if self.hp["norm"] == "rms":
             return normalisation.rms(h_TBH, self.hp["norm_epsilon"], "inside_root")
-        mask_TB1 = None if mask_TB is None else mask_TB.unsqueeze(-1)
-        return normalisation.standardize_sample(h_TBH, self.hp["norm_epsilon"], mask_TB1)
+        return normalisation.standardize_sample(h_TBH, self.hp["norm_epsilon"], _for_units(mask_TB))
 
     def _read(self, means: list[Tensor]) -> Tensor:
         return torch.cat(means, 1) @ self.extra["readout"] + self.extra["bias"]
@@ -227,11 +226,9 @@ def _unpack(batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
     return batch["x"], batch.get("mask"), batch["label"].to(batch["x"].dtype) * 2 - 1
 
 
-def _time_means(h_TBH: Tensor, mask_TB: Tensor | None) -> Tensor:
-    """Each unit's mean over the steps that count, (B, H); padded states are 0."""
-    if mask_TB is None:
-        return h_TBH.mean(0)
-    return h_TBH.sum(0) / mask_TB.sum(0).clamp_min(1).unsqueeze(1)
+def _for_units(mask_TB: Tensor | None) -> Tensor | None:
+    """The mask (T, B, 1), to go with states (T, B, H)."""
+    return None if mask_TB is None else mask_TB.unsqueeze(-1)
 
 
 def _with_mask(x_TBI: Tensor, mask_TB: Tensor) -> Tensor:

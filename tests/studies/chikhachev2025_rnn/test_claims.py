@@ -151,60 +151,80 @@ def test_every_kind_has_claims_and_quotes_are_short(claims):
     assert all(0 < len(claim["quote"]) < 160 for claim in claims.claims.values())
 
 
-def _breakages():
-    def unknown_key(content):
-        content["claims"][0]["colour"] = "blue"
-
-    def unknown_margin(content):
-        content["quantities"]["accuracy"]["margin"] = {"about": 1}
-
-    def missing_check(content):
-        del content["claims"][0]["check"]
-
-    def measure_of_a_setting(content):
-        content["claims"][13]["measure"] = content["claims"][30]["measure"]
-
-    def twice(content):
-        content["claims"].append(copy.deepcopy(content["claims"][0]))
-
-    def cell_without_claim(content):
-        content["tables"]["table1"]["rows"]["$1"][0] = "999"
-
-    def uneven_row(content):
-        content["tables"]["table1"]["rows"]["$1"].pop()
-
-    def expression_of_nothing(content):
-        content["claims"][49]["published"] = "c050 / c500"
-
-    def variant_of_nothing(content):
-        content["claims"][30]["measure"]["variant"] = "ff_sdt"
-
-    def deviation_of_nothing(content):
-        content["deviations"][0]["touches"] = {"datasets": ["mnist"]}
-
-    def label_of_nothing(content):
-        content["variants"][0] = "bppt"
-
-    def treatment_of_nothing(content):
-        content["experiments"]["bench"] = {"corected": "bench_published"}
-
-    return [
-        (unknown_key, "colour"),
-        (unknown_margin, "about"),
-        (missing_check, "check"),
-        (measure_of_a_setting, "measure|False schema"),
-        (twice, "given twice"),
-        (cell_without_claim, "unknown claim '999'"),
-        (uneven_row, "as many as the columns"),
-        (expression_of_nothing, "c500"),
-        (variant_of_nothing, "Did you mean 'ff_std'"),
-        (deviation_of_nothing, "mnist"),
-        (label_of_nothing, "Did you mean 'bptt'"),
-        (treatment_of_nothing, "Did you mean 'corrected'"),
-    ]
+BREAKAGES = []
 
 
-@pytest.mark.parametrize(("break_it", "message"), _breakages(), ids=lambda value: getattr(value, "__name__", None))
+def breaks(message):
+    """A decorator: the function makes a file wrong, and the error says so."""
+
+    def register(break_it):
+        BREAKAGES.append(pytest.param(break_it, message, id=break_it.__name__))
+        return break_it
+
+    return register
+
+
+@breaks("colour")
+def unknown_key(content):
+    content["claims"][0]["colour"] = "blue"
+
+
+@breaks("about")
+def unknown_margin(content):
+    content["quantities"]["accuracy"]["margin"] = {"about": 1}
+
+
+@breaks("check")
+def missing_check(content):
+    del content["claims"][0]["check"]
+
+
+@breaks("measure|False schema")
+def measure_of_a_setting(content):
+    content["claims"][13]["measure"] = content["claims"][30]["measure"]
+
+
+@breaks("given twice")
+def twice(content):
+    content["claims"].append(copy.deepcopy(content["claims"][0]))
+
+
+@breaks("unknown claim '999'")
+def cell_without_claim(content):
+    content["tables"]["table1"]["rows"]["$1"][0] = "999"
+
+
+@breaks("as many as the columns")
+def uneven_row(content):
+    content["tables"]["table1"]["rows"]["$1"].pop()
+
+
+@breaks("c500")
+def expression_of_nothing(content):
+    content["claims"][49]["published"] = "c050 / c500"
+
+
+@breaks("Did you mean 'ff_std'")
+def variant_of_nothing(content):
+    content["claims"][30]["measure"]["variant"] = "ff_sdt"
+
+
+@breaks("mnist")
+def deviation_of_nothing(content):
+    content["deviations"][0]["touches"] = {"datasets": ["mnist"]}
+
+
+@breaks("Did you mean 'bptt'")
+def label_of_nothing(content):
+    content["variants"][0] = "bppt"
+
+
+@breaks("Did you mean 'corrected'")
+def treatment_of_nothing(content):
+    content["experiments"]["bench"] = {"corected": "bench_published"}
+
+
+@pytest.mark.parametrize(("break_it", "message"), BREAKAGES)
 def test_a_wrong_file_is_refused(parts, break_it, message):
     load.build(PAPER, *parts, "file")  # as it is, it passes
     break_it(parts[0])

@@ -1,0 +1,77 @@
+"""What is kept of a wrapped model: submodules that stay still, the model itself, a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from torch import nn
+
+from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import unknown
+from ffrepro.training import saved
+from ffrepro.training.library import user_model
+from ffrepro.training.library.saving import Saving
+from ffrepro.training.library.wrapped_base import WrappedBase
+
+
+class WrappedSaving(WrappedBase, Saving):
+    """The part of a wrapped learner that freezes, unwraps, saves and loads."""
+
+    def freeze(self, *names: str) -> Self:
+        """Stop submodules from learning: their weights and their BatchNorms' statistics stay as they are.
+
+        Raises:
+            FfreproError: no such submodule.
+        """
+        known = dict(self.model.named_modules())
+        for name in names:
+            if name not in known:
+                raise unknown("submodule", name, [name for name in known if name], where="freeze")
+            known[name].requires_grad_(False)
+            known[name].eval()
+            if self.method is not None:
+                self.method.keep_still(known[name])
+        return self
+
+    def unwrap(self, *, norms: bool = False) -> nn.Module:
+        """The model itself, in evaluation mode; this learner ends here.
+
+        Args:
+            norms: leave the layer norms between the blocks, as hooks: the outputs are then those of the head that was
+                trained. Without them it is the plain model, whose head has not seen such activations.
+        """
+        self.model.eval()
+        if norms and self.hyperparameters["norm"] != "none":
+            user_model.keep_norms(self.cut.blocks, self.hyperparameters["norm_epsilon"])
+        self._unwrapped = True
+        return self.model
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and settings into a file for ``WrappedLearner.load``.
+
+        Raises:
+            FfreproError: nothing was learnt; a loss of one's own, which no file can hold; the file cannot be written.
+        """
+        self._require_fitted()
+        if self._custom is not None:
+            raise FfreproError(
+                "a loss of one's own cannot be saved",
+                where="save",
+                fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
+            )
+        own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        saved.write(path, self._content() | own)
+
+    @classmethod
+    def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> Self:
+        """A learner as it was saved, around a model of the same architecture.
+
+        Raises:
+            FfreproError: as ``Learner.load``.
+        """
+        content = saved.read(path)
+        if "at" not in content:
+            raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
+        own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
+        return cls._restored(path, content, net, device=device, **own)
