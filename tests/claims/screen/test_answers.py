@@ -155,7 +155,7 @@ def test_the_table_has_a_row_a_promise_and_links_to_what_decides(column):
     assert table.header == ["promise", "RNN"] and [row[0] for row in table.rows] == [one.label for one in promises()]
     cell = table.rows[1][1]
     target = f"promise-{PAPER}-less_time"
-    assert (cell[0].text, cell[0].target) == ("✗? partly no (1 of 2, by its own figures)", target)
+    assert (cell[0].text, cell[0].target) == ("✗? partly no (1 of 2, by the paper itself)", target)
     assert [line.text for line in cell[1:]] == ["it says: reduced complexity", "0.75 to 0.90× (training step)"]
     (_, behind) = view.of_paper(column)
     assert behind.anchors[1] == cell[0].target
@@ -166,11 +166,11 @@ def test_the_table_has_a_row_a_promise_and_links_to_what_decides(column):
 
 def test_a_word_that_rests_on_runs_of_ours_is_not_by_the_papers_figures(column):
     broken = answer(column, "less_time").deciders[0]
-    assert Answer(promises()[0], PAPER, words.NO, [broken]).by_its_own_figures
+    assert Answer(promises()[0], PAPER, words.NO, [broken]).by_itself
     ran = next(one for one in column.assessments.values() if one.verdict.kind == verdict.MET)
     both = [broken, Decider(ran, False, words.Side.KEPT, [])]
-    assert not Answer(promises()[0], PAPER, words.MIXED, both).by_its_own_figures
-    assert not Answer(promises()[0], PAPER, words.NOT_CLAIMED).by_its_own_figures
+    assert not Answer(promises()[0], PAPER, words.MIXED, both).by_itself
+    assert not Answer(promises()[0], PAPER, words.NOT_CLAIMED).by_itself
 
 
 def test_our_own_question_is_called_so(column):

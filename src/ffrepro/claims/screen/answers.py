@@ -99,8 +99,8 @@ class Answer:
         return (f"{low} to {high}×" if low != high else f"{low}×") + of
 
     @property
-    def by_its_own_figures(self) -> bool:
-        """Whether all that tells is what the paper's own figures refute: no run of ours is behind the word."""
+    def by_itself(self) -> bool:
+        """Whether every verdict behind the word is that the paper refutes itself: no run of ours is behind it."""
         kinds = {decider.assessment.verdict.kind for decider in self.deciders if decider.side in words.TELL}
         return kinds == {verdict.REFUTED}
 

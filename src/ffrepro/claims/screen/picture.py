@@ -82,7 +82,7 @@ def _heights(columns: Sequence[view.Column]) -> list[float]:
 def _below(answer: Answer) -> list[str]:
     """The small lines under a cell's word: what it rests on, our numbers, or what is missing."""
     notes = [view.OURS] * answer.asked_by_us + [f"it says: {answer.says}"] * bool(answer.says)
-    notes += [view.ITS_FIGURES] * answer.by_its_own_figures
+    notes += [view.ITSELF] * answer.by_itself
     numbers = answer.brief or (answer.cost if answer.word is words.NOT_RUN else "")
     return [*notes, *([numbers] if numbers else [])]
 

@@ -25,23 +25,25 @@ LEAST, MOST = 0.05, 100.0  # percent: where the axis of errors begins and ends
 TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
 ERRORS = ("published, FF", "ours, FF", "ours, BP", "published, BP")
 RATIOS = ("least possible", "ours, FF over BP")
-OURS, ITS_FIGURES = "our question", "by its own figures"  # what a cell says of its deciders
+OURS, ITSELF = "our question", "by the paper itself"  # what a cell says of its deciders
 _RULE = [
-    "yes, no: every claim that decides the promise tells, and all tell the same; loosely: one of them holds loosely",
-    "mixed: claims tell against each other; partly yes, partly no: those that tell agree, others are open, not run or cannot be "
-    "judged",
-    "open: there is evidence, and it tells neither way yet; not run: what could tell has no runs",
+    "yes, no: every claim that decides the promise has a verdict for it, or against it, and all agree; loosely: as yes, but "
+    "at least one of them holds loosely only",
+    "mixed: some verdicts are for the promise, some against it; partly yes, partly no: those that there are agree, and "
+    "other claims are open, not run or cannot be judged",
+    "open: there are runs, and they decide neither way so far; not run: what could decide has no runs",
     "cannot be judged: no run decides it, since the paper leaves open what was done, or its words name nothing to measure",
-    "in brackets: how many of the claims that decide it tell; by its own figures: all of these are refuted by what the "
-    "paper itself prints, and no run of ours is behind the word",
-    "it says: what the paper says and the claims test, where that is another thing than the promise",
-    "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same",
-    "A claim keeps its promise where it is reproduced, compatible, or holds; it breaks it where it is worse, refuted "
-    "by the paper's own figures, or a setting that the paper does not meet. One that speaks against the promise breaks "
-    "it where it holds.",
+    "in brackets: how many of the deciding claims have a verdict for or against; by the paper itself: all of these "
+    "are refuted by what the paper prints or says elsewhere, without any run of ours",
+    "it says: what the paper says and the claims test, where that is not the promise in the first column itself",
+    "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same, and decide nothing",
+    "A verdict is for the promise where the claim is reproduced, compatible, holds, or is a setting met; it is against it "
+    "where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim "
+    "that speaks against the promise counts against it where it holds, and leaves it open where it does not.",
     "a / b %: test errors of Forward-Forward and of backpropagation on one data set, means over the seeds that both have "
-    "at one scale (where the paper has more than one treatment, of the headline's); × is the one's time or memory over "
-    "the other's, from the least to the largest of the ratios below.",
+    "at one scale, under the headline's treatment; × is the one's time or memory over "
+    "the other's, from the least to the largest of the ratios below. These numbers stand beside the word; the verdicts "
+    "make it.",
 ]
 
 
@@ -137,7 +139,7 @@ def place(answer: Answer) -> str:
 def _cell(answer: Answer) -> list[Line]:
     shown = answer.word is not words.NOT_CLAIMED or bool(answer.numbers)
     notes = [answer.told] if answer.told else []
-    notes += [OURS] * answer.asked_by_us + [ITS_FIGURES] * answer.by_its_own_figures
+    notes += [OURS] * answer.asked_by_us + [ITSELF] * answer.by_itself
     told = f" ({', '.join(notes)})" if notes else ""
     lines = [Line(f"{answer.word}{told}", answer.word.word, place(answer) if shown else "")]
     lines += [Line(f"it says: {answer.says}")] if answer.says else []
@@ -200,10 +202,16 @@ def _error_point(series: int, interval: Interval) -> Point:
 def _ratio_rows(column: Column) -> list[tuple[str, str, Number, Number | None]]:
     """(label, what, ratio, limit) of every ratio that answers a promise."""
     return [
-        (f"{column.claims.short}: {ratio.label}", answer.promise.label.removeprefix("takes less "), ratio, limit)
+        (f"{column.claims.short}: {ratio.label}", _what(answer), ratio, limit)
         for answer in column.answers
         for ratio, limit in zip(answer.ratios, answer.limits, strict=True)
     ]
+
+
+def _what(answer: Answer) -> str:
+    """``time (training step)``."""
+    what = answer.promise.label.removeprefix("takes less ")
+    return f"{what} ({answer.ratio_of})" if answer.ratio_of else what
 
 
 def _as_table(series: Sequence[str], cells: list[list[str]]) -> Table:
