@@ -49,7 +49,7 @@ KINDS = (
     NOT_COMPARABLE, NOT_TESTABLE, NOT_RUN, STANDIN,
 )  # fmt: skip
 
-# What the verdicts come to where there is no room for sixteen of them. More runs may decide what is open; no run decides
+# What the verdicts come to where there is no room for sixteen of them. More runs may decide what is open; none decides
 # what cannot be judged.
 HOLD, AHEAD, HOLD_NOT, TOLD_NOT, RUN_NOT = "hold", "came out better", "do not", "open", "not run"
 UNJUDGED = "cannot be judged"

@@ -27,22 +27,22 @@ ERRORS = ("published, FF", "ours, FF", "ours, BP", "published, BP")
 RATIOS = ("least possible", "ours, FF over BP")
 OURS, ITSELF = "our question", "by the paper itself"  # what a cell says of its deciders
 _RULE = [
-    "yes, no: every claim that decides the promise has a verdict for it, or against it, and all agree; loosely: as yes, but "
-    "at least one of them holds loosely only",
+    "yes, no: every claim that decides the promise has a verdict for it, or against it, and all agree; loosely: as "
+    "yes, but at least one of them holds loosely only",
     "mixed: some verdicts are for the promise, some against it; partly yes, partly no: those that there are agree, and "
     "other claims are open, not run or cannot be judged",
     "open: there are runs, and they decide neither way so far; not run: what could decide has no runs",
-    "cannot be judged: no run decides it, since the paper leaves open what was done, or its words name nothing to measure",
+    "cannot be judged: no run decides it, since the paper leaves open what was done, or its words name nothing to "
+    "measure",
     "in brackets: how many of the deciding claims have a verdict for or against; by the paper itself: all of these "
     "are refuted by what the paper prints or says elsewhere, without any run of ours",
     "it says: what the paper says and the claims test, where that is not the promise in the first column itself",
     "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same, and decide nothing",
-    "A verdict is for the promise where the claim is reproduced, compatible, holds, or is a setting met; it is against it "
-    "where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim "
+    "A verdict is for the promise where the claim is reproduced, compatible, holds, or is a setting met; it is "
+    "against it where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim "
     "that speaks against the promise counts against it where it holds, and leaves it open where it does not.",
-    "a / b %: test errors of Forward-Forward and of backpropagation on one data set, means over the seeds that both have "
-    "at one scale, under the headline's treatment; × is the one's time or memory over "
-    "the other's, from the least to the largest of the ratios below. These numbers stand beside the word; the verdicts "
+    "a / b %: test errors of Forward-Forward and of backpropagation on one data set, means over the seeds that both "
+    "have at one scale, under the headline's treatment; × is the one's time or memory over the other's, from the least to the largest of the ratios below. These numbers stand beside the word; the verdicts "
     "make it.",
 ]
 

@@ -5,8 +5,8 @@ The rule:
 1. A deciding claim is kept where its verdict says that it holds; loosely kept where it holds loosely; broken where it
    is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim that speaks against
    the promise breaks it where it holds, and tells nothing where it does not: what is not slower need not be faster.
-2. Not run is a claim without runs (or with stand-in data alone). One that no run decides (its protocol is not stated, or
-   it is not comparable or not testable) cannot be judged. Every other verdict leaves its claim open.
+2. Not run is a claim without runs (or with stand-in data alone). One that no run decides (its protocol is not stated,
+   or it is not comparable or not testable) cannot be judged. Every other verdict leaves its claim open.
 3. No deciding claim: not claimed. None that tells: not run, or cannot be judged, where all are so; open where one is;
    else not run.
 4. Kept and broken ones: mixed. Kept ones alone: yes, loosely where one of them is kept loosely. Broken ones alone: no.
