@@ -39,11 +39,12 @@ _RULE = [
     "it says: what the paper says and the claims test, where that is not the promise in the first column itself",
     "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same, and decide nothing",
     "A verdict is for the promise where the claim is reproduced, compatible, holds, or is a setting met; it is "
-    "against it where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim "
-    "that speaks against the promise counts against it where it holds, and leaves it open where it does not.",
+    "against it where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not "
+    "meet. A claim that speaks against the promise counts against it where it holds, and leaves it open where it does "
+    "not.",
     "a / b %: test errors of Forward-Forward and of backpropagation on one data set, means over the seeds that both "
-    "have at one scale, under the headline's treatment; × is the one's time or memory over the other's, from the least to the largest of the ratios below. These numbers stand beside the word; the verdicts "
-    "make it.",
+    "have at one scale, under the headline's treatment; × is the one's time or memory over the other's, from the least "
+    "to the largest of the ratios below. These numbers stand beside the word; the verdicts make it.",
 ]
 
 
