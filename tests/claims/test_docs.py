@@ -191,8 +191,9 @@ def test_the_picture_shows_the_first_screen_and_is_written_once(project):
         pages = pages_of(Store(project.root, project.world.plans, local=False))
         assert docs.write(project.root, pages) == written
     text = (project.root / picture.FILE).read_text()
-    for shown in ("Does Forward-Forward really do that?", "error 18.0 / 10.0 %", "0.75 to 0.90×", "RNN: MCYT, FF-Std"):
-        assert f">{shown}</text>" in text
+    shown = ["Does Forward-Forward really do that?", "error 18.0 / 10.0 % (MCYT)", "0.75 to 0.90× (training step)"]
+    for line in [*shown, "RNN: MCYT, FF-Std"]:
+        assert f">{line}</text>" in text
     assert "MobileTouch" not in text and "<dc:date>" not in text  # what has no runs is no row
     (project.root / picture.FILE).write_text(text.replace("MCYT", "ABCD"))
     (page,) = pages_of(Store(project.root, project.world.plans, local=False))

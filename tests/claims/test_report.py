@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from helpers.world import World
 
-from ffrepro.claims import html, markdown, report
+from ffrepro.claims import html, markdown, report, verdict
 from ffrepro.claims.audit import checks, form
 from ffrepro.claims.blocks import Bullets, Code, Folded, Heading, Line, Notice, Paragraph, Picture, Table
 from ffrepro.claims.figures import draw_all
@@ -196,6 +196,15 @@ def test_verdicts_have_a_row_for_each_claim_and_treatment(built):
     row = next(r for r in rows if r["claim"].endswith("/036") and r["treatment"] == "corrected")
     assert (row["verdict"], row["scale"], row["n"]) == ("holds loosely", "lite", "3")
     assert len(row["runs"].split()) == 3
+
+
+def test_the_counts_of_the_first_screen_are_those_of_the_verdicts_in_the_csv_file(built):
+    rows = list(csv.DictReader(text(built, "verdicts.csv").splitlines()))
+    headlines = {row["claim"]: row["outcome"] for row in reversed(rows) if not row["own"]}  # a claim's first line
+    shown = re.search(r"1 paper · .*", text(built, "report.md")).group()
+    for name, mark in verdict.MARKS.items():
+        count = list(headlines.values()).count(name)
+        assert f"{mark} {count} {name}" in shown or (count == 0 and name == verdict.AHEAD)
 
 
 def test_curves_have_a_row_for_each_epoch(built):

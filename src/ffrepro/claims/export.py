@@ -8,12 +8,13 @@ from ffrepro.claims.assess import Assessment
 from ffrepro.claims.formats import csv_number, plain
 from ffrepro.claims.records import Record
 from ffrepro.claims.table_files import write_csv
+from ffrepro.claims.verdict import sum_of
 from ffrepro.core.statistics import summarize
 
 _RATIOS = {"time_ratio": "ratio_to_bp", "memory_ratio": "peak_ratio_to_bp"}  # a bench of inference has no memory
 _SETTINGS = ("data", "net", "method", "training", "classifier", "bench")
 _VERDICTS = ("claim", "where", "row", "metric", "published", "units", "treatment", "verdict", "reason", "scale", "n",
-             "evidence", "derived", "runs", "own")  # fmt: skip
+             "evidence", "derived", "runs", "own", "outcome")  # fmt: skip
 
 
 def results_csv(records: list[Record]) -> str:
@@ -25,7 +26,10 @@ def results_csv(records: list[Record]) -> str:
 
 
 def verdicts_csv(assessments: list[dict[str, Assessment]]) -> str:
-    """A line for each claim and treatment; the first of a claim is the headline. ``own``: a fact of the project's."""
+    """A line for each claim and treatment; the first of a claim is the headline. ``own``: a fact of the project's.
+
+    ``outcome`` is what the verdict counts as at the head of the report (``verdict.SUMS``).
+    """
     rows = []
     for assessment in (found for paper in assessments for found in paper.values()):
         claim = assessment.claim
@@ -35,7 +39,7 @@ def verdicts_csv(assessments: list[dict[str, Assessment]]) -> str:
                 claim["id"], claim["where"], claim["row"], claim["metric"], plain(claim["value"]), claim["units"],
                 treatment, finding.verdict.kind, finding.verdict.reason, finding.scale or "",
                 comparison.n if comparison and comparison.n else "", finding.evidence, assessment.derived,
-                " ".join(finding.runs), "yes" if claim.get("own") else "",
+                " ".join(finding.runs), "yes" if claim.get("own") else "", sum_of(finding.verdict.kind),
             ])  # fmt: skip
     return write_csv(_VERDICTS, rows)
 

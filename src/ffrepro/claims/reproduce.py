@@ -15,14 +15,18 @@ Hours = Callable[[dict], float | None]  # of a planned run, None where nobody kn
 
 
 def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
-    """The planned runs that a claim's headline verdict needs: those of the least scale on real data that plans any."""
+    """The planned runs that a claim's headline verdict needs: those of the least scale on real data that plans any.
+
+    Runs are of the preferred hardware, or, without a preference, of the first that is planned: one profile is enough.
+    """
     treatment = claims.treatments[0]
     places = set()
     for entry, measure in _measures(claims, claim):
         name = claims.experiment(measure["experiment"], entry.get("treatment", treatment), measure["dataset"])
         places.add((name, _variant(measure)))
     plans = [plan for experiment, variant in sorted(places) for plan in store.planned(experiment, variant)]
-    plans = [plan for plan in plans if plan["hardware"] in (store.hardware or [plan["hardware"]])]
+    hardware = store.hardware or [plan["hardware"] for plan in plans[:1]]
+    plans = [plan for plan in plans if plan["hardware"] in hardware]
     return next((found for scale in SCALES[1:] if (found := [p for p in plans if p["scale"] == scale])), [])
 
 

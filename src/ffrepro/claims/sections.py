@@ -40,13 +40,18 @@ _RULE = [
     "(95 %); holds loosely: the first without the second; compatible: the second without the first",
     "better or worse: outside of that interval and of the margin, by the good direction; a quantity without one is "
     "not comparable then; worse after fewer epochs than the paper's counts as inconclusive",
-    "protocol not stated: such a difference that rests on what the paper leaves open, with the range of our readings",
+    "protocol not stated: such a difference, or any number, that rests on what the paper leaves open and we had to "
+    "choose; with the range of our choices",
     "holds, worse, inconclusive of a conclusion: each of its comparisons is tested on our runs, within seeds where "
     "they share a split, epochs by an exact log-rank test; the comparison that decides is named",
     "holds loosely of a conclusion: true of the paper's figures, and of much else; refuted by the paper's own figures: "
-    "false of them however they were rounded",
-    "setting met, not met by the paper (its data or released code have another value), shortened by us",
+    "false of them however they were rounded, or contradicted by what the paper says elsewhere; the reason names the "
+    "place",
+    "setting met: our runs have the setting, or, of a property that the paper claims, our code has it, as the reason "
+    "says; not met by the paper: its data or released code have another value; shortened by us",
     "not comparable: shown, but never judged; not testable: no experiment decides it as it is worded",
+    "in short, at the head of the report: protocol not stated, not comparable and not testable cannot be judged, by no "
+    "number of runs; inconclusive and shortened are open, and more runs may decide them",
     "post hoc: a margin set after runs were seen; the verdict by the earlier one stands beside",
 ]
 _STANDIN = (
@@ -80,7 +85,8 @@ def head(store: Store, scale: str, columns: list[view.Column]) -> list[Block]:
         *content,
         *view.first_screen(columns),
         Paragraph(
-            "What papers on the Forward-Forward algorithm claim, run again beside backpropagation on the same machine. "
+            "What papers on the Forward-Forward algorithm claim, run again with backpropagation beside it; times are "
+            "compared within one process alone. "
             f"Tables and figures below are of {place}: {done}. Each verdict rests on the best evidence there is: "
             "scale paper before lite, this checkout's runs and the committed ones alike; what it rests on is named "
             "beside it."
@@ -148,8 +154,10 @@ def all_claims(claims: Claims, assessments: dict[str, Assessment]) -> list[Block
     header = ["Claim", "Where", "What", "Published", "Verdict", "Evidence", "Scale", "n"]
     header += [f"As {name}" for name in claims.treatments[1:]] + ["Runs"]
     rows = [_claim_row(claims, assessment) for assessment in assessments.values()]
+    asked = sum(bool(assessment.claim.get("own")) for assessment in assessments.values())
+    by_us = f", {asked} of them asked by us" if asked else ""
     return [
-        Heading(f"All {len(rows)} claims", 3, f"{claims.paper}-claims"),
+        Heading(f"All {len(rows)} claims{by_us}", 3, f"{claims.paper}-claims"),
         Paragraph(f"`ffrepro trace {next(iter(assessments))}` prints the way from a claim to its runs' files."),
         Table(header, rows, frozenset({7})),
     ]

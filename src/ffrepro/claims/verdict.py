@@ -49,16 +49,19 @@ KINDS = (
     NOT_COMPARABLE, NOT_TESTABLE, NOT_RUN, STANDIN,
 )  # fmt: skip
 
-# What the verdicts come to where there is no room for sixteen of them.
+# What the verdicts come to where there is no room for sixteen of them. More runs may decide what is open; none decides
+# what cannot be judged.
 HOLD, AHEAD, HOLD_NOT, TOLD_NOT, RUN_NOT = "hold", "came out better", "do not", "open", "not run"
+UNJUDGED = "cannot be judged"
 SUMS = {
     HOLD: (REPRODUCED, COMPATIBLE, HOLDS, LOOSELY, MET),
     AHEAD: (BETTER,),  # another number than the published one, on the good side of it
     HOLD_NOT: (WORSE, REFUTED, NOT_MET),
-    TOLD_NOT: (INCONCLUSIVE, SHORTENED, UNSTATED, NOT_COMPARABLE, NOT_TESTABLE),
+    TOLD_NOT: (INCONCLUSIVE, SHORTENED),
     RUN_NOT: (NOT_RUN, STANDIN),
+    UNJUDGED: (UNSTATED, NOT_COMPARABLE, NOT_TESTABLE),
 }
-MARKS = {HOLD: "✓", AHEAD: "▲", HOLD_NOT: "✗", TOLD_NOT: "?", RUN_NOT: "○"}
+MARKS = {HOLD: "✓", AHEAD: "▲", HOLD_NOT: "✗", TOLD_NOT: "?", RUN_NOT: "○", UNJUDGED: "⊘"}
 
 
 def sum_of(kind: str) -> str:

@@ -12,8 +12,8 @@ from ffrepro.claims.assess import assess
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.records import Store
 from ffrepro.claims.screen import errors, view, words
-from ffrepro.claims.screen.answers import Answer, Number
-from ffrepro.claims.screen.errors import Interval
+from ffrepro.claims.screen.answers import Answer, Decider, Number
+from ffrepro.claims.screen.errors import Interval, Pair
 from ffrepro.claims.screen.promises import promises
 
 PAPER = "chikhachev2025_rnn"
@@ -39,12 +39,15 @@ def answer(column, name):
 
 def test_numbers_are_of_what_has_runs(column):
     (pair,) = answer(column, "accurate").pairs
-    assert [side.value for side in pair] == pytest.approx([18, 10])
-    assert pair[0].high - pair[0].value == pytest.approx(4.303 * 2 / math.sqrt(3), abs=1e-3)
-    assert answer(column, "accurate").numbers == "error 18.0 / 10.0 %"
+    assert (pair.dataset, pair.scale, pair.ff.n, pair.bp.n) == ("MCYT", "lite", 3, 3)
+    assert (pair.ff.value, pair.bp.value) == (pytest.approx(18), pytest.approx(10))
+    assert pair.ff.high - pair.ff.value == pytest.approx(4.303 * 2 / math.sqrt(3), abs=1e-3)
+    assert answer(column, "accurate").numbers == ["MCYT, FF-Std: error 18.0 / 10.0 %"]
+    assert answer(column, "accurate").details == ["MCYT, FF-Std: error 18.0 / 10.0 % (MCYT, n = 3, scale lite)"]
+    assert answer(column, "accurate").brief == "error 18.0 / 10.0 % (MCYT)"
     assert [ratio.value for ratio in answer(column, "less_time").ratios] == [0.9, 0.75]
-    assert answer(column, "less_time").numbers == "0.75 to 0.90×"
-    assert answer(column, "stable").numbers == ""
+    assert answer(column, "less_time").numbers == ["0.75 to 0.90× (training step)"]
+    assert answer(column, "stable").numbers == [] and answer(column, "stable").brief == ""
 
 
 def test_errors_are_of_the_seeds_that_both_have(world):
@@ -55,13 +58,41 @@ def test_errors_are_of_the_seeds_that_both_have(world):
             world.record(plan, accuracy=accuracy, epochs=30)
     store, claims = Store(world.root, world.plans, ["cpu"]), world.claims()
     found = answer(view.column(claims, store, assess(claims, store), hours=lambda plan: 0.5), "accurate")
-    assert [(side.value, side.n) for side in found.pairs[0]] == [(pytest.approx(19), 2), (pytest.approx(11), 2)]
-    assert found.numbers == "error 19.0 / 11.0 % (n = 2)"
+    (pair,) = found.pairs
+    assert [(side.value, side.n) for side in (pair.ff, pair.bp)] == [(pytest.approx(19), 2), (pytest.approx(11), 2)]
+    assert found.numbers == ["MCYT, FF-Std: error 19.0 / 11.0 % (n = 2)"]
+
+
+def test_errors_of_two_scales_are_no_pair(world):
+    """FF-Std has runs at scale paper, backpropagation at scale lite alone, over the same seeds."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    world.add_plans("paper", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for scale, variant in (("paper", "ff_std"), ("lite", "bptt")):
+        for plan in world.find("rnn_mcyt_corrected", variant, scale):
+            world.record(plan, accuracy=0.9, epochs=30)
+    store, claims = Store(world.root, world.plans, ["cpu"]), world.claims()
+    found = view.column(claims, store, assess(claims, store), hours=lambda plan: 0.5)
+    mcyt = found.errors[2]
+    assert answer(found, "accurate").pairs == [] and mcyt.ff.value == pytest.approx(10) and mcyt.bp is None
+
+
+def test_errors_on_several_data_sets_have_no_mean():
+    """By hand: 2 - 1 = +1 and 20 - 23 = -3 points."""
+    sides = [("A", 2.0, 1.0), ("B", 20.0, 23.0)]
+    pairs = [Pair(name, name, "paper", Interval(ff, n=5), Interval(bp, n=5)) for name, ff, bp in sides]
+    found = Answer(promises()[0], PAPER, words.OPEN, pairs=pairs)
+    assert found.numbers == ["A: error 2.0 / 1.0 %", "B: error 20.0 / 23.0 %"]
+    assert found.brief == "error −3.0 to +1.0 points"
+
+
+def test_ratios_go_from_the_least_to_the_largest_number():
+    ratios = [Number("net", value, 0, 0) for value in (10.5, 2.25, 9.0)]
+    assert Answer(promises()[1], PAPER, words.OPEN, ratios=ratios).numbers == ["2.25 to 10.50×"]
 
 
 def test_ratios_of_something_else_say_of_what():
     found = Answer(promises()[1], PAPER, words.OPEN, ratios=[Number("net", 0.9, 0.8, 1.0)], ratio_of="training step")
-    assert found.numbers == "0.90× (training step)"
+    assert found.numbers == ["0.90× (training step)"]
 
 
 def test_the_word_is_that_of_the_deciders(column):
@@ -123,13 +154,23 @@ def test_the_table_has_a_row_a_promise_and_links_to_what_decides(column):
     table = view.promise_table([column])
     assert table.header == ["promise", "RNN"] and [row[0] for row in table.rows] == [one.label for one in promises()]
     cell = table.rows[1][1]
-    assert (cell[0].text, cell[0].target) == ("✗? partly no (1 of 2)", f"promise-{PAPER}-less_time")
-    assert cell[1].text == "0.75 to 0.90×"
+    target = f"promise-{PAPER}-less_time"
+    assert (cell[0].text, cell[0].target) == ("✗? partly no (1 of 2, by the paper itself)", target)
+    assert [line.text for line in cell[1:]] == ["it says: reduced complexity", "0.75 to 0.90× (training step)"]
     (_, behind) = view.of_paper(column)
     assert behind.anchors[1] == cell[0].target
     row = text_of(behind.rows[1][3])
     assert "✗ 114" in row and "○ 105" in row and "(speaks against it)" in row
     assert behind.rows[1][3][0].target == f"id-{PAPER}-114"
+
+
+def test_a_word_that_rests_on_runs_of_ours_is_not_by_the_papers_figures(column):
+    broken = answer(column, "less_time").deciders[0]
+    assert Answer(promises()[0], PAPER, words.NO, [broken]).by_itself
+    ran = next(one for one in column.assessments.values() if one.verdict.kind == verdict.MET)
+    both = [broken, Decider(ran, False, words.Side.KEPT, [])]
+    assert not Answer(promises()[0], PAPER, words.MIXED, both).by_itself
+    assert not Answer(promises()[0], PAPER, words.NOT_CLAIMED).by_itself
 
 
 def test_our_own_question_is_called_so(column):
@@ -169,8 +210,10 @@ def test_the_declared_files_give_numbers(paper, project_root):
         (lambda screen: screen["promises"].update(cheap={"for": ["082"]}), "cheap"),
         (lambda screen: screen["promises"]["accurate"].update({"for": ["999"]}), "999"),
         (lambda screen: screen["promises"]["accurate"].update({"for": ["027"]}), "027"),
-        (lambda screen: screen["promises"]["accurate"].update(bp=["041"]), "bp"),
-        (lambda screen: screen["promises"]["accurate"].update(ff=["049"] * 4), "049"),
+        (lambda screen: screen["promises"]["accurate"]["pairs"][0].update(bp="043"), "043"),
+        (lambda screen: screen["promises"]["accurate"]["pairs"][0].update(bp="042"), "042"),
+        (lambda screen: screen["promises"]["accurate"]["pairs"][0].update(ff="049"), "049"),
+        (lambda screen: screen["promises"]["less_time"].update(limit=["050"]), "limit"),
         (lambda screen: screen["promises"]["less_time"].update(ratio=["076"]), "076"),
         (lambda screen: screen["errors"].append({"label": "x", "ff": "082"}), "082"),
         (lambda screen: screen["promises"]["less_memory"]["ratio"][0].update(dataset="iris"), "iris"),

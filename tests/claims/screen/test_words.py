@@ -8,7 +8,7 @@ from ffrepro.claims import verdict
 from ffrepro.claims.screen import words
 from ffrepro.claims.screen.words import Side
 
-KEPT, LOOSELY, BROKEN, OPEN, NOT_RUN = Side
+KEPT, LOOSELY, BROKEN, OPEN, NOT_RUN, UNJUDGED = Side
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,11 @@ KEPT, LOOSELY, BROKEN, OPEN, NOT_RUN = Side
         ([OPEN], words.OPEN),
         ([OPEN, NOT_RUN], words.OPEN),
         ([NOT_RUN, NOT_RUN], words.NOT_RUN),
+        ([UNJUDGED, UNJUDGED], words.UNJUDGED),
+        ([UNJUDGED, NOT_RUN], words.NOT_RUN),
+        ([UNJUDGED, OPEN, NOT_RUN], words.OPEN),
+        ([UNJUDGED, KEPT], words.PARTLY_YES),
+        ([UNJUDGED, BROKEN], words.PARTLY_NO),
     ],
 )
 def test_the_word_for_what_claims_tell(sides, expected):
@@ -55,11 +60,20 @@ def test_every_verdict_has_a_side_and_a_sum():
     for kind, against in product(verdict.KINDS, (False, True)):
         found, total = words.side(kind, against=against), verdict.sum_of(kind)
         assert (found is NOT_RUN) == (total == verdict.RUN_NOT)
+        assert (found is UNJUDGED) == (total == verdict.UNJUDGED)
         if total == verdict.TOLD_NOT:
             assert found is OPEN
     assert [words.side(kind) for kind in ("holds", "holds loosely", "worse", "inconclusive")] == [
         KEPT, LOOSELY, BROKEN, OPEN,
     ]  # fmt: skip
+
+
+def test_what_more_runs_cannot_decide_is_not_open():
+    decided_by_no_run = {verdict.UNSTATED, verdict.NOT_COMPARABLE, verdict.NOT_TESTABLE}
+    assert {kind for kind in verdict.KINDS if words.side(kind) is UNJUDGED} == decided_by_no_run
+    assert {kind for kind in verdict.KINDS if verdict.sum_of(kind) == verdict.TOLD_NOT} == {
+        verdict.INCONCLUSIVE, verdict.SHORTENED,
+    }  # fmt: skip
 
 
 def test_a_claim_against_a_promise_breaks_it_or_tells_nothing():

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ffrepro.claims import formats, reproduce
+from ffrepro.claims import formats, reproduce, verdict
 from ffrepro.claims.assess import Assessment
 from ffrepro.claims.compare import best_pick, operand
 from ffrepro.claims.comparison import Comparison
@@ -15,7 +15,7 @@ from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import ENOUGH, Store
 from ffrepro.claims.screen import errors, words
-from ffrepro.claims.screen.errors import Interval
+from ffrepro.claims.screen.errors import Pair
 from ffrepro.claims.screen.promises import Promise, promises
 from ffrepro.claims.screen.words import Side, Word
 
@@ -46,9 +46,10 @@ class Answer:
     """A cell of the first screen.
 
     Attributes:
-        pairs: errors of Forward-Forward and of backpropagation beside each other, in percent.
+        pairs: errors of Forward-Forward and of backpropagation beside each other, each on one data set.
         ratios: one over the other; ``limits``: the least that each could be, None where nothing says.
-        ratio_of: of what the ratios are, where the deciders speak of something else.
+        ratio_of: of what the ratios are, where that is not what the promise speaks of.
+        says: what the paper says and the deciders test, where that is another thing than the promise.
         cost: what is missing of what the deciders need, in words; empty where nothing is.
     """
 
@@ -56,29 +57,52 @@ class Answer:
     paper: str
     word: Word
     deciders: list[Decider] = field(default_factory=list)
-    pairs: list[tuple[Interval, Interval]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     ratios: list[Number] = field(default_factory=list)
     limits: list[Number | None] = field(default_factory=list)
     cost: str = ""
     ratio_of: str = ""
+    says: str = ""
 
     @property
-    def numbers(self) -> str:
-        """``error 2.5 / 1.8 %`` (means over what is compared), ``0.60 to 0.73×``; empty where there are none.
+    def numbers(self) -> list[str]:
+        """``$1, FF-Std: error 0.6 / 0.7 %`` for each pair, never a mean over them; ``0.60 to 0.73×``."""
+        errors_ = [f"{pair.label}: error {_both(pair)}{_few(pair)}" for pair in self.pairs]
+        return errors_ + ([self._ratios] if self.ratios else [])
 
-        Errors with fewer seeds than a verdict needs have them beside: ``error 21.2 / 21.6 % (n = 1)``.
-        """
+    @property
+    def details(self) -> list[str]:
+        """``numbers``, and of each pair its data set, its seeds and its scale."""
+        errors_ = [
+            f"{pair.label}: error {_both(pair)} ({pair.dataset}, n = {pair.ff.n}, scale {pair.scale})"
+            for pair in self.pairs
+        ]
+        return errors_ + ([self._ratios] if self.ratios else [])
+
+    @property
+    def brief(self) -> str:
+        """The numbers in one short line: one pair, or from which to which difference several go."""
         shown = []
-        if self.pairs:
-            sides = (sum(pair[side].value for pair in self.pairs) / len(self.pairs) for side in (0, 1))
-            least = min(side.n for pair in self.pairs for side in pair)
-            few = f" (n = {least})" if least < ENOUGH else ""
-            shown.append(f"error {' / '.join(formats.number(value, _ERROR_DIGITS) for value in sides)} %{few}")
-        if self.ratios:
-            ends = sorted({formats.number(ratio.value, _RATIO_DIGITS) for ratio in self.ratios})
-            of = f" ({self.ratio_of})" if self.ratio_of else ""
-            shown.append((f"{ends[0]} to {ends[-1]}×" if len(ends) > 1 else f"{ends[0]}×") + of)
-        return ", ".join(shown)
+        if len(self.pairs) == 1:
+            shown.append(f"error {_both(self.pairs[0])} ({self.pairs[0].dataset}){_few(self.pairs[0])}")
+        elif self.pairs:
+            by = [pair.ff.value - pair.bp.value for pair in self.pairs]
+            low, high = (formats.signed(end, _ERROR_DIGITS) for end in (min(by), max(by)))
+            shown.append(f"error {low} to {high} points")
+        return ", ".join(shown + ([self._ratios] if self.ratios else []))
+
+    @property
+    def _ratios(self) -> str:
+        values = [ratio.value for ratio in self.ratios]
+        low, high = (formats.number(end, _RATIO_DIGITS) for end in (min(values), max(values)))
+        of = f" ({self.ratio_of})" if self.ratio_of else ""
+        return (f"{low} to {high}×" if low != high else f"{low}×") + of
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether every verdict behind the word is that the paper refutes itself: no run of ours is behind it."""
+        kinds = {decider.assessment.verdict.kind for decider in self.deciders if decider.side in words.TELL}
+        return kinds == {verdict.REFUTED}
 
     @property
     def asked_by_us(self) -> bool:
@@ -88,7 +112,7 @@ class Answer:
     @property
     def told(self) -> str:
         """``1 of 3``: how many of the claims behind the word tell."""
-        told = sum(decider.side not in (Side.OPEN, Side.NOT_RUN) for decider in self.deciders)
+        told = sum(decider.side in words.TELL for decider in self.deciders)
         return f"{told} of {len(self.deciders)}" if self.deciders else ""
 
 
@@ -118,7 +142,7 @@ def _answer(claims: Claims, promise: Promise, entry: dict[str, Any], source: _Nu
     return Answer(
         promise, claims.paper, words.word(decider.side for decider in deciders), deciders, source.pairs(entry),
         [ratio for ratio, _ in both], [limit for _, limit in both], source.cost(deciders),
-        entry.get("ratio_of", ""),
+        entry.get("ratio_of", ""), entry.get("says", ""),
     )  # fmt: skip
 
 
@@ -141,11 +165,9 @@ class _Numbers:
         plans = {plan["run"]: plan for decider in waiting for plan in decider.needs}
         return reproduce.cost(plans.values(), self._store, self._hours) or ("no run planned" if waiting else "")
 
-    def pairs(self, entry: dict[str, Any]) -> list[tuple[Interval, Interval]]:
+    def pairs(self, entry: dict[str, Any]) -> list[Pair]:
         """Errors of Forward-Forward and backpropagation over the same seeds, where both are there."""
-        ff = [self._assessment(short) for short in entry.get("ff", [])]
-        bp = [self._assessment(short) for short in entry["bp"]] if "bp" in entry else [None] * len(ff)
-        found = (errors.paired(self._claims, one, other) for one, other in zip(ff, bp, strict=True))
+        found = (errors.paired(self._claims, self._assessments, pair) for pair in entry.get("pairs", []))
         return [pair for pair in found if pair is not None]
 
     def found(self, entries: Iterable[str | dict]) -> list[Number | None]:
@@ -176,3 +198,12 @@ class _Numbers:
 def _of(comparison: Comparison, label: str) -> Number | None:
     found = comparison.summary
     return Number(label, found.mean, found.low, found.high, comparison.claim.get("id", "")) if found else None
+
+
+def _both(pair: Pair) -> str:
+    return f"{' / '.join(formats.number(side.value, _ERROR_DIGITS) for side in (pair.ff, pair.bp))} %"
+
+
+def _few(pair: Pair) -> str:
+    """How many seeds there are, where they are fewer than a verdict needs."""
+    return f" (n = {pair.ff.n})" if pair.ff.n < ENOUGH else ""

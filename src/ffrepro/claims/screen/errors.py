@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ffrepro.claims.assess import Assessment
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
+from ffrepro.claims.records import Evidence
 from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
 
@@ -21,6 +23,16 @@ class Interval:
     low: float = st.NAN
     high: float = st.NAN
     n: int = 0
+
+
+class Pair(NamedTuple):
+    """Errors of Forward-Forward and of backpropagation on one data set, over the same seeds of one scale."""
+
+    label: str
+    dataset: str
+    scale: str
+    ff: Interval
+    bp: Interval
 
 
 @dataclass(frozen=True)
@@ -52,21 +64,41 @@ def ours(claims: Claims, assessment: Assessment) -> Interval | None:
     return _of(claims, assessment.claim, _headline(assessment).summary)
 
 
-def beside(claims: Claims, assessment: Assessment) -> Interval | None:
-    """Backpropagation's error that stands beside a measured claim."""
-    return _of(claims, assessment.claim, _headline(assessment).companions.get(_BP))
+def paired(claims: Claims, assessments: dict[str, Assessment], entry: dict[str, Any]) -> Pair | None:
+    """Errors of Forward-Forward and of backpropagation over the seeds that both have.
 
-
-def paired(claims: Claims, ff: Assessment, bp: Assessment | None) -> tuple[Interval, Interval] | None:
-    """Errors of Forward-Forward and of backpropagation over the seeds that both have; None where there are none.
+    None where there are none, or where the two are not alike (``_alike``).
 
     Args:
-        bp: backpropagation's claim; None: what stands beside Forward-Forward's.
+        entry: ``label``, ``ff`` and, where it is a claim of its own, ``bp``; else what stands beside as BP counts.
     """
-    one = _headline(ff)
-    other = _headline(bp) if bp else one.beside.get(_BP)
+    one, other = _sides(claims, assessments, entry)
     shared = set(one.seeds) & set(other.seeds) if other else set()
-    return (_over(claims, one, shared), _over(claims, other, shared)) if other and shared else None
+    if other is None or not shared:
+        return None
+    dataset = claims.content["datasets"][one.claim["measure"]["dataset"]]
+    sides = (_over(claims, comparison, shared) for comparison in (one, other))
+    return Pair(entry["label"], dataset, one.evidence.scale, *sides)
+
+
+def _sides(
+    claims: Claims, assessments: dict[str, Assessment], entry: dict[str, Any]
+) -> tuple[Comparison, Comparison | None]:
+    """Forward-Forward's numbers, and backpropagation's where they are alike."""
+    one = _headline(assessments[f"{claims.paper}/{entry['ff']}"])
+    other = _headline(assessments[f"{claims.paper}/{entry['bp']}"]) if "bp" in entry else one.beside.get(_BP)
+    return one, other if other is not None and _alike(one, other) else None
+
+
+def _alike(one: Comparison, other: Comparison) -> bool:
+    """Whether two numbers are of the same data, of one scale, and of one kind of machine."""
+    return None not in (one.evidence, other.evidence) and _data(one.evidence) == _data(other.evidence)
+
+
+def _data(evidence: Evidence) -> tuple:
+    plan = evidence.records[0].plan
+    where = (plan["dataset"], plan["source"], plan["protocol"]["treatment"], evidence.train_samples)
+    return (*where, evidence.scale, evidence.hardware)
 
 
 def _over(claims: Claims, comparison: Comparison, seeds: set[int]) -> Interval:
@@ -82,10 +114,11 @@ def error(quantity: dict, value: float) -> float:
 
 def _row(claims: Claims, assessments: dict[str, Assessment], entry: dict) -> Row:
     ff = assessments[f"{claims.paper}/{entry['ff']}"]
-    bp, published_bp = beside(claims, ff), None
+    _, other = _sides(claims, assessments, entry)
+    bp = _of(claims, other.claim, other.summary) if other else None
+    published_bp = None
     if "bp" in entry:
-        twin = assessments[f"{claims.paper}/{entry['bp']}"]
-        bp, published_bp = ours(claims, twin), _published(claims, twin.claim)
+        published_bp = _published(claims, assessments[f"{claims.paper}/{entry['bp']}"].claim)
     label = f"{claims.content['first_screen']['short']}: {entry['label']}"
     return Row(
         label, ff.claim["id"], ff.verdict, ff.n, _published(claims, ff.claim), published_bp, ours(claims, ff), bp

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -19,7 +20,13 @@ from ffrepro.claims.screen.promises import promises
 
 FILE = "docs/first_screen.svg"
 _SVG = {"svg.hashsalt": "ffrepro", "svg.fonttype": "none", "font.family": "sans-serif"}  # the same bytes every time
-_WIDTH, _LINE, _ROW, _HEAD = 9.0, 0.38, 0.24, 0.75  # inches: of all, of a row of each part, of what stands around it
+_WIDTH, _LINE, _GAP, _ROW, _HEAD = 9.0, 0.155, 0.09, 0.24, 0.75  # inches: of all; a line of the table and what is
+# around a row; a row of errors; what stands around each part
+_SMALL = 7.5  # points
+_NOTE = (
+    "a / b %: test error of Forward-Forward / backpropagation on the same data and seeds. Points: the first less the "
+    "second, least to most over the pairs below.\n×: time or memory over backpropagation's."
+)
 _GOOD, _BAD, _BOTH, _DIM = "#1b7837", "#b2402c", "#7a3b96", "#5f656b"
 _COLOURS = {
     words.YES: _GOOD, words.LOOSELY: _GOOD, words.PARTLY_YES: _GOOD, words.NO: _BAD, words.PARTLY_NO: _BAD,
@@ -35,7 +42,7 @@ _SERIES = (  # what of a row, mark, colour, shift of its line
 def svg(columns: Sequence[view.Column]) -> str:
     """The picture; the same numbers give the same text. Errors of which there are no runs of ours are left out."""
     rows = [row for column in columns for row in column.errors if row.ff is not None]
-    heights = [_HEAD + _LINE * (len(promises()) + 1)] + ([_HEAD + _ROW * len(rows)] if rows else [])
+    heights = [_HEAD + sum(_heights(columns))] + ([_HEAD + _ROW * len(rows)] if rows else [])
     with matplotlib.rc_context(STYLE | _SVG):
         figure = Figure(figsize=(_WIDTH, sum(heights)))
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -51,28 +58,43 @@ def _table(axes: Axes, columns: Sequence[view.Column]) -> None:
     axes.set_axis_off()
     axes.set_title(f"{view.TITLE}\n", loc="left", fontsize=13, fontweight="bold")
     axes.text(0, 1, plain(view.counted(columns)), transform=axes.transAxes, va="bottom", fontsize=8.5)
-    lines, width = len(promises()) + 1, 0.81 / max(len(columns), 1)
-    axes.set(xlim=(0, 1), ylim=(lines, 0))
+    heights, width = _heights(columns), 0.81 / max(len(columns), 1)
+    tops = [0.0, *accumulate(heights)]
+    axes.set(xlim=(0, 1), ylim=(tops[-1], 0))
     for place, column in enumerate(columns):
         x = 0.19 + place * width
-        axes.text(x, 0.6, plain(column.claims.short), fontweight="bold", va="center")
-        for line, answer in enumerate(column.answers, start=1):
-            _cell(axes, x, line + 0.5, answer)
-    for line, promise in enumerate(promises(), start=1):
-        axes.text(0, line + 0.5, promise.label, va="center")
-        axes.axhline(line, color="#d9dce0", linewidth=0.7)
+        axes.text(x, heights[0] / 2, plain(column.claims.short), fontweight="bold", va="center")
+        for top, height, answer in zip(tops[1:], heights[1:], column.answers, strict=False):
+            _cell(axes, x, top + height / 2, answer)
+    for top, height, promise in zip(tops[1:], heights[1:], promises(), strict=False):
+        axes.text(0, top + height / 2, promise.label, va="center")
+        axes.axhline(top, color="#d9dce0", linewidth=0.7)
+    axes.axhline(tops[-2], color="#d9dce0", linewidth=0.7)
+    axes.text(0, tops[-2] + heights[-1] / 2, _NOTE, va="center", fontsize=_SMALL)
+
+
+def _heights(columns: Sequence[view.Column]) -> list[float]:
+    """Inches of the table's head, of each promise's row (of as many lines as its longest cell has), of the note."""
+    most = [max([1, *(len(_below(c.answers[row])) for c in columns)]) for row in range(len(promises()))]
+    return [_LINE * (1 + lines) + _GAP for lines in (1, *most, 1)]
+
+
+def _below(answer: Answer) -> list[str]:
+    """The small lines under a cell's word: what it rests on, our numbers, or what is missing."""
+    notes = [view.OURS] * answer.asked_by_us + [f"it says: {answer.says}"] * bool(answer.says)
+    notes += [view.ITSELF] * answer.by_itself
+    numbers = answer.brief or (answer.cost if answer.word is words.NOT_RUN else "")
+    return [*notes, *([numbers] if numbers else [])]
 
 
 def _cell(axes: Axes, x: float, y: float, answer: Answer) -> None:
-    told = f" ({answer.told})" if answer.told else ""
-    asked = "our question" if answer.asked_by_us else ""
-    below = ", ".join(part for part in (asked, answer.numbers) if part)
-    below = below or (answer.cost if answer.word is words.NOT_RUN else "")
-    shift, weight = 0.2 if below else 0.0, "bold" if answer.word in _COLOURS else "normal"
+    told = f" ({answer.told})" if answer.told and answer.word is not words.UNJUDGED else ""
+    below = _below(answer)
+    first, weight = y - _LINE * len(below) / 2, "bold" if answer.word in _COLOURS else "normal"
     colour = _COLOURS.get(answer.word, _DIM)
-    axes.text(x, y - shift, f"{answer.word}{told}", va="center", color=colour, fontweight=weight)
-    if below:
-        axes.text(x, y + 0.24, plain(below), va="center", fontsize=8)
+    axes.text(x, first, f"{answer.word}{told}", va="center", color=colour, fontweight=weight, fontsize=9)
+    for line, text in enumerate(below, start=1):
+        axes.text(x, first + _LINE * line, plain(text), va="center", fontsize=_SMALL)
 
 
 def _errors(axes: Axes, rows: Sequence[Row]) -> None:

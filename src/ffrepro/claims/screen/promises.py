@@ -46,14 +46,13 @@ def check(declared: dict[str, Any], claims: dict[str, dict], quantities: dict[st
                     f"claim {short} is {claims[short]['kind']}, and decides no promise", where=place,
                     fix="name conclusions: whether a number comes out again says nothing about a promise",
                 )  # fmt: skip
-        for one, other in (("ff", "bp"), ("ratio", "limit")):
-            if other in entry and len(entry.get(one, [])) != len(entry[other]):
-                raise FfreproError(f"{one} and {other} are not as many", where=place, fix="name them in the same order")
+        if "limit" in entry and len(entry.get("ratio", [])) != len(entry["limit"]):
+            raise FfreproError("ratio and limit are not as many", where=place, fix="name them in the same order")
         _refuse_unmeasured([i for i in numbers(entry) if isinstance(i, str)], claims, place)
-        _refuse_no_errors([*entry.get("ff", []), *entry.get("bp", [])], claims, quantities, place)
-    for row in declared.get("errors", []):
+    for row in _pairs(declared):
         place = f"{where} first_screen {row['label']}"
         _refuse_no_errors([row[key] for key in ("ff", "bp") if key in row], claims, quantities, place)
+        _refuse_unlike(row, claims, place)
 
 
 def numbers(entry: dict[str, Any]) -> Iterator[str | dict]:
@@ -65,10 +64,29 @@ def numbers(entry: dict[str, Any]) -> Iterator[str | dict]:
 def shorts(declared: dict[str, Any]) -> Iterator[str]:
     """Every claim that ``first_screen`` names."""
     for entry in declared["promises"].values():
-        yield from (short for key in ("for", "against", "ff", "bp") for short in entry.get(key, []))
+        yield from (short for key in ("for", "against") for short in entry.get(key, []))
         yield from (number for number in numbers(entry) if isinstance(number, str))
-    for row in declared.get("errors", []):
+    for row in _pairs(declared):
         yield from (row[key] for key in ("ff", "bp") if key in row)
+
+
+def _pairs(declared: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Every pair of errors, of a promise or of the plot."""
+    for entry in declared["promises"].values():
+        yield from entry.get("pairs", [])
+    yield from declared.get("errors", [])
+
+
+def _refuse_unlike(pair: dict[str, str], claims: dict[str, dict], place: str) -> None:
+    """Refuse a pair of claims that are of two data sets, or of two quantities."""
+    if "bp" not in pair:
+        return
+    found = [(claims[pair[key]]["measure"]["dataset"], claims[pair[key]]["quantity"]) for key in ("ff", "bp")]
+    if found[0] != found[1]:
+        raise FfreproError(
+            f"claims {pair['ff']} and {pair['bp']} are not of one data set and quantity", where=place,
+            fix="pair Forward-Forward with backpropagation on the same data",
+        )  # fmt: skip
 
 
 def _refuse_unmeasured(found: list[str], claims: dict[str, dict], place: str) -> None:

@@ -25,17 +25,26 @@ LEAST, MOST = 0.05, 100.0  # percent: where the axis of errors begins and ends
 TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
 ERRORS = ("published, FF", "ours, FF", "ours, BP", "published, BP")
 RATIOS = ("least possible", "ours, FF over BP")
+OURS, ITSELF = "our question", "by the paper itself"  # what a cell says of its deciders
 _RULE = [
-    "yes, no: every claim that decides the promise tells, and all tell the same; loosely: one of them holds loosely",
-    "mixed: claims tell against each other; partly yes, partly no: those that tell agree, others are open or not run",
-    "open: there is evidence, and it tells neither way, or nothing could tell; not run: none of its claims has runs",
-    "in brackets: how many of the claims that decide it tell",
-    "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same",
-    "A claim keeps its promise where it is reproduced, compatible, or holds; it breaks it where it is worse, refuted "
-    "by the paper's own figures, or a setting that the paper does not meet. One that speaks against the promise breaks "
-    "it where it holds.",
-    "Errors are Forward-Forward's and backpropagation's, means over what the paper compares; × is the one's time or "
-    "memory over the other's.",
+    "yes, no: every claim that decides the promise has a verdict for it, or against it, and all agree; loosely: as "
+    "yes, but at least one of them holds loosely only",
+    "mixed: some verdicts are for the promise, some against it; partly yes, partly no: those that there are agree, and "
+    "other claims are open, not run or cannot be judged",
+    "open: there are runs, and they decide neither way so far; not run: what could decide has no runs",
+    "cannot be judged: no run decides it, since the paper leaves open what was done, or its words name nothing to "
+    "measure",
+    "in brackets: how many of the deciding claims have a verdict for or against; by the paper itself: all of these "
+    "are refuted by what the paper prints or says elsewhere, without any run of ours",
+    "it says: what the paper says and the claims test, where that is not the promise in the first column itself",
+    "not claimed: the paper has no sentence on it; numbers of ours may stand there all the same, and decide nothing",
+    "A verdict is for the promise where the claim is reproduced, compatible, holds, or is a setting met; it is "
+    "against it where the claim is worse, refuted by the paper's own figures, or a setting that the paper does not "
+    "meet. A claim that speaks against the promise counts against it where it holds, and leaves it open where it does "
+    "not.",
+    "a / b %: test errors of Forward-Forward and of backpropagation on one data set, means over the seeds that both "
+    "have at one scale, under the headline's treatment; × is the one's time or memory over the other's, from the least "
+    "to the largest of the ratios below. These numbers stand beside the word; the verdicts make it.",
 ]
 
 
@@ -71,7 +80,7 @@ def tally(columns: Iterable[Column]) -> dict[str, int]:
 
 
 def counted(columns: Sequence[Column]) -> str:
-    """``4 papers · 549 claims of their own: ✓ 101 hold · ✗ 87 do not · …``."""
+    """``4 papers · 549 claims of their own: ✓ 101 hold · ✗ 87 do not · ? 30 open · … · ⊘ 150 cannot be judged``."""
     found = tally(columns)
     shown = [f"{verdict.MARKS[name]} {count} {name}" for name, count in found.items() if count or name != verdict.AHEAD]
     papers = f"{len(columns)} paper{'s' if len(columns) != 1 else ''}"
@@ -115,7 +124,9 @@ def of_paper(column: Column) -> list[Block]:
         deciders += [Line(f"Not run: {answer.cost}")] if answer.cost else []
         asks = f"{answer.promise.label}. {answer.promise.asks}"
         word = [Line(str(answer.word), answer.word.word)]
-        rows.append([asks, word, answer.numbers or DASH, deciders or "the paper does not say so"])
+        word += [Line(f"it says: {answer.says}")] if answer.says else []
+        numbers: str | list[Line] = [Line(text) for text in answer.details] or DASH
+        rows.append([asks, word, numbers, deciders or "the paper does not say so"])
     anchors = [place(answer) for answer in found]
     header = ["Promise", "Word", "Our numbers", "Claims that decide it"]
     return [Heading("What it promises", 3, f"{paper}-promises"), Table(header, rows, anchors=anchors, stacked=True)]
@@ -128,9 +139,12 @@ def place(answer: Answer) -> str:
 
 def _cell(answer: Answer) -> list[Line]:
     shown = answer.word is not words.NOT_CLAIMED or bool(answer.numbers)
-    told = f" ({answer.told}{', our question' if answer.asked_by_us else ''})" if answer.told else ""
+    notes = [answer.told] if answer.told else []
+    notes += [OURS] * answer.asked_by_us + [ITSELF] * answer.by_itself
+    told = f" ({', '.join(notes)})" if notes else ""
     lines = [Line(f"{answer.word}{told}", answer.word.word, place(answer) if shown else "")]
-    lines += [Line(answer.numbers)] if answer.numbers else []
+    lines += [Line(f"it says: {answer.says}")] if answer.says else []
+    lines += [Line(text) for text in answer.numbers]
     return lines + ([Line(answer.cost, words.NOT_RUN.word)] if answer.cost and answer.word is words.NOT_RUN else [])
 
 
@@ -189,10 +203,16 @@ def _error_point(series: int, interval: Interval) -> Point:
 def _ratio_rows(column: Column) -> list[tuple[str, str, Number, Number | None]]:
     """(label, what, ratio, limit) of every ratio that answers a promise."""
     return [
-        (f"{column.claims.short}: {ratio.label}", answer.promise.label.removeprefix("takes less "), ratio, limit)
+        (f"{column.claims.short}: {ratio.label}", _what(answer), ratio, limit)
         for answer in column.answers
         for ratio, limit in zip(answer.ratios, answer.limits, strict=True)
     ]
+
+
+def _what(answer: Answer) -> str:
+    """``time (training step)``."""
+    what = answer.promise.label.removeprefix("takes less ")
+    return f"{what} ({answer.ratio_of})" if answer.ratio_of else what
 
 
 def _as_table(series: Sequence[str], cells: list[list[str]]) -> Table:

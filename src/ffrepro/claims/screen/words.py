@@ -5,10 +5,12 @@ The rule:
 1. A deciding claim is kept where its verdict says that it holds; loosely kept where it holds loosely; broken where it
    is worse, refuted by the paper's own figures, or a setting that the paper does not meet. A claim that speaks against
    the promise breaks it where it holds, and tells nothing where it does not: what is not slower need not be faster.
-2. Not run is a claim without runs (or with stand-in data alone). Every other verdict leaves its claim open.
-3. No deciding claim: not claimed. None that tells: not run, where none was; else open.
+2. Not run is a claim without runs (or with stand-in data alone). One that no run decides (its protocol is not stated,
+   or it is not comparable or not testable) cannot be judged. Every other verdict leaves its claim open.
+3. No deciding claim: not claimed. None that tells: not run, or cannot be judged, where all are so; open where one is;
+   else not run.
 4. Kept and broken ones: mixed. Kept ones alone: yes, loosely where one of them is kept loosely. Broken ones alone: no.
-5. Where claims beside them are open or not run, it is partly yes or partly no.
+5. Where claims beside them are open, not run or cannot be judged, it is partly yes or partly no.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ class Side(Enum):
     BROKEN = "broken"
     OPEN = "open"
     NOT_RUN = "not run"
+    UNJUDGED = "cannot be judged"
+
+
+TELL = (Side.KEPT, Side.LOOSELY, Side.BROKEN)
 
 
 class Word(NamedTuple):
@@ -48,8 +54,9 @@ PARTLY_NO = Word("✗?", "partly no")
 NO = Word("✗", "no")
 OPEN = Word("?", "open")
 NOT_RUN = Word("○", "not run")
+UNJUDGED = Word("⊘", "cannot be judged")
 NOT_CLAIMED = Word("–", "not claimed")
-WORDS = (YES, LOOSELY, PARTLY_YES, MIXED, PARTLY_NO, NO, OPEN, NOT_RUN, NOT_CLAIMED)
+WORDS = (YES, LOOSELY, PARTLY_YES, MIXED, PARTLY_NO, NO, OPEN, NOT_RUN, UNJUDGED, NOT_CLAIMED)
 
 _KEPT = (verdict.REPRODUCED, verdict.COMPATIBLE, verdict.HOLDS, verdict.MET)
 _BROKEN = (verdict.WORSE, verdict.REFUTED, verdict.NOT_MET)
@@ -64,6 +71,8 @@ def side(kind: str, *, against: bool = False) -> Side:
     """
     if kind in _NOT_RUN:
         return Side.NOT_RUN
+    if kind in verdict.SUMS[verdict.UNJUDGED]:
+        return Side.UNJUDGED
     if against:
         return Side.BROKEN if kind in (*_KEPT, verdict.LOOSELY) else Side.OPEN
     if kind == verdict.LOOSELY:
@@ -78,10 +87,10 @@ def word(sides: Iterable[Side]) -> Word:
         return NOT_CLAIMED
     kept, broken = {Side.KEPT, Side.LOOSELY} & set(found), Side.BROKEN in found
     if not kept and not broken:
-        return NOT_RUN if set(found) == {Side.NOT_RUN} else OPEN
+        return OPEN if Side.OPEN in found else NOT_RUN if Side.NOT_RUN in found else UNJUDGED
     if kept and broken:
         return MIXED
-    untold = Side.OPEN in found or Side.NOT_RUN in found
+    untold = bool({Side.OPEN, Side.NOT_RUN, Side.UNJUDGED} & set(found))
     if broken:
         return PARTLY_NO if untold else NO
     if untold:

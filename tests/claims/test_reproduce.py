@@ -1,0 +1,21 @@
+"""What a claim still needs: the runs that are planned, on one hardware profile."""
+
+import pytest
+
+from ffrepro.claims import reproduce
+from ffrepro.claims.records import Store
+
+
+@pytest.mark.parametrize(
+    ("preferred", "expected"),
+    [([], {"cpu"}), (["cpu"], {"cpu"}), (["cuda"], {"cuda"}), (["cpu", "cuda"], {"cpu", "cuda"})],
+)
+def test_runs_are_counted_on_the_preferred_hardware_or_on_one(world, preferred, expected):
+    """Three seeds of FF-Std on MCYT, planned on two profiles."""
+    for hardware in ("cpu", "cuda"):
+        world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"], hardware=hardware)
+    claims, store = world.claims(), Store(world.root, world.plans, preferred)
+    found = reproduce.needed(claims, store, claims.claim("035"))
+    assert {plan["hardware"] for plan in found} == expected
+    assert len(found) == 3 * len(expected) and {plan["variant"] for plan in found} == {"ff_std"}
+    assert reproduce.cost(found, store, None) == f"{len(found)} runs at scale lite"
