@@ -8,7 +8,7 @@ import torch
 from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, build, make_tokens
 from helpers.plans import TRANSFORMER, make_text_plan
 
-from ffrepro.studies.kim2025_transformer import bench_growth, bench_probes, bench_transformer
+from ffrepro.studies.kim2025_transformer import active_sets, bench_growth, bench_probes, bench_transformer
 from ffrepro.training import record_check
 
 
@@ -18,8 +18,8 @@ def test_rows_shares_and_bounds():
     assert rows[result["baseline"]]["ratio_to_bp"] == 1.0 and result["baseline"].startswith("BP, ")
     for share, bound in ((1.0, 2.0), (0.5, 5 / 3), (0.25, 3.5 / 3), (0.1, 2.6 / 3)):
         row = rows[f"FF-All, active set, q {share:g}"]
-        assert bench_transformer.bound(share) == pytest.approx(bound)
-        assert row["bound"] == pytest.approx(bench_transformer.bound(row["share"]))
+        assert active_sets.bound(share) == pytest.approx(bound)
+        assert row["bound"] == pytest.approx(active_sets.bound(row["share"]))
         assert row["share"] == pytest.approx(share, abs=0.26)  # of eight pairs
     assert rows["single pass, by blocks"]["peak_bytes"] < rows[result["baseline"]]["peak_bytes"]
     assert all(name in bench_transformer.describe(result) for name in rows)
@@ -84,14 +84,14 @@ def test_a_plans_bench_leaves_a_record(place):
 
 def test_bounds_and_where_they_are_crossed():
     """(2 + 6 q) / 3 = .8 at q = 1 / 15; (2 + 2 q) / 3 = .8 at q = 1 / 5; lines between measured points."""
-    assert bench_transformer.bound(1.0) == 2.0 and bench_transformer.bound(1.0, closed_form=True) == 4 / 3
-    points = [(q / 1000, bench_transformer.bound(q / 1000)) for q in range(1001)]
-    assert bench_transformer.crossing(points, 0.8) == pytest.approx(1 / 15, abs=1e-3)
-    assert bench_transformer.crossing(points, 1.0) == pytest.approx(1 / 6, abs=1e-3)
-    closed = [(q / 1000, bench_transformer.bound(q / 1000, closed_form=True)) for q in range(1001)]
-    assert bench_transformer.crossing(closed, 0.8) == pytest.approx(1 / 5, abs=1e-3)
-    assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.0), (0.25, 0.9)], 0.95) == pytest.approx(0.375)
-    assert bench_transformer.crossing([(1.0, 2.0), (0.5, 1.5)], 1.0) is None
+    assert active_sets.bound(1.0) == 2.0 and active_sets.bound(1.0, closed_form=True) == 4 / 3
+    points = [(q / 1000, active_sets.bound(q / 1000)) for q in range(1001)]
+    assert active_sets.crossing(points, 0.8) == pytest.approx(1 / 15, abs=1e-3)
+    assert active_sets.crossing(points, 1.0) == pytest.approx(1 / 6, abs=1e-3)
+    closed = [(q / 1000, active_sets.bound(q / 1000, closed_form=True)) for q in range(1001)]
+    assert active_sets.crossing(closed, 0.8) == pytest.approx(1 / 5, abs=1e-3)
+    assert active_sets.crossing([(1.0, 2.0), (0.5, 1.0), (0.25, 0.9)], 0.95) == pytest.approx(0.375)
+    assert active_sets.crossing([(1.0, 2.0), (0.5, 1.5)], 1.0) is None
 
 
 def test_the_command_measures_in_fresh_processes(monkeypatch, tmp_path, capsys):

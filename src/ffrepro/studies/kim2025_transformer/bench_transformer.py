@@ -14,9 +14,8 @@ forward pass: (2 + 2q) / 3.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -28,6 +27,7 @@ from ffrepro.core import seeds
 from ffrepro.methods import ff_tokens
 from ffrepro.methods.base import Batch
 from ffrepro.nets import transformer
+from ffrepro.studies.kim2025_transformer import active_sets
 from ffrepro.training import facts, machine, memory, parts, recorded_bench, timing
 from ffrepro.training.fresh_processes import repeated
 from ffrepro.training.timing import Column
@@ -37,13 +37,12 @@ SETTINGS = {
     "bench_rounds": integer("interleaved rounds", minimum=3),
     "bench_singles": integer("texts that are classified one by one, for the latency", minimum=1),
 }
-COLUMNS = (*timing.COLUMNS, "peak_bytes", "peak_ratio_to_bp", "share", "bound", "latency_ms")
+COLUMNS = (*timing.COLUMNS, "peak_bytes", "peak_ratio_to_bp", "peak_ratio_to_whole", "share", "bound", "latency_ms")
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 PARTS = (4, 8)  # of a batch, whose gradients backpropagation adds up
 DEPTHS = (2, 4, 12)
 SHARES = (1.0, 0.5, 0.25, 0.1)
 BATCH, LENGTH, VOCABULARY, CLASSES = 64, 256, 8000, 2
-CROSSED = (1.0, 0.8)  # ratios of which the bench says at what share of active pairs they are met
 _RATE = 1e-12  # so that the share of active pairs stays what it is
 
 
@@ -106,7 +105,8 @@ def measure(
 
     Returns:
         ``bench``, ``layers``, ``config``, ``baseline`` (the name of a row), ``rows`` as ``timing.rows`` with
-        ``peak_bytes``, ``peak_ratio_to_bp`` and, of active-set rows, ``share`` (measured) and ``bound``.
+        ``peak_bytes``, ``peak_ratio_to_bp``, ``peak_ratio_to_whole`` (to BP at the whole batch, whatever baseline is
+        the fastest) and, of active-set rows, ``share`` (measured) and ``bound``.
     """
     generator = seeds.generator("bench", "transformer")
     x_BT = torch.randint(transformer.PAD + 1, vocabulary, (batch, length), generator=generator)
@@ -145,7 +145,7 @@ def _measure(
     """The baseline's name, and a row for each way.
 
     Args:
-        active: rows of an active set.
+        candidates: backpropagation in its forms, the first at the whole batch. active: rows of an active set.
         singles: texts, each alone, that every way classifies.
     """
     peaks = {}
@@ -159,15 +159,17 @@ def _measure(
     built = {name: maker() for name, maker in makers.items()}
     seconds = timing.interleave({name: partial(method.step, sample) for name, method in built.items()}, rounds)
     baseline, rows = timing.rows(seconds, candidates)
+    whole = candidates[0]
     latency = _latency(built, singles, rounds)
     for row in rows:
         name = row["name"]
         row["peak_bytes"] = peaks[name]
         row["peak_ratio_to_bp"] = memory.ratio(peaks[name], peaks[baseline])
+        row["peak_ratio_to_whole"] = memory.ratio(peaks[name], peaks[whole])
         row["share"] = row["bound"] = None
         if name in active:
             row["share"] = sum(built[name].shares) / len(built[name].shares)
-            row["bound"] = bound(row["share"])
+            row["bound"] = active_sets.bound(row["share"])
         row["latency_ms"] = latency.get(name)
     return baseline, rows
 
@@ -189,23 +191,6 @@ def _single(sample: Batch, index: int) -> Batch:
     """One text of a batch, without padding."""
     length = int((sample["x"][index] != transformer.PAD).sum())
     return {"x": sample["x"][index : index + 1, :length]}
-
-
-def bound(share: float, *, closed_form: bool = False) -> float:
-    """The least that an active set can cost, over backpropagation: see the module."""
-    return (2 + 2 * share) / 3 if closed_form else min((2 + 6 * share) / 3, 2.0)
-
-
-def crossing(points: Iterable[tuple[float, float]], ratio: float) -> float | None:
-    """The share of active pairs at which a ratio is met, by straight lines between (share, ratio) points.
-
-    None where all of them lie on one side.
-    """
-    ordered = sorted(points)
-    for (low, first), (high, second) in pairwise(ordered):
-        if min(first, second) <= ratio <= max(first, second) and first != second:
-            return low + (high - low) * (ratio - first) / (second - first)
-    return None
 
 
 def _active(row: str, share: float) -> str:
@@ -270,18 +255,10 @@ def describe(result: dict) -> str:
     columns = [
         Column("ms", 9, "ms_median", 1), *timing.ratio_columns(), Column("bound", 8, "bound", 2),
         Column("active", 8, "share", 2), Column("MB", 9, "peak_bytes", 1, 1e-6, 0.0),
-        Column("ratio", 8, "peak_ratio_to_bp", 3, missing=0.0), Column("latency", 9, "latency_ms", 2),
+        Column("to whole BP", 13, "peak_ratio_to_whole", 3, missing=0.0), Column("latency", 9, "latency_ms", 2),
     ]  # fmt: skip
-    active = [row for row in result["rows"] if row.get("share") is not None]
-    last = []
-    for ratio in CROSSED:
-        forms = {
-            "measured": crossing([(row["share"], row["ratio_to_bp"]) for row in active], ratio),
-            "bound, recomputed": crossing([(q / 100, bound(q / 100)) for q in range(101)], ratio),
-            "bound, closed form": crossing([(q / 100, bound(q / 100, closed_form=True)) for q in range(101)], ratio),
-        }
-        said = ", ".join(f"{form} {'nowhere' if q is None else f'q = {q:.3f}'}" for form, q in forms.items())
-        last.append(f"active set at {ratio:g} of the baseline: {said}")
+    active = [(row["share"], row["ratio_to_bp"]) for row in result["rows"] if row.get("share") is not None]
+    last = active_sets.crossings(active)
     return "\n".join([*lines, *timing.table(result["rows"], 28, columns), *last])
 
 

@@ -33,15 +33,21 @@ def twins(scene: Scene, spec: dict) -> list[Drawn]:
 
 
 def scaling(scene: Scene, spec: dict) -> list[Drawn]:
-    """Test accuracy over the number of training reviews, a line for each variant."""
+    """Test accuracy over the number of training reviews, a line for each variant.
+
+    The first point are the runs of the experiment ``with``, which have the paper's number of reviews.
+    """
     figure, axes = canvas(5.6, 3.0, 1, 1)
     ax, used = axes[0, 0], []
-    experiment = scene.claims.experiment(spec["experiment"], TREATMENT, spec["dataset"])
+    first, experiment = (
+        scene.claims.experiment(spec[name], TREATMENT, spec["dataset"]) for name in ("with", "experiment")
+    )
     group, _, key = spec["setting"].partition(".")
     for variant in spec["variants"]:
         points: dict[int, Summary] = {}
-        for name in _variants(scene, experiment, variant, key):
-            evidence = scene.store.at_scale(experiment, name, scene.scale)
+        runs = [(first, variant), *((experiment, name) for name in _variants(scene, experiment, variant, key))]
+        for place, name in runs:
+            evidence = scene.store.at_scale(place, name, scene.scale)
             if evidence is not None:
                 values = [100 * r.value("test/accuracy") for r in evidence.records]
                 points[evidence.records[0].plan[group][key]] = summarize(values)

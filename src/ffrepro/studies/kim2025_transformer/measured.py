@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ffrepro.claims import formats
-from ffrepro.claims.blocks import Block, Heading, Notice, Paragraph, Table
+from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph, Table
 from ffrepro.claims.compare import BENCH_VARIANT
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
 from ffrepro.core import statistics as st
+from ffrepro.studies.kim2025_transformer import active_sets
 
 DATASET = "imdb"
 # Experiment -> heading, what is said of it, and the columns: title, key, digits, factor.
@@ -35,10 +36,11 @@ BENCHES = {
     "transformer_bench": (
         "Training step and latency",
         "Over the fastest backpropagation, interleaved; active: share of pairs with a gradient; bound: of recomputing "
-        "them. Latency: one review alone, by the method's own inference. Mean over processes.",
+        "them. Memory: activations of a step, over BP's at the whole batch. Latency: one review alone, by the method's "
+        "own inference. Mean over processes.",
         (
             ("Step over BP", "ratio_to_bp", 2, 1), ("Bound", "bound", 2, 1), ("Active", "share", 2, 1),
-            ("Memory over BP", "peak_ratio_to_bp", 2, 1), ("Latency, ms", "latency_ms", 2, 1),
+            ("Memory over BP", "peak_ratio_to_whole", 2, 1), ("Latency, ms", "latency_ms", 2, 1),
         ),
     ),
     "transformer_bench_4l": ("Training step and latency, 4 layers", "As above.", ()),
@@ -62,6 +64,8 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         header = ["Row", *(column[0] for column in columns)]
         numeric = frozenset(range(1, len(header)))
         content += [Paragraph(f"{text} {count}"), Table(header, _rows(evidence, columns), numeric)]
+        met = active_sets.crossings(_active(evidence))
+        content += [Bullets(met)] if met else []
     return content
 
 
@@ -70,8 +74,21 @@ def _rows(evidence: Evidence, columns: tuple) -> list:
     return [[name, *(_cell(evidence, name, *column[1:]) for column in columns)] for name in names]
 
 
+def _active(evidence: Evidence) -> list[tuple[float, float]]:
+    """Of every row with an active set its share and its ratio to backpropagation, means over processes."""
+    names = [row["name"] for row in evidence.records[0].result["rows"] if row.get("share") is not None]
+    means = {key: [_mean(evidence, name, key) for name in names] for key in ("share", "ratio_to_bp")}
+    pairs = zip(means["share"], means["ratio_to_bp"], strict=True)
+    return [(share, ratio) for share, ratio in pairs if share is not None and ratio is not None]
+
+
+def _mean(evidence: Evidence, name: str, key: str) -> float | None:
+    """The mean over processes; None where one of them has no such number."""
+    values = [record.value(f"bench/{key}", name) for record in evidence.records]
+    return None if None in values else st.summarize(values).mean
+
+
 def _cell(evidence: Evidence, name: str, key: str, digits: int, factor: int) -> str:
     """The mean over processes; a dash where one of them has no such number."""
-    found = [record.value(f"bench/{key}", name) for record in evidence.records]
-    values = [factor * value for value in found if value is not None]
-    return formats.number(st.summarize(values).mean, digits) if len(values) == len(found) else formats.DASH
+    mean = _mean(evidence, name, key)
+    return formats.DASH if mean is None else formats.number(factor * mean, digits)
