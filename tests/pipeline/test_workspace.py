@@ -119,7 +119,7 @@ def test_dvc_yaml_in_groups(project):
             *(f"src/ffrepro/{name}" for name in ("base", "core", "data", "methods", "nets", "training")),
             "src/ffrepro/studies/paper_a/study.yaml",
         ],
-        "outs": [{"plan/smoke/cpu": {"cache": False, "persist": True}}],
+        "outs": [{"plan/smoke/cpu": {"persist": True}}],
     }
     assert root["report"]["metrics"] == ["reports/smoke/metrics.json"]
     stage = documents["workflow/dvc/theta_mcyt/dvc.yaml"]["stages"]["cpu-theta_mcyt_corrected-ff_std_theta0_5-seed1"]
