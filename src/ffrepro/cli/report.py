@@ -51,14 +51,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report or one table and say where; or print what it says."""
-    from ffrepro.claims.records import Store
-    from ffrepro.claims.report import build_report, build_table  # matplotlib: not for `--help`
-
     root = project.folder()
     if args.check:
         return _check(root, params.load(root).scale(args.scale))
     if args.headline:
         return _headline(root, params.load(root).scale(args.scale))
+    from ffrepro.claims.records import Store  # scipy and matplotlib: seconds that the lines above need not wait
+    from ffrepro.claims.report import build_report, build_table
+
     workspace, plans = all_plans(root, args.scale, args.hardware)
     store = Store(root, plans, workspace.hardware)
     if args.table is None:
