@@ -26,6 +26,7 @@ from ffrepro.pipeline.workspace import open_workspace
 pytestmark = pytest.mark.pipeline
 PAPER = "chikhachev2025_rnn"
 STUDY = f"src/ffrepro/studies/{PAPER}/study.yaml"
+CLAIMS = f"src/ffrepro/studies/{PAPER}/claims.yaml"
 BPTT = "smoke/cpu/rnn_dollar_corrected/bptt/seed0"
 FF = "smoke/cpu/rnn_dollar_corrected/ff_std/seed0"
 SHOWN = ("test/accuracy", "test/auc")  # of a detector, in metrics.json
@@ -44,6 +45,11 @@ def two_runs(study):
     study["experiments"]["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
 
 
+def one_figure(claims):
+    """ROC curves alone: of a report, figures take longest, and nothing here looks at them."""
+    claims["figures"] = [figure for figure in claims["figures"] if figure["name"] == "roc"]
+
+
 def another_lr(study):
     """Change a number of the BPTT run alone."""
     study["variants"]["bptt"]["set"] = {"lr": {"value": 0.01, "source": "test"}}
@@ -58,7 +64,7 @@ def other_words(study):
 def finished(tmp_path_factory):
     """A project that Snakemake has finished, its work passed on to DVC and committed. Copy it, do not change it."""
     root = tmp_path_factory.mktemp("finished")
-    make_project(root, {"params.yaml": one_seed, STUDY: two_runs})
+    make_project(root, {"params.yaml": one_seed, STUDY: two_runs, CLAIMS: one_figure})
     snakemake(root)
     synced = run(root, "ffrepro", "sync", "--to", "dvc")
     assert synced == "10 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
@@ -212,14 +218,14 @@ def test_words_and_comments_retrain_nothing(project):
 
 
 def test_dvc_push_and_pull_bring_everything_back(project, tmp_path):
-    before = hashes(project, "runs", "data", "reports")
+    before = hashes(project, "runs", "data", "plan", "reports")
     run(project, "dvc", "remote", "add", "--default", "--local", "here", str(tmp_path / "remote"))
     run(project, "dvc", "push")
-    for folder in ("runs", "data", "reports/smoke", ".dvc/cache"):
+    for folder in ("runs", "data", "plan", "reports/smoke", ".dvc/cache"):
         shutil.rmtree(project / folder)
     assert "deleted" in run(project, "dvc", "status")
     run(project, "dvc", "pull")
-    assert hashes(project, "runs", "data", "reports") == before
+    assert hashes(project, "runs", "data", "plan", "reports") == before
     assert "Data and pipelines are up to date." in run(project, "dvc", "status")
     run(project, "ffrepro", "sync", "--to", "snakemake")
     assert nothing_to_do(project)
@@ -266,11 +272,9 @@ def test_absent_hardware_gets_no_job_and_is_no_failure(project):
 
 def test_both_engines_have_the_job_list_of_the_whole_project(tmp_path):
     make_project(tmp_path, {"params.yaml": lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2)})
-    expected = {
-        job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs})
-        for job in open_workspace(tmp_path).jobs
-    }
-    assert len(expected) == len(open_workspace(tmp_path).jobs)
+    jobs = open_workspace(tmp_path).jobs
+    expected = {job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs}) for job in jobs}
+    assert len(expected) == len(jobs)
     for engine in (snakemake_jobs(tmp_path), dvc_jobs(tmp_path)):
         assert engine.keys() == expected.keys()
         assert {command: job for command, job in engine.items() if job != expected[command]} == {}
