@@ -95,8 +95,8 @@ def plan_stage(workspace: Workspace) -> dict[str, Any]:
     return {
         "cmd": f"ffrepro plan --write --scale {scale} --hardware {' '.join(profiles)}",
         "deps": plan_sources(workspace),
-        # In DVC's cache, though quickly made: where DVC compares settings of two commits, it reads them from there. Kept
-        # while the command runs, so that unchanged files keep their time stamps.
+        # In DVC's cache, though quickly made: where DVC compares settings of two commits, it reads them from there.
+        # Kept while the command runs, so that unchanged files keep their time stamps.
         "outs": [{f"plan/{scale}/{profile}": {"persist": True}} for profile in profiles],
     }
 
