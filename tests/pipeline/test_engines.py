@@ -181,21 +181,22 @@ def test_curves_of_an_experiment_stand_beside_the_committed_ones(finished, exper
     assert "dvc_plots" not in run(root, "git", "status", "--porcelain")
 
 
-def test_an_experiment_is_left_and_its_edit_made_by_hand_repeats_nothing(finished, experiment, tmp_path):
+def test_snakemake_takes_an_experiment_over_and_git_and_dvc_leave_it(finished, experiment, tmp_path):
     root = tmp_path / "project"
     shutil.copytree(experiment[0], root, symlinks=True)
+    run(root, "ffrepro", "sync", "--to", "snakemake")
+    assert nothing_to_do(root)
+    assert "Data and pipelines are up to date." in run(root, "dvc", "status")
+
     run(root, "git", "checkout", "--quiet", ".")
     run(root, "dvc", "checkout")
     folders = ("runs", "data", "plan", "reports/smoke")
     assert hashes(root, *folders) == hashes(finished, *folders)
     assert "Data and pipelines are up to date." in run(root, "dvc", "status")
 
-    edit_yaml(root, STUDY, another_lr)
-    assert dvc_ran(run(root, "dvc", "repro")) == ["plan"]  # of the rest, DVC's cache has the outputs
-    assert hashes(root, "runs", "data") == hashes(experiment[0], "runs", "data")
-    run(root, "ffrepro", "sync", "--to", "snakemake")
-    assert nothing_to_do(root)
-    assert "Data and pipelines are up to date." in run(root, "dvc", "status")
+    edit_yaml(root, STUDY, another_lr)  # the experiment's edit, by hand
+    assert dvc_ran(run(root, "dvc", "repro", "workflow/dvc/rnn_dollar/dvc.yaml")) == ["plan"]
+    assert hashes(root, "runs", "data") == hashes(experiment[0], "runs", "data")  # out of DVC's cache
 
 
 def test_both_engines_see_the_same_edit(project):
