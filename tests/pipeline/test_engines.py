@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections import defaultdict
 
 import pytest
 from helpers.engines import (
@@ -25,8 +26,10 @@ from ffrepro.pipeline.workspace import open_workspace
 pytestmark = pytest.mark.pipeline
 PAPER = "chikhachev2025_rnn"
 STUDY = f"src/ffrepro/studies/{PAPER}/study.yaml"
+CLAIMS = f"src/ffrepro/studies/{PAPER}/claims.yaml"
 BPTT = "smoke/cpu/rnn_dollar_corrected/bptt/seed0"
 FF = "smoke/cpu/rnn_dollar_corrected/ff_std/seed0"
+SHOWN = ("test/accuracy", "test/auc")  # of a detector, in metrics.json
 TABLES = [f"{PAPER}-table1", f"{PAPER}-table2", f"{PAPER}-table3"]
 
 
@@ -40,6 +43,11 @@ def two_runs(study):
     """One data set, one treatment: BPTT and one FF variant."""
     study["experiments"] = {"rnn": study["experiments"]["rnn"]}
     study["experiments"]["rnn"] |= {"datasets": ["dollar"], "treatments": ["corrected"], "variants": ["bptt", "ff_std"]}
+
+
+def one_figure(claims):
+    """ROC curves alone: of a report, figures take longest, and nothing here looks at them."""
+    claims["figures"] = [figure for figure in claims["figures"] if figure["name"] == "roc"]
 
 
 def another_lr(study):
@@ -56,7 +64,7 @@ def other_words(study):
 def finished(tmp_path_factory):
     """A project that Snakemake has finished, its work passed on to DVC and committed. Copy it, do not change it."""
     root = tmp_path_factory.mktemp("finished")
-    make_project(root, {"params.yaml": one_seed, STUDY: two_runs})
+    make_project(root, {"params.yaml": one_seed, STUDY: two_runs, CLAIMS: one_figure})
     snakemake(root)
     synced = run(root, "ffrepro", "sync", "--to", "dvc")
     assert synced == "10 jobs passed on to dvc, 0 known to it already, 0 still to run\n"
@@ -72,6 +80,15 @@ def project(finished, tmp_path):
     return root
 
 
+@pytest.fixture(scope="module")
+def experiment(finished, tmp_path_factory):
+    """A copy of the finished project after `dvc exp run` with a rate for BPTT, and what that printed. Only read it."""
+    root = tmp_path_factory.mktemp("experiment") / "project"
+    shutil.copytree(finished, root, symlinks=True)
+    setting = f"{STUDY}:+variants.bptt.set.lr={{value: 0.01, source: test}}"
+    return root, run(root, "dvc", "exp", "run", "--name", "faster", "--set-param", setting)
+
+
 def replace(root, file, old, new):
     """Replace text that stands once in a file."""
     text = (root / file).read_text()
@@ -84,6 +101,11 @@ def hashes(root, *folders):
     paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
     paths = (path for path in paths if path.name != ".snakemake_timestamp" and path.suffix != ".lock")
     return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def lines_of(root, record):
+    """The epochs of a run's metrics.jsonl."""
+    return [json.loads(line) for line in (root / f"runs/{record}/metrics.jsonl").read_text().splitlines()]
 
 
 def test_snakemake_leaves_every_declared_file_and_runs_nothing_twice(finished):
@@ -106,42 +128,84 @@ def test_dvc_finds_nothing_to_do_after_snakemake_and_a_sync(finished):
     assert run(finished, "git", "status", "--porcelain") == ""
 
 
-def test_dvc_repeats_only_what_an_edit_touches_and_snakemake_then_agrees(project):
-    before = hashes(project, "runs", "data")
-    edit_yaml(project, STUDY, another_lr)
-    run(project, "ffrepro", "plan", "--write")
-    differing = run(project, "dvc", "params", "diff")
-    assert re.search(r"bptt/seed0\.json\s+training\.lr\s+-\s+0\.01", differing)  # plan files are not in git
-    left = run(project, "ffrepro", "sync", "--to", "snakemake")
-    assert f"to run: train/{BPTT}" in left and f"train/{FF}" not in left
-
-    ran = dvc_ran(run(project, "dvc", "repro"))
-    assert ran == sorted(["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"])
-    after = hashes(project, "runs", "data")
+def test_an_experiment_reruns_what_its_setting_touches(finished, experiment):
+    root, printed = experiment
+    stages = ["plan", "cpu-rnn_dollar_corrected-bptt-seed0", *TABLES, "report", "track"]
+    assert dvc_ran(printed) == sorted(stages)
+    before, after = hashes(finished, "runs", "data"), hashes(root, "runs", "data")
     changed = {path for path in before if before[path] != after[path]}
     assert changed and all(path.startswith(f"runs/{BPTT}/") for path in changed)
-    assert read_json(project / f"runs/{BPTT}/run.json")["plan"]["training"]["lr"] == 0.01
+    assert read_json(root / f"runs/{BPTT}/run.json")["plan"]["training"]["lr"] == 0.01
 
-    run(project, "ffrepro", "sync", "--to", "snakemake")
-    assert nothing_to_do(project)
-    assert "Data and pipelines are up to date." in run(project, "dvc", "status")
 
-    # The committed version is still known: the report's numbers are compared with it, curves drawn beside it.
-    diff = run(project, "dvc", "metrics", "diff")
-    assert re.search(r"reports/smoke/metrics\.json\s+rnn_dollar_corrected\S*\s", diff)
-    run(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
-    page = (project / "plots/index.html").read_text()
-    assert BPTT in page and '"rev": "HEAD"' in page and '"rev": "workspace"' in page
-    run(project, "dvc", "plots", "show", "--out", "shown")
-    page = (project / "shown/index.html").read_text()
+def test_settings_and_metrics_of_an_experiment_stand_beside_the_committed_ones(finished, experiment):
+    root = experiment[0]
+    old, new = (read_json(folder / f"runs/{BPTT}/result.json")["metrics"] for folder in (finished, root))
+    differing = json.loads(run(root, "dvc", "params", "diff", "--json", "HEAD", "faster"))
+    assert differing == {
+        f"plan/{BPTT}.json": {"training.lr": {"old": 0.001, "new": 0.01, "diff": pytest.approx(0.009)}}
+    }
+
+    (metrics,) = json.loads(run(root, "dvc", "metrics", "diff", "--json")).values()
+    expected = {name: (old[name], new[name]) for name in SHOWN if old[name] != new[name]}
+    found = {name: (entry["old"], entry["new"]) for name, entry in metrics.items()}
+    assert expected and found == {f"rnn_dollar_corrected.bptt.{name}": pair for name, pair in expected.items()}
+
+    workspace, committed = json.loads(run(root, "dvc", "exp", "show", "--json"))
+    (shown,) = committed["experiments"]
+    assert shown["name"] == "faster"
+    for revision, metrics, rate in ((committed, old, 0.001), (shown["revs"][0], new, 0.01), (workspace, new, 0.01)):
+        variants = revision["data"]["metrics"]["reports/smoke/metrics.json"]["data"]["rnn_dollar_corrected"]
+        assert variants["bptt"] == {"runs": 1} | {name: metrics[name] for name in SHOWN}
+        assert revision["data"]["params"][f"plan/{BPTT}.json"]["data"]["training"]["lr"] == rate
+
+
+def test_curves_of_an_experiment_stand_beside_the_committed_ones(finished, experiment):
+    root = experiment[0]
+    plots = json.loads(run(root, "dvc", "plots", "diff", "HEAD", "faster", "--json"))["data"]
+    for name in ("accuracy", "loss"):
+        (plot,) = plots[f"validation {name}"]
+        # A run that does not measure it has an empty cell, which Vega would draw as 0.
+        assert plot["content"]["transform"][0] == {"filter": f"isValid(toNumber(datum['val/{name}']))"}
+        curves = defaultdict(list)
+        for point in plot["content"]["data"]["values"]:
+            curves[point["rev"], point["run"]].append((int(point["epoch"]), float(point[f"val/{name}"])))
+        assert curves == {
+            (revision, record): [(line["epoch"], line[f"val/{name}"]) for line in lines_of(folder, record)]
+            for revision, folder in (("HEAD", finished), ("faster", root))
+            for record in (BPTT, FF)
+        }
+    run(root, "dvc", "plots", "show")
+    page = (root / "dvc_plots/index.html").read_text()
     assert BPTT in page and FF in page and '"rev": "HEAD"' not in page
+    assert "dvc_plots" not in run(root, "git", "status", "--porcelain")
 
 
-def test_snakemake_sees_the_same_edit(project):
+def test_snakemake_takes_an_experiment_over_and_git_and_dvc_leave_it(finished, experiment, tmp_path):
+    root = tmp_path / "project"
+    shutil.copytree(experiment[0], root, symlinks=True)
+    run(root, "ffrepro", "sync", "--to", "snakemake")
+    assert nothing_to_do(root)
+    assert "Data and pipelines are up to date." in run(root, "dvc", "status")
+
+    run(root, "git", "checkout", "--quiet", ".")
+    run(root, "dvc", "checkout")
+    folders = ("runs", "data", "plan", "reports/smoke")
+    assert hashes(root, *folders) == hashes(finished, *folders)
+    assert "Data and pipelines are up to date." in run(root, "dvc", "status")
+
+    edit_yaml(root, STUDY, another_lr)  # the experiment's edit, by hand
+    assert dvc_ran(run(root, "dvc", "repro", "workflow/dvc/rnn_dollar/dvc.yaml")) == ["plan"]
+    assert hashes(root, "runs", "data") == hashes(experiment[0], "runs", "data")  # out of DVC's cache
+
+
+def test_both_engines_see_the_same_edit(project):
     edit_yaml(project, STUDY, another_lr)
     dry = snakemake(project, "--dry-run")
     assert f"ffrepro train plan/{BPTT}.json" in dry and f"ffrepro train plan/{FF}.json" not in dry
     assert "ffrepro prepare" not in dry and f"--table {PAPER}/table1" in dry
+    left = run(project, "ffrepro", "sync", "--to", "snakemake")
+    assert f"to run: train/{BPTT}" in left and f"train/{FF}" not in left
 
 
 def test_words_and_comments_retrain_nothing(project):
@@ -155,14 +219,14 @@ def test_words_and_comments_retrain_nothing(project):
 
 
 def test_dvc_push_and_pull_bring_everything_back(project, tmp_path):
-    before = hashes(project, "runs", "data", "reports")
+    before = hashes(project, "runs", "data", "plan", "reports")
     run(project, "dvc", "remote", "add", "--default", "--local", "here", str(tmp_path / "remote"))
     run(project, "dvc", "push")
-    for folder in ("runs", "data", "reports/smoke", ".dvc/cache"):
+    for folder in ("runs", "data", "plan", "reports/smoke", ".dvc/cache"):
         shutil.rmtree(project / folder)
     assert "deleted" in run(project, "dvc", "status")
     run(project, "dvc", "pull")
-    assert hashes(project, "runs", "data", "reports") == before
+    assert hashes(project, "runs", "data", "plan", "reports") == before
     assert "Data and pipelines are up to date." in run(project, "dvc", "status")
     run(project, "ffrepro", "sync", "--to", "snakemake")
     assert nothing_to_do(project)
@@ -209,11 +273,9 @@ def test_absent_hardware_gets_no_job_and_is_no_failure(project):
 
 def test_both_engines_have_the_job_list_of_the_whole_project(tmp_path):
     make_project(tmp_path, {"params.yaml": lambda raw: raw["hardware_profiles"]["cpu"].update(threads=2)})
-    expected = {
-        job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs})
-        for job in open_workspace(tmp_path).jobs
-    }
-    assert len(expected) == len(open_workspace(tmp_path).jobs)
+    jobs = open_workspace(tmp_path).jobs
+    expected = {job.command: (set(job.inputs), {path.rstrip("/") for path in job.outputs}) for job in jobs}
+    assert len(expected) == len(jobs)
     for engine in (snakemake_jobs(tmp_path), dvc_jobs(tmp_path)):
         assert engine.keys() == expected.keys()
         assert {command: job for command, job in engine.items() if job != expected[command]} == {}

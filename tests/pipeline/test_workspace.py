@@ -127,7 +127,7 @@ def test_the_stages_of_the_whole_project(documents):
             *(f"src/ffrepro/{name}" for name in ("base", "core", "data", "methods", "nets", "training")),
             "src/ffrepro/studies/paper_a/study.yaml",
         ],
-        "outs": [{"plan/smoke/cpu": {"cache": False, "persist": True}}],
+        "outs": [{"plan/smoke/cpu": {"persist": True}}],
     }
     assert root["report"]["metrics"] == ["reports/smoke/metrics.json"]
 

@@ -50,13 +50,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report or one table and say where; or print what it says."""
-    from ffrepro.claims.records import Store  # numpy: not for `--help`
-
     root = project.folder()
     if args.check:
         return _check(root, params.load(root).scale(args.scale))
     if args.headline:
         return _headline(root, params.load(root).scale(args.scale))
+    from ffrepro.claims.records import Store  # numpy and scipy: seconds that the lines above need not wait
+
     if args.table is not None:
         from ffrepro.claims.table_files import build_table
 

@@ -95,8 +95,9 @@ def plan_stage(workspace: Workspace) -> dict[str, Any]:
     return {
         "cmd": f"ffrepro plan --write --scale {scale} --hardware {' '.join(profiles)}",
         "deps": plan_sources(workspace),
-        # Not in DVC's cache: quickly made. Kept while the command runs, so that unchanged files keep their time stamps.
-        "outs": [{f"plan/{scale}/{profile}": {"cache": False, "persist": True}} for profile in profiles],
+        # In DVC's cache, though quickly made: where DVC compares settings of two commits, it reads them from there.
+        # Kept while the command runs, so that unchanged files keep their time stamps.
+        "outs": [{f"plan/{scale}/{profile}": {"persist": True}} for profile in profiles],
     }
 
 
