@@ -154,6 +154,8 @@ def test_ratios_are_the_published_ones(claims):
     for number, ratio in expected.items():
         assert claims.expected(claims.claim(number)) == pytest.approx(ratio)
         assert claims.margin(claims.claim(number)) == 0.05
+    memory = claims.claim("002")
+    assert claims.expected(memory) == pytest.approx(3.1 / 4.5) and claims.margin(memory) == 0.05
     spread = (290 / 360) * ((10 / 360) ** 2 + (12 / 290) ** 2) ** 0.5  # of a ratio of two means ± std
     assert spread == pytest.approx(0.04, abs=0.0005)
 
