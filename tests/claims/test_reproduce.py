@@ -19,3 +19,10 @@ def test_runs_are_counted_on_the_preferred_hardware_or_on_one(world, preferred, 
     assert {plan["hardware"] for plan in found} == expected
     assert len(found) == 3 * len(expected) and {plan["variant"] for plan in found} == {"ff_std"}
     assert reproduce.cost(found, store, None) == f"{len(found)} runs at scale lite"
+
+
+def test_a_conclusion_of_published_numbers_needs_no_run(world):
+    """Claim 077 is held to the paper's own layers, and speaks of its own number."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    claims, store = world.claims(), Store(world.root, world.plans, [])
+    assert reproduce.needed(claims, store, claims.claim("077")) == []

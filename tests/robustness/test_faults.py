@@ -34,8 +34,9 @@ def quick(monkeypatch):
         monkeypatch.setattr(module, name, once(getattr(module, name)))
     for name in {found.build for found in ARCHIVES.values() if hasattr(standin_images, found.build)}:
         monkeypatch.setattr(standin_images, name, cache(getattr(standin_images, name)))
-    project = SimpleNamespace(scale="smoke", hardware=["cpu"])
-    monkeypatch.setattr(report_command, "all_plans", lambda *_: (project, [PLANS["train"], PLANS["sklearn_baseline"]]))
+    project, plans = SimpleNamespace(scale="smoke", hardware=["cpu"]), [PLANS["train"], PLANS["sklearn_baseline"]]
+    monkeypatch.setattr(report_command, "all_plans", lambda *_: (project, plans))
+    monkeypatch.setattr(report_command, "plans_behind_table", lambda *_: (project.scale, project.hardware, plans))
 
 
 def once(function):

@@ -65,7 +65,10 @@ def _braces(seeds: list[str]) -> str:
 
 
 def _measures(claims: Claims, claim: dict) -> list[tuple[dict, dict]]:
-    """What measures a claim, or the claims and operands that it speaks of: (entry, measure)."""
+    """What measures a claim, or the measured claims and operands that it speaks of: (entry, measure).
+
+    A conclusion may speak of a published number that nothing measures, its own among them.
+    """
     if claim["kind"] == "measured":
         return [(claim, claim["measure"])]
     if claim["kind"] not in ("arithmetic", "comparison"):
@@ -75,8 +78,8 @@ def _measures(claims: Claims, claim: dict) -> list[tuple[dict, dict]]:
     for name in expressions.names(claim.get("ours", claim.get("holds"))):
         if name in operands:
             found.append((operands[name], operands[name]))
-        else:
-            found += [one for one in _measures(claims, claims.claim(name[1:])) if one[0]["kind"] == "measured"]
+        elif (named := claims.claim(name[1:]))["kind"] == "measured":
+            found.append((named, named["measure"]))
     return found
 
 
