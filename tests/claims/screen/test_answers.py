@@ -85,6 +85,16 @@ def test_errors_on_several_data_sets_have_no_mean():
     assert found.brief == "error −3.0 to +1.0 points"
 
 
+def test_trainings_that_were_cut_short_say_so_and_stay_out_of_the_difference():
+    sides = [("A", 2.0, 1.0, None), ("B", 20.0, 80.0, 40), ("C", 5.0, 5.5, None)]
+    pairs = [Pair(name, name, "paper", Interval(ff, n=5), Interval(bp, n=5), cut) for name, ff, bp, cut in sides]
+    found = Answer(promises()[0], PAPER, words.OPEN, pairs=pairs)
+    assert found.numbers[1] == "B: error 20.0 / 80.0 % (cut at 40 epochs)"
+    assert found.brief == "error −0.5 to +1.0 points"
+    alone = Answer(promises()[0], PAPER, words.OPEN, pairs=pairs[1:2])
+    assert alone.brief == "error 20.0 / 80.0 % (B) (cut at 40 epochs)"
+
+
 def test_ratios_go_from_the_least_to_the_largest_number():
     ratios = [Number("net", value, 0, 0) for value in (10.5, 2.25, 9.0)]
     assert Answer(promises()[1], PAPER, words.OPEN, ratios=ratios).numbers == ["2.25 to 10.50×"]

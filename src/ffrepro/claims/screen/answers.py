@@ -74,19 +74,23 @@ class Answer:
     def details(self) -> list[str]:
         """``numbers``, and of each pair its data set, its seeds and its scale."""
         errors_ = [
-            f"{pair.label}: error {_both(pair)} ({pair.dataset}, n = {pair.ff.n}, scale {pair.scale})"
+            f"{pair.label}: error {_both(pair)} ({pair.dataset}, n = {pair.ff.n}, scale {pair.scale}{_cut(pair)})"
             for pair in self.pairs
         ]
         return errors_ + ([self._ratios] if self.ratios else [])
 
     @property
     def brief(self) -> str:
-        """The numbers in one short line: one pair, or from which to which difference several go."""
+        """The numbers in one short line: one pair, or from which to which difference several go.
+
+        Trainings that were cut short are left out of the difference where others were not.
+        """
         shown = []
         if len(self.pairs) == 1:
             shown.append(f"error {_both(self.pairs[0])} ({self.pairs[0].dataset}){_few(self.pairs[0])}")
         elif self.pairs:
-            by = [pair.ff.value - pair.bp.value for pair in self.pairs]
+            whole = [pair for pair in self.pairs if pair.capped is None] or self.pairs
+            by = [pair.ff.value - pair.bp.value for pair in whole]
             low, high = (formats.signed(end, _ERROR_DIGITS) for end in (min(by), max(by)))
             shown.append(f"error {low} to {high} points")
         return ", ".join(shown + ([self._ratios] if self.ratios else []))
@@ -205,5 +209,11 @@ def _both(pair: Pair) -> str:
 
 
 def _few(pair: Pair) -> str:
-    """How many seeds there are, where they are fewer than a verdict needs."""
-    return f" (n = {pair.ff.n})" if pair.ff.n < ENOUGH else ""
+    """What keeps the pair from a verdict: fewer seeds than one needs, trainings that were cut short."""
+    few = f", n = {pair.ff.n}" if pair.ff.n < ENOUGH else ""
+    said = few + _cut(pair)
+    return f" ({said.removeprefix(', ')})" if said else ""
+
+
+def _cut(pair: Pair) -> str:
+    return f", cut at {pair.capped} epochs" if pair.capped is not None else ""

@@ -26,13 +26,17 @@ class Interval:
 
 
 class Pair(NamedTuple):
-    """Errors of Forward-Forward and of backpropagation on one data set, over the same seeds of one scale."""
+    """Errors of Forward-Forward and of backpropagation on one data set, over the same seeds of one scale.
+
+    ``capped``: the epochs at which runs of either were cut short of what the paper takes; None: at none.
+    """
 
     label: str
     dataset: str
     scale: str
     ff: Interval
     bp: Interval
+    capped: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def paired(claims: Claims, assessments: dict[str, Assessment], entry: dict[str, 
         return None
     dataset = claims.content["datasets"][one.claim["measure"]["dataset"]]
     sides = (_over(claims, comparison, shared) for comparison in (one, other))
-    return Pair(entry["label"], dataset, one.evidence.scale, *sides)
+    capped = max((side.capped for side in (one, other) if side.capped is not None), default=None)
+    return Pair(entry["label"], dataset, one.evidence.scale, *sides, capped)
 
 
 def _sides(
