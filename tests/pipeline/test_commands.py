@@ -50,6 +50,16 @@ def test_plan_lists_states_and_costs(ffrepro, finish, plans):
     )
 
 
+def test_plan_counts_the_runs_to_do_that_have_a_committed_record(ffrepro, finish, plans, project):
+    other = RUN.replace("seed0", "seed1")
+    finish(plans[RUN])
+    index = project / "reports/reference/index.json"
+    index.parent.mkdir(parents=True, exist_ok=True)
+    index.write_text(json.dumps({RUN: {}, other: {}, "smoke/cpu/gone/bptt/seed0": {}}))
+    last = ffrepro("plan", "--table", "table1")[1].splitlines()[-1]
+    assert last.startswith("1 of them ") and "reports/reference" in last
+
+
 def test_plan_names_what_makes_a_record_stale(ffrepro, finish, plans, edit):
     finish(plans[RUN])
     edit("clip_norm: {value: 1.0", "clip_norm: {value: 2.0")

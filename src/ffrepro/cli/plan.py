@@ -194,8 +194,20 @@ def _print_totals(workspace: Workspace, rows: list[Row], estimator: Estimator) -
         print(f"to do{place}: {_costs(workspace, members, estimator)}")
     for hardware, members in _by_hardware(_elsewhere(rows)).items():
         print(f"on {hardware}, which is not this machine: {_costs(workspace, members, estimator)}")
+    print("".join(f"{line}\n" for line in _committed(workspace, rows)), end="")
     for finding in over_limits(workspace, estimator):
         print(f"over the limit: {finding}")
+
+
+def _committed(workspace: Workspace, rows: list[Row]) -> list[str]:
+    """How many of the runs to do have a committed record: a report counts it, an engine runs them all the same."""
+    from ffrepro.base.words import older_runs
+    from ffrepro.claims import reference
+
+    listed = reference.index(workspace.root)
+    found = [plan for plan, _, _ in [*_open(rows), *_elsewhere(rows)]
+             if any(run in listed for run in (plan["run"], *older_runs(plan)))]  # fmt: skip
+    return [f"{len(found)} of them have a record in {reference.FOLDER}, which a report counts"] if found else []
 
 
 def _costs(workspace: Workspace, rows: list[Row], estimator: Estimator) -> str:
