@@ -66,7 +66,7 @@ def write_csv(columns: tuple[str, ...], rows: list[list]) -> str:
 
 def _csv_text(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula: a text that begins like one, and is no number, gets a quote."""
-    if isinstance(cell, str):
+    if isinstance(cell, str) and "\r" in cell:
         cell = re.sub("\r\n?", "\n", cell)  # the csv module leaves a lone one unquoted, and readers end the row there
     if not isinstance(cell, str) or not cell.startswith(_FORMULA):
         return cell

@@ -47,7 +47,10 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> McNemar:
         raise ValueError(f"McNemar's test needs two lists of equal length, not {a.shape} and {b.shape}")
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     n, fewer = only_a + only_b, min(only_a, only_b)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    tail = term = 1
+    for k in range(1, fewer + 1):  # each binomial coefficient from the one before, exactly
+        term = term * (n - k + 1) // k
+        tail += term
     return McNemar(only_a, only_b, min(1.0, 2 * tail / 2**n))
 
 
@@ -74,12 +77,15 @@ def bootstrap(
         raise ValueError(f"a bootstrap needs (seeds, samples) of the same samples, not {a.shape} and {b.shape}")
     rng = np.random.default_rng(seed)
     samples = a.shape[1]
-    size = max(1, min(draws, _CHUNK // samples))
+    # Samples with the same values in all seeds of both models are alike. Of hits there are few such kinds, and how often
+    # each kind is drawn is multinomial, as the draws themselves are.
+    kinds_SK, count_K = np.unique(np.concatenate([a, b]), axis=1, return_counts=True)
+    size = max(1, min(draws, _CHUNK // len(count_K)))
     found = []
     for begin in range(0, draws, size):
         count = min(size, draws - begin)
-        weights_DR = rng.multinomial(samples, np.full(samples, 1 / samples), size=count) / samples
-        means = [_mean_over_seeds(x, weights_DR, rng) for x in (a, b)]
+        weights_DK = rng.multinomial(samples, count_K / samples, size=count) / samples
+        means = [_mean_over_seeds(x, weights_DK, rng) for x in (kinds_SK[: len(a)], kinds_SK[len(a) :])]
         found.append(means[0] - means[1])
     low, high = np.quantile(np.concatenate(found), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Difference(float(a.mean() - b.mean()), float(low), float(high))
@@ -103,8 +109,8 @@ def smallest_difference(rate: float, n: int, *, power: float = 0.5, alpha: float
     return quantiles * math.sqrt(2 * rate * (1 - rate) / n)
 
 
-def _mean_over_seeds(x_SR: np.ndarray, weights_DR: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(D,) mean of each draw over its samples' weights and its own seeds."""
-    seeds = len(x_SR)
-    weights_DS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=len(weights_DR)) / seeds
-    return np.einsum("ds,dr,sr->d", weights_DS, weights_DR, x_SR, optimize=True)
+def _mean_over_seeds(x_SK: np.ndarray, weights_DK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(D,) mean of each draw over the weights of its kinds of samples and over its own seeds."""
+    seeds = len(x_SK)
+    weights_DS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=len(weights_DK)) / seeds
+    return np.einsum("ds,dk,sk->d", weights_DS, weights_DK, x_SK, optimize=True)

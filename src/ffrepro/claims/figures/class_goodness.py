@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Table
 from ffrepro.claims.figures.classifiers import Group, groups, keeping
-from ffrepro.claims.figures.style import Drawn, Scene, canvas, plain
+from ffrepro.claims.figures.style import Drawn, Scene, canvas, inscribe, plain
 from ffrepro.claims.records import Evidence
 
 ARRAY = "test_goodness_by_class"
@@ -79,7 +79,7 @@ def _panel(ax: Axes, relative_JJ: np.ndarray, names: list[str], *, first: bool) 
             weight = "bold" if row == column else "normal"
             text = f"{value:.1f}" if value >= 10 else f"{value:.{digits}f}"
             colour = "white" if value - low > 0.6 * (high - low) else "black"
-            ax.text(column, row, text, ha="center", va="center", fontsize=4.5, fontweight=weight, color=colour)
+            inscribe(ax, column, row, text, fontsize=4.5, fontweight=weight, color=colour)
     ticks = range(len(names))
     ax.set_xticks(ticks, names, fontsize=6, rotation=90 if len(names[0]) > 2 else 0)
     ax.set_yticks(ticks, names if first else [""] * len(names), fontsize=6)

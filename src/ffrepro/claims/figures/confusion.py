@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Table
 from ffrepro.claims.figures.classifiers import Group, groups
-from ffrepro.claims.figures.style import Drawn, Scene, canvas, plain, say
+from ffrepro.claims.figures.style import Drawn, Scene, canvas, inscribe, plain, say
 from ffrepro.claims.records import Evidence
 
 
@@ -73,7 +73,7 @@ def _panel(ax: Axes, counts_JJ: np.ndarray, names: list[str]) -> None:
             weight = "bold" if row == column else "normal"
             text = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
             colour = "white" if row != column and value > 0.6 * top else "black"
-            ax.text(column, row, text, ha="center", va="center", fontsize=5.5, fontweight=weight, color=colour)
+            inscribe(ax, column, row, text, fontsize=5.5, fontweight=weight, color=colour)
     ticks = range(len(names))
     ax.set_xticks(ticks, names, fontsize=6.5, rotation=90 if len(names[0]) > 2 else 0)
     ax.set_yticks(ticks, names, fontsize=6.5)

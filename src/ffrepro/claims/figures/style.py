@@ -108,6 +108,11 @@ def say(axes: Axes, text: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
+def inscribe(axes: Axes, x: float, y: float, text: str, **font: object) -> None:
+    """Write a text into a cell of a picture, centred; it lies inside the axes: the layout need not measure it."""
+    axes.text(x, y, text, ha="center", va="center", in_layout=False, **font)
+
+
 def plain(text: str) -> str:
     """A text that matplotlib does not take for mathematics: ``$1``."""
     return text.replace("$", r"\$")
