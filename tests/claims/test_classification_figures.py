@@ -1,8 +1,10 @@
 """The figures of a classification paper: of what has run, by hand, and with the same bytes again."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from ffrepro.claims.figures import confusion
+from ffrepro.claims.figures import classifiers, confusion
 from ffrepro.claims.figures.style import BASELINE, Scene
 
 
@@ -25,6 +27,19 @@ def test_figures_only_of_what_has_run(nets):
     ]
     assert "Scale paper, cpu, 3 seeds." in drawn["learning_light_cifar10"].caption
     assert {name: d.png for name, d in nets.figures().items()} == {name: d.png for name, d in drawn.items()}
+
+
+def test_schemes_of_another_paper_have_curves_as_well():
+    """Those that were measured in every epoch, in the record's order; known ones alone where there are some."""
+
+    def run(*names, each=("ensemble", "head", "goodness")):
+        metrics = {f"test/error_{name}": 0.5 for name in names}
+        return SimpleNamespace(result={"metrics": metrics}, metrics=lambda: [{f"val/error_{name}": 0.5 for name in each}])
+
+    assert list(classifiers._looks(run("ensemble", "early_exit", "head"))) == ["ensemble", "head"]
+    assert list(classifiers._looks(run("ensemble", "goodness"))) == ["goodness"]
+    first, second = (classifiers._looks(run(*names))["head"] for names in (("head",), ("ensemble", "head")))
+    assert first != second
 
 
 def test_confusion_by_hand(nets):

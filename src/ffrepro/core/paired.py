@@ -77,7 +77,7 @@ def bootstrap(
         raise ValueError(f"a bootstrap needs (seeds, samples) of the same samples, not {a.shape} and {b.shape}")
     rng = np.random.default_rng(seed)
     samples = a.shape[1]
-    # Samples with the same values in all seeds of both models are alike. Of hits there are few such kinds, and how often
+    # Samples with the same values in all seeds of both models are alike. Of hits there are few such kinds; how often
     # each kind is drawn is multinomial, as the draws themselves are.
     kinds_SK, count_K = np.unique(np.concatenate([a, b]), axis=1, return_counts=True)
     size = max(1, min(draws, _CHUNK // len(count_K)))

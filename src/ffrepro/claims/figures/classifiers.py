@@ -96,8 +96,7 @@ def _error_curves(scene: Scene, spec: dict, group: Group) -> Drawn:
     rows = []
     for ax, (variant, evidence) in zip(axes[0], group.found.items(), strict=True):
         ax.set(title=plain(scene.label(variant)), xlabel="epoch")
-        found = schemes(evidence.records[0])
-        for scheme, (colour, style) in ((name, look) for name, look in _SHOWN.items() if name in found):
+        for scheme, (colour, style) in _looks(evidence.records[0]).items():
             label = scheme.replace("_", "-")
             _errors(ax, evidence, f"error_{scheme}", colour, style, label)
             rows.append([scene.label(variant), label, *_final(evidence, f"error_{scheme}")])
@@ -112,6 +111,13 @@ def _error_curves(scene: Scene, spec: dict, group: Group) -> Drawn:
     text = "Line: mean over runs; band: their std; cross: training error at the end, the only time that it is measured."
     table = Table(["Net", "Inference", "Training error", "Validation error", "Test error"], rows, frozenset({2, 3, 4}))
     return group.drawn(scene, spec, figure, text, [table])
+
+
+def _looks(record: Record) -> dict[str, tuple[str, str]]:
+    """Colour and line of the schemes whose error a run measured in every epoch: ``_SHOWN``'s, or all where none is."""
+    found = [scheme for scheme in schemes(record) if f"val/error_{scheme}" in record.metrics()[0]]
+    known = {scheme: look for scheme, look in _SHOWN.items() if scheme in found}
+    return known or {scheme: (colour, "-") for scheme, colour in zip(found, PALETTE, strict=False)}
 
 
 def _errors(ax: Axes, evidence: Evidence, metric: str, colour: str, style: str, label: str) -> None:

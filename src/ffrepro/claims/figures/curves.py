@@ -50,7 +50,7 @@ def _layers(scene: Scene, spec: dict, treatment: str) -> Drawn:
 
 
 def _learning(scene: Scene, spec: dict, treatment: str) -> Drawn:
-    datasets, variants = scene.claims.content["datasets"], scene.claims.content["variants"]
+    datasets, variants = scene.claims.content["datasets"], scene.variants(spec["experiment"])
     figure, axes = canvas(2.4 * len(datasets) + 0.6, 4.4, 2, len(datasets), sharex="col", sharey="row")
     used: list[Record] = []
     for column, (dataset, label) in enumerate(datasets.items()):
@@ -70,7 +70,7 @@ def _learning(scene: Scene, spec: dict, treatment: str) -> Drawn:
     axes[0, 0].set_ylabel("accuracy")
     axes[1, 0].set_ylabel("AUC")
     handles = next((ax.get_legend_handles_labels() for ax in axes.flat if ax.lines), ([], []))
-    figure.legend(*handles, loc="outside upper right", ncols=len(variants))
+    figure.legend(*handles, loc="outside upper right", ncols=max(len(variants), 1))
     text = caption(scene, used, [f"{treatment}. Line: mean over runs still training; band: their std."])
     name = f"{spec['name']}_{treatment}"
     return Drawn(name, f"{spec['title']} ({treatment})", spec.get("shows", ""), png(figure), text)

@@ -25,7 +25,7 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
         ax.set(title=plain(label), xlabel="false positive rate", xlim=(0, 1), ylim=(0, 1.02))
         ax.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         absent = []
-        for variant in scene.claims.content["variants"]:
+        for variant in scene.variants(spec["experiment"]):
             evidence = scene.evidence(spec["experiment"], treatment, dataset, variant)
             curves = [(r, a) for r in evidence.records if "test_logit" in (a := r.arrays())] if evidence else []
             if not curves:
@@ -42,14 +42,8 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
                     label=text if index == 0 else None,
                 )  # fmt: skip
         if absent:
-            ax.text(
-                0.98,
-                0.5,
-                f"no runs of\n{', '.join(absent)}\nat scale {scene.scale}",
-                ha="right",
-                fontsize=7,
-                color="#808080",
-            )
+            text = "\n".join(["no runs of", *absent, f"at scale {scene.scale}"])
+            ax.text(0.98, 0.5, text, ha="right", fontsize=7, color="#808080", in_layout=False)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(loc="lower right", fontsize=7, title="AUC", title_fontsize=7)
     axes[0, 0].set_ylabel("true positive rate")

@@ -46,6 +46,14 @@ class Scene:
         """The runs of an experiment's variant."""
         return self.store.at_scale(self.claims.experiment(family, treatment, dataset), variant, self.scale)
 
+    def variants(self, family: str) -> list[str]:
+        """The variants of an experiment, in the claims' order: what it does not declare is not missing from it."""
+        datasets = self.claims.content["datasets"]
+        places = [(treatment, dataset) for treatment in self.claims.treatments for dataset in datasets]
+        names = dict.fromkeys(self.claims.experiment(family, *place) for place in places)
+        planned = {plan["variant"] for name in names for plan in self.store.planned(name)}
+        return [variant for variant in self.claims.content["variants"] if variant in planned]
+
     def missing(self, family: str, treatment: str, dataset: str, variant: str) -> str:
         """What to say where there are none."""
         return f"no runs of {self.claims.experiment(family, treatment, dataset)}/{variant} at scale {self.scale}"

@@ -17,7 +17,7 @@ _COST_HEADER = ["Data set", "Row", "ms per step", "Time ratio", "95 % interval",
 
 def epochs(scene: Scene, spec: dict) -> list[Drawn]:
     """Epochs run, a panel for each treatment, groups of bars by data set; a bar cut short has an arrow."""
-    datasets, variants = scene.claims.content["datasets"], list(scene.claims.content["variants"])
+    datasets, variants = scene.claims.content["datasets"], scene.variants(spec["experiment"])
     figure, axes = canvas(8.6, 3.1, 1, len(scene.claims.treatments), sharey=True)
     used: list[Record] = []
     for ax, treatment in zip(axes[0], scene.claims.treatments, strict=True):
