@@ -34,7 +34,9 @@ def test_schemes_of_another_paper_have_curves_as_well():
 
     def run(*names, each=("ensemble", "head", "goodness")):
         metrics = {f"test/error_{name}": 0.5 for name in names}
-        return SimpleNamespace(result={"metrics": metrics}, metrics=lambda: [{f"val/error_{name}": 0.5 for name in each}])
+        return SimpleNamespace(
+            result={"metrics": metrics}, metrics=lambda: [{f"val/error_{name}": 0.5 for name in each}]
+        )
 
     assert list(classifiers._looks(run("ensemble", "early_exit", "head"))) == ["ensemble", "head"]
     assert list(classifiers._looks(run("ensemble", "goodness"))) == ["goodness"]
