@@ -29,6 +29,9 @@ def test_settings_that_came_later_have_the_value_of_what_was_before():
     assert migrate(stated) == stated
     bench = {"kind": "bench", "variants": {"a": {"method": {"name": "cwc_blocks"}}}}
     assert migrate(bench)["variants"]["a"]["method"] == {"name": "cwc_blocks", "coarse_blocks": 0}
+    net = {"name": "vision", "model": "resnet18"}
+    assert migrate(plan(net=net))["net"] == {**net, "norm_momentum": "own"}
+    assert migrate(plan(net={**net, "norm_momentum": "tenth"}))["net"]["norm_momentum"] == "tenth"
 
 
 def test_settings_of_a_bench_are_renamed_in_each_variant():

@@ -12,7 +12,7 @@ from ffrepro.nets.cut_check import examine
 
 SETTINGS = {
     "name": "vision", "model": "resnet18", "stem_kernel": "own", "stem_stride": "kept", "stem_pool": "kept",
-    "cut": "blocks", "weights": "drawn",
+    "norm_momentum": "own", "cut": "blocks", "weights": "drawn",
 }  # fmt: skip
 
 
@@ -104,3 +104,9 @@ def test_pretrained_weights_get_a_new_last_layer(monkeypatch):
     net = built(model="mobilenet_v3_small", weights="imagenet")
     assert net.model.classifier[-1].out_features == 10
     assert torch.equal(net.model.features[0][0].weight, theirs["features.0.0.weight"])
+
+
+@pytest.mark.parametrize(("norm_momentum", "momentum"), [("own", 0.01), ("tenth", 0.1)])
+def test_statistics_of_batch_norm_follow_as_fast_as_said(norm_momentum, momentum):
+    net = built(model="mobilenet_v3_small", norm_momentum=norm_momentum)
+    assert {part.momentum for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)} == {momentum}

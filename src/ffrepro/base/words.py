@@ -25,6 +25,7 @@ ADDED = {
     "ff_unsupervised": {"top_share": 0.05},
     "scff": {"top_share": 0.05},
 }
+ADDED_TO_NETS = {"vision": {"norm_momentum": "own"}}
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"
 
@@ -51,7 +52,7 @@ def translate(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan with the settings of its methods that it could not state yet."""
+    """A plan with the settings of its methods and nets that it could not state yet."""
     plan = plan | _completed(plan)
     if isinstance(plan.get("variants"), dict):
         learners = {name: learner for name, learner in plan["variants"].items() if isinstance(learner, dict)}
@@ -81,9 +82,13 @@ def _learner(learner: Any) -> Any:
 
 
 def _completed(holder: dict[str, Any]) -> dict[str, Any]:
-    method = holder.get("method")
-    name = method.get("name") if isinstance(method, dict) else None
-    return {"method": ADDED[name] | method} if isinstance(name, str) and name in ADDED else {}
+    found = {}
+    for part, added in (("method", ADDED), ("net", ADDED_TO_NETS)):
+        settings = holder.get(part)
+        name = settings.get("name") if isinstance(settings, dict) else None
+        if isinstance(name, str) and name in added:
+            found[part] = added[name] | settings
+    return found
 
 
 def _in_part(holder: dict[str, Any], part: str, names: dict[str, str]) -> dict[str, Any]:

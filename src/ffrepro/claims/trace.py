@@ -87,6 +87,8 @@ def _measured(claims: Claims, assessment: Assessment) -> list[str]:
         return ["2. checked: " + ", ".join(f"{key} {plain(value)}" for key, value in claim["check"].items())]
     if "holds" in claim:
         return [f"2. evaluated on the published numbers, then on ours: {claim.get('ours', claim['holds'])}"]
+    if "ours" in claim:
+        return [f"2. evaluated on ours: {claim['ours']}"]
     return ["2. judged without runs"]
 
 

@@ -1,7 +1,8 @@
 """torchvision's image classifiers, cut into blocks: ResNets, MobileNetV3 and a small vision transformer.
 
 Definitions and initial weights are torchvision's own; the latter are drawn from the run's generator. For small images
-the stem can be made gentler: a 3 x 3 kernel, no stride, no pooling.
+the stem can be made gentler: a 3 x 3 kernel, no stride, no pooling. MobileNetV3 averages BatchNorm's statistics with a
+momentum of .01, so that they follow the weights over hundreds of updates; few images make few updates.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ SETTINGS = {
         "whole",
         default="blocks",
     ),
+    "norm_momentum": choice(
+        "of BatchNorm's running statistics: torchvision's, or .1, as everywhere else in PyTorch",
+        "own",
+        "tenth",
+        default="own",
+    ),
     "weights": choice("initial ones: drawn, or pretrained on ImageNet", "drawn", "imagenet", default="drawn"),
 }
 _VIT = {"patch": 8, "layers": 6, "heads": 3, "width": 192, "mlp": 384}  # patches: so many a side of the image
@@ -52,6 +59,10 @@ def build(settings: dict, inputs: tuple[int, int, int], classes: int, generator:
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         model = _made(name, settings["weights"] == "imagenet", inputs, classes)
         _change_stem(name, model, settings)
+    if settings["norm_momentum"] == "tenth":
+        for part in model.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.momentum = 0.1
     return Cut(model, _places(name, model, settings["cut"]))
 
 
