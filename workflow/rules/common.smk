@@ -1,4 +1,5 @@
 # Reads params.yaml (and --config scale=..., hardware=...), writes the plan files that changed, and looks jobs up.
+import os
 import sys
 from pathlib import Path
 
@@ -126,6 +127,17 @@ def threads_of(wildcards):
     """A run's threads, as its hardware profile says."""
     profiles = PROJECT.params.raw["hardware_profiles"]
     return profiles[PLANS[wildcards.run]["hardware"]]["threads"]
+
+
+def threads_of_bench(wildcards):
+    """All cores, though a bench computes on one: nothing else may run beside a measurement.
+
+    A cluster gives it a core alone; at scale smoke it shows that it runs, and what it measures counts for nothing.
+    """
+    alone = (
+        not config.get("assume_hardware") and PLANS[wildcards.run]["scale"] != "smoke"
+    )
+    return os.cpu_count() if alone else 1
 
 
 def threads_option(wildcards):

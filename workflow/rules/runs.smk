@@ -1,5 +1,4 @@
 # One job per run. The plan file is an input: whoever made the outputs, an edited setting or changed code shows.
-import os
 
 
 rule train:
@@ -93,8 +92,7 @@ rule bench:
         "benchmarks/{run}.tsv"
     wildcard_constraints:
         run=r".+/interleaved/seed[0-9]+",
-    # All cores, though it computes on one: nothing else may run beside a measurement. A cluster gives it a core alone.
-    threads: 1 if config.get("assume_hardware") else os.cpu_count()
+    threads: threads_of_bench
     resources:
         **LIMITS,
         gpu=gpus,
