@@ -239,7 +239,8 @@ def _named(test: Tested, used: Mapping[str, Comparison], p: float, several: bool
     if test.how == "counted":
         return text
     interval = "" if math.isnan(test.low) else f", difference {number(test.low, 4)} to {number(test.high, 4)} (95 %)"
-    return f"{text}{interval}, p = {p_value(p)}, n = {test.n} ({test.how})"
+    equal = "" if p < 0.001 else "= "
+    return f"{text}{interval}, p {equal}{p_value(p)}, n = {test.n} ({test.how})"
 
 
 def _replaced(text: str, name: str, by: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, build, make_tokens
 from helpers.plans import TRANSFORMER, make_text_plan
+from torch.utils.flop_counter import FlopCounterMode
 
 from ffrepro.studies.kim2025_transformer import active_sets, bench_growth, bench_probes, bench_transformer
 from ffrepro.training import record_check
@@ -23,6 +24,20 @@ def test_rows_shares_and_bounds():
         assert row["share"] == pytest.approx(share, abs=0.26)  # of eight pairs
     assert rows["single pass, by blocks"]["peak_bytes"] < rows[result["baseline"]]["peak_bytes"]
     assert all(name in bench_transformer.describe(result) for name in rows)
+
+
+def test_single_pass_by_blocks_saves_no_product_of_a_linear_map():
+    """A norm at a block's entrance learns: its gradient needs that of the map behind it. Pairs take twice as many."""
+    batch, found = make_tokens(8, masked=True), {}
+    for name in ("backprop_tokens", "cwc_tokens", "ff_tokens"):
+        method = build(name)
+        method.step(batch)
+        with FlopCounterMode(display=False) as counter:
+            method.step(batch)
+        products = counter.get_flop_counts()["Global"].items()
+        found[name] = sum(count for operation, count in products if "mm" in str(operation))
+    assert found["cwc_tokens"] == pytest.approx(found["backprop_tokens"], rel=0.02)
+    assert found["ff_tokens"] == pytest.approx(2 * found["backprop_tokens"], rel=0.02)
 
 
 def test_an_active_set_gives_the_gradients_of_all_pairs():
