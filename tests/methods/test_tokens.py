@@ -1,4 +1,4 @@
-"""What a linear probe of a net of tokens reads."""
+"""What a net of tokens is evaluated by: features for a linear probe, the loss."""
 
 import pytest
 import torch
@@ -22,3 +22,15 @@ def test_features_are_of_the_inputs_that_blocks_learn_from(pass_on):
 def same(entry, pass_on):
     settings = entry[1]
     return settings.get("pass_on") == pass_on and not settings.get("active_set")
+
+
+def test_the_loss_of_validation_is_the_one_that_is_trained():
+    """Of an aggregated hinge: max(0, wrong - true + margin) of the goodness summed over layers."""
+    method = build("ff_tokens aggregated", dtype=torch.float64)
+    batch = make_tokens(8, masked=True)
+    out = method.evaluate_batch(batch)
+    wrong_B = (batch["label"] + 1 + batch["index"] % (method.classes - 1)) % method.classes
+    rows = torch.arange(8)
+    gap_B = out["scores_goodness"][rows, wrong_B] - out["scores_goodness"][rows, batch["label"]]
+    assert torch.allclose(out["loss"], (gap_B + method.margins[0]).clamp(min=0).unsqueeze(1))
+    assert build("ff_tokens", dtype=torch.float64).evaluate_batch(batch)["loss"].shape == (8, 2)

@@ -205,16 +205,18 @@ class Method(LocalTokenMethod):
 
         Returns:
             ``layer_scores`` (B, L, classes): a sample's goodness under each label. ``scores_goodness``: summed over
-            layers. ``loss`` (B, L): the hinge against one fixed wrong label.
+            layers. ``loss`` (B, L): the hinge against one fixed wrong label; (B, 1) where it is of all layers together.
         """
         label_B = batch["label"]
         g_BLC = self._all_labels(batch["x"].long())
         wrong_B = (label_B + 1 + batch["index"] % (self.classes - 1)) % self.classes
         both = torch.stack([label_B, wrong_B], 1)[:, None, :].expand(-1, self.layers, -1)
         positive_BL, negative_BL = g_BLC.gather(2, both).unbind(2)
+        if self.hp["hinge"] == "aggregated":
+            positive_BL, negative_BL = (g_BL.sum(1, keepdim=True) for g_BL in (positive_BL, negative_BL))
         loss_BL = [
             self._pair_loss(index, torch.cat([positive_BL[:, index], negative_BL[:, index]]))
-            for index in range(self.layers)
+            for index in range(positive_BL.shape[1])
         ]
         return {"layer_scores": g_BLC, "scores_goodness": g_BLC.sum(1), "loss": torch.stack(loss_BL, 1)}
 
