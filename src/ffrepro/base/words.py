@@ -16,16 +16,18 @@ from ffrepro.base.files import read_json
 KINDS = {"fit": "sklearn_baseline"}  # of runs
 PARTS = {"fit": "classifier"}  # of plans
 SETTINGS = {"method": {"learns": "layer_epochs", "share": "mixing_weight"}}  # by part of the plan
-# Settings that came later, by method, with the values that say what runs did before.
+# Settings that came later, by part of the plan and name, with the values that say what runs did before.
 ADDED = {
-    "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
-    "cwc_blocks": {"coarse_blocks": 0},
-    "cwc": {"ilt_patience": None},
-    "ff": {"first_layer": "separate", "top_share": 0.05},  # a share: of a goodness that there was not
-    "ff_unsupervised": {"top_share": 0.05},
-    "scff": {"top_share": 0.05},
+    "method": {
+        "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
+        "cwc_blocks": {"coarse_blocks": 0},
+        "cwc": {"ilt_patience": None},
+        "ff": {"first_layer": "separate", "top_share": 0.05},  # a share: of a goodness that there was not
+        "ff_unsupervised": {"top_share": 0.05},
+        "scff": {"top_share": 0.05},
+    },
+    "net": {"vision": {"norm_momentum": "own"}},
 }
-ADDED_TO_NETS = {"vision": {"norm_momentum": "own"}}
 SCHEMES = {"cwc": {"multi_pass": "goodness"}}  # inference schemes, by method
 RENAMED = "renamed.json"
 
@@ -83,7 +85,7 @@ def _learner(learner: Any) -> Any:
 
 def _completed(holder: dict[str, Any]) -> dict[str, Any]:
     found = {}
-    for part, added in (("method", ADDED), ("net", ADDED_TO_NETS)):
+    for part, added in ADDED.items():
         settings = holder.get(part)
         name = settings.get("name") if isinstance(settings, dict) else None
         if isinstance(name, str) and name in added:

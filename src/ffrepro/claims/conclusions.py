@@ -16,7 +16,7 @@ from itertools import product
 
 from ffrepro.claims import expressions, machines, statements, verdict
 from ffrepro.claims.comparison import Comparison
-from ffrepro.claims.formats import number, p_value
+from ffrepro.claims.formats import number, p_is
 from ffrepro.claims.load import Claims
 from ffrepro.claims.statements import Atom, Whole
 from ffrepro.claims.verdict import ALPHA, Verdict
@@ -239,8 +239,7 @@ def _named(test: Tested, used: Mapping[str, Comparison], p: float, several: bool
     if test.how == "counted":
         return text
     interval = "" if math.isnan(test.low) else f", difference {number(test.low, 4)} to {number(test.high, 4)} (95 %)"
-    equal = "" if p < 0.001 else "= "
-    return f"{text}{interval}, p {equal}{p_value(p)}, n = {test.n} ({test.how})"
+    return f"{text}{interval}, {p_is(p)}, n = {test.n} ({test.how})"
 
 
 def _replaced(text: str, name: str, by: str) -> str:

@@ -48,6 +48,12 @@ def p_value(p: float | None) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
+def p_is(p: float) -> str:
+    """``p = .031``, ``p <.001``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def margin(entry: dict[str, float], scale: str) -> str:
     """A margin of a claims file: ``±0.02``, ``±10 %``, ``a factor of 1.4``."""
     of = {"log_complement": " of what a value lacks to the top"}.get(scale, "")

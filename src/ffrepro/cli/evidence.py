@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
@@ -10,6 +10,7 @@ from ffrepro.base.names import unknown
 from ffrepro.pipeline import hardware as profiles
 from ffrepro.pipeline import params
 from ffrepro.pipeline.plan import expand
+from ffrepro.pipeline.settings import Vocabulary
 from ffrepro.pipeline.workspace import Workspace, open_workspace
 
 
@@ -23,11 +24,9 @@ def all_plans(root: Path, scale: str | None, hardware: Iterable[str] | None) -> 
         FfreproError: anything wrong with params.yaml, an unknown scale or profile.
     """
     workspace = open_workspace(root, scale, hardware)
-    raw, vocabulary = workspace.params.raw, workspace.params.vocabulary
     plans = {plan["run"]: plan for plan in workspace.plans}
-    for name in raw["scales"]:
-        for plan in expand(raw, vocabulary, name, raw["hardware_profiles"], workspace.code.for_plan):
-            plans.setdefault(plan["run"], plan)
+    for plan in _of_all_scales(workspace.params.raw, workspace.params.vocabulary):
+        plans.setdefault(plan["run"], plan)
     return workspace, list(plans.values())
 
 
@@ -36,14 +35,15 @@ def plans_behind_table(
 ) -> tuple[str, list[str], list[dict]]:
     """The scale asked for, the hardware profiles in order of preference, and the plans of the table's paper.
 
-    A table takes evidence from its own paper, and compares settings, not code: the plans of other papers are not
-    expanded, and no plan gets its digest of code, since a pipeline makes every table in a process of its own.
+    A table takes evidence from its own paper: plans of others are not expanded, since a pipeline makes every table in
+    a process of its own.
 
     Args:
         table: ``PAPER/TABLE``. scale, hardware: as given on the command line; None: params.yaml's.
 
     Raises:
-        FfreproError: no such table; anything wrong with params.yaml, an unknown scale or profile.
+        FfreproError: no paper's name before the table's, or an unknown one; anything wrong with params.yaml, an unknown
+            scale or profile.
     """
     loaded = params.load(root)
     papers = loaded.raw["papers"]
@@ -53,13 +53,12 @@ def plans_behind_table(
         raise FfreproError(f"no table {table!r}", fix=f"name paper and table: {', '.join(names)}")
     if paper not in papers:
         raise unknown("paper", paper, papers)
-    if name not in papers[paper]["tables"]:
-        raise unknown("table", name, papers[paper]["tables"], where=paper)
     raw = loaded.raw | {"papers": {paper: papers[paper]}}
     chosen = profiles.choose(hardware or raw["hardware"], raw["hardware_profiles"], profiles.this_machine())
-    plans = [
-        plan
-        for evidence in raw["scales"]
-        for plan in expand(raw, loaded.vocabulary, evidence, raw["hardware_profiles"], lambda plan: "")
-    ]
-    return loaded.scale(scale), chosen, plans
+    return loaded.scale(scale), chosen, list(_of_all_scales(raw, loaded.vocabulary))
+
+
+def _of_all_scales(raw: dict, vocabulary: Vocabulary) -> Iterator[dict]:
+    """The plans of every scale on every profile, without digests of code: evidence is told by its settings."""
+    for scale in raw["scales"]:
+        yield from expand(raw, vocabulary, scale, raw["hardware_profiles"], lambda plan: "")

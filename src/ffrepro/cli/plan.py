@@ -194,20 +194,20 @@ def _print_totals(workspace: Workspace, rows: list[Row], estimator: Estimator) -
         print(f"to do{place}: {_costs(workspace, members, estimator)}")
     for hardware, members in _by_hardware(_elsewhere(rows)).items():
         print(f"on {hardware}, which is not this machine: {_costs(workspace, members, estimator)}")
-    print("".join(f"{line}\n" for line in _committed(workspace, rows)), end="")
+    _print_committed(workspace, [*_open(rows), *_elsewhere(rows)])
     for finding in over_limits(workspace, estimator):
         print(f"over the limit: {finding}")
 
 
-def _committed(workspace: Workspace, rows: list[Row]) -> list[str]:
-    """How many of the runs to do have a committed record: a report counts it, an engine runs them all the same."""
+def _print_committed(workspace: Workspace, rows: list[Row]) -> None:
+    """How many of the runs have a committed record, under this name or an older one; engines run them all the same."""
     from ffrepro.base.words import older_runs
-    from ffrepro.claims import reference
+    from ffrepro.claims import reference  # numpy: not for `--help`
 
     listed = reference.index(workspace.root)
-    found = [plan for plan, _, _ in [*_open(rows), *_elsewhere(rows)]
-             if any(run in listed for run in (plan["run"], *older_runs(plan)))]  # fmt: skip
-    return [f"{len(found)} of them have a record in {reference.FOLDER}, which a report counts"] if found else []
+    count = sum(any(run in listed for run in (plan["run"], *older_runs(plan))) for plan, _, _ in rows)
+    if count:
+        print(f"{count} of them have a record in {reference.FOLDER}, which a report counts")
 
 
 def _costs(workspace: Workspace, rows: list[Row], estimator: Estimator) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -131,11 +131,7 @@ class Batches:
         return self._taken(rest[0][:, 0]), self._taken(held[0][:, 0])
 
     def _taken(self, index: Tensor) -> tuple[Inputs, Tensor]:
-        x = self._x
-        if isinstance(x, dict):
-            return {name: value[index] for name, value in x.items()}, self._y[index]
-        assert isinstance(x, tuple)
-        return tuple(value[index] for value in x), self._y[index]
+        return _each(self._x, lambda value: value[index]), self._y[index]
 
 
 def samples_in(x: Inputs) -> int:
@@ -146,16 +142,19 @@ def samples_in(x: Inputs) -> int:
 
 def piece(x: Inputs, begin: int, end: int) -> Inputs:
     """The samples from ``begin`` to ``end`` of a batch's inputs."""
-    if isinstance(x, dict):
-        return {name: value[begin:end] for name, value in x.items()}
-    return tuple(value[begin:end] for value in x) if isinstance(x, tuple) else x[begin:end]
+    return _each(x, lambda value: value[begin:end])
 
 
 def first_two(x: Inputs) -> Inputs:
     """Copies of a batch's first two samples, on the CPU."""
+    return _each(x, lambda value: value[:2].cpu().clone())
+
+
+def _each(x: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:
+    """Inputs with every one of them changed."""
     if isinstance(x, dict):
-        return {name: value[:2].cpu().clone() for name, value in x.items()}
-    return tuple(value[:2].cpu().clone() for value in x) if isinstance(x, tuple) else x[:2].cpu().clone()
+        return {name: change(value) for name, value in x.items()}
+    return tuple(change(value) for value in x) if isinstance(x, tuple) else change(x)
 
 
 def several(data: Any, validation: Any, size: int, seed: int) -> tuple[Any, Any]:

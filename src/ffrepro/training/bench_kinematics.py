@@ -63,8 +63,7 @@ def run(prepared: Path, source: str, samples: dict[str, int], known: int, settin
         "schema": 1,
         "source": source,
         "settings": planning.described(settings),
-        "machine": facts.describe("cpu", 1),
-        "versions": facts.versions(),
+        **facts.made_on("cpu", 1),
         "rows": [measure(data, samples[name], settings) for name, data in sets.items()],
         "known": [measure_known(known, settings, filtered=filtered) for filtered in (False, True)],
     }

@@ -179,7 +179,7 @@ def main(args: argparse.Namespace) -> None:
         found.append(measure(Case(name), args.rounds))
         print(describe(found[-1]), flush=True)
     if args.out:
-        made = {"machine": facts.describe("cpu", PROCESSES), "versions": facts.versions()}
+        made = facts.made_on("cpu", PROCESSES)
         write_json(args.out, {"schema": 1, "bench": "layers", **made, "nets": found})
         print(args.out)
 

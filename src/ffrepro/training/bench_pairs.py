@@ -32,8 +32,8 @@ from ffrepro.core import seeds
 from ffrepro.data import label_negatives
 from ffrepro.methods.base import BaseMethod, Batch
 from ffrepro.nets.mlp import Mlp
-from ffrepro.training import facts, machine, timing
-from ffrepro.training.fresh_processes import repeated, together
+from ffrepro.training import facts, timing
+from ffrepro.training.fresh_processes import on_cpu, repeated, together
 from ffrepro.training.timing import Column
 
 SHAPE, CLASSES = (1, 28, 28), 10
@@ -59,17 +59,12 @@ def main(args: argparse.Namespace) -> None:
     jobs += [(measure_inference, layers, batch, args.rounds) for layers in (CLASSIC, SMALL) for batch in BATCHES]
     found = []
     for job in jobs:
-        found.append(together(repeated(_with_threads, args.threads, *job)))
+        found.append(together(repeated(on_cpu, args.threads, *job)))
         print(describe(found[-1]), flush=True)
     if args.out:
-        made = {"machine": facts.describe("cpu", args.threads), "versions": facts.versions()}
+        made = facts.made_on("cpu", args.threads)
         files.write_json(args.out, {"schema": 1, "bench": "pairs", **made, "tables": found})
         print(args.out)
-
-
-def _with_threads(threads: int, measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    machine.use({"device": "cpu", "precision": "float32"}, threads)
-    return measure(*arguments)
 
 
 def measure_steps(batch: int, rounds: int, layers: tuple[int, ...] = CLASSIC) -> dict[str, Any]:

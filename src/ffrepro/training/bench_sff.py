@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
             print(describe(found[-1], args.rounds, args.threads), flush=True)
     if args.out:
         about = {"rounds": args.rounds, "threads": args.threads, "processes": PROCESSES}
-        made = {"machine": facts.describe(machine.devices()[0], args.threads), "versions": facts.versions()}
+        made = facts.made_on(machine.devices()[0], args.threads)
         files.write_json(args.out, {"schema": 1, "bench": "sff", **made, "config": about, "cases": found})
         print(args.out)
 

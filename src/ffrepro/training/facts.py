@@ -35,11 +35,15 @@ def about(plan: dict, record: Record, data, place: Place, device: str, started: 
         },
         "methods": method_versions.of_plan(plan),
         "git": checkout.commit(place.root).as_record(),
-        "versions": versions(),
-        "machine": describe(device, place.threads),
+        **made_on(device, place.threads),
         "started": started,
         "finished": now(),
     }
+
+
+def made_on(device: str, threads: int) -> dict:
+    """``versions`` and ``machine``, of a record or of a bench that no plan declares."""
+    return {"versions": versions(), "machine": describe(device, threads)}
 
 
 def now() -> str:

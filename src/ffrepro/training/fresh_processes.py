@@ -1,7 +1,7 @@
 """A bench in several fresh processes: where memory lies and what ran before differ from process to process.
 
-Within a process ratios are exact to about a hundredth, and a bias of that process is in all of them. So every bench
-that a table or a claim rests on is measured in three, and says what each gave.
+Within a process ratios are exact to about a hundredth, and a bias of that process is in all of them. So a bench is
+measured in three, and says what each gave.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
+
+from ffrepro.training import machine
 
 PROCESSES = 3
 
@@ -24,6 +26,12 @@ def repeated(measure: Callable[..., Any], *arguments: Any, processes: int = PROC
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
         return [pool.submit(measure, *arguments).result() for _ in range(processes)]
+
+
+def on_cpu(threads: int, measure: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``measure(*arguments)`` gives in float32 on so many threads: for ``repeated``."""
+    machine.use({"device": "cpu", "precision": "float32"}, threads)
+    return measure(*arguments)
 
 
 def merged(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -112,7 +112,7 @@ def test_bounds_and_where_they_are_crossed():
 def test_the_command_measures_in_fresh_processes(monkeypatch, tmp_path, capsys):
     """Each depth three times; the ratios of all stand in one line."""
 
-    def repeated(measure, layers, rounds, threads):
+    def repeated(on_cpu, threads, measure, layers, rounds):
         rows = [{"name": "BP", "ratio_to_bp": 1.0}, {"name": "FF", "ratio_to_bp": layers / 10}]
         return [{"layers": layers, "rows": rows}] * 3
 

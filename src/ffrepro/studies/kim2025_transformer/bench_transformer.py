@@ -2,10 +2,8 @@
 
 All rows of a depth run in one process on one batch, interleaved; the baseline of all ratios is the fastest of
 backpropagation with PyTorch's three Adams and of backpropagation in parts of a batch. Of active-set FF-All the margin
-is set so that about the given share of the pairs is active, and stays so (the rate is tiny). Of the share q that was
-active in the last round the bound by recomputing is (2 + 6q) / 3 of backpropagation in the limit of many layers, and
-never above plain pairs, which are at 2; where a layer has its gradient in closed form, a share q of it costs no second
-forward pass: (2 + 2q) / 3.
+is set so that about the given share of the pairs is active, and stays so (the rate is tiny). Of the share that was
+active in the last round the bound stands beside (``active_sets``).
 
 ``ffrepro bench transformer`` times three depths on random tokens, each in three fresh processes; a plan
 (``transformer_bench`` and its like) one depth on reviews, each seed in a process of its own.
@@ -28,8 +26,8 @@ from ffrepro.methods import ff_tokens
 from ffrepro.methods.base import Batch
 from ffrepro.nets import transformer
 from ffrepro.studies.kim2025_transformer import active_sets
-from ffrepro.training import facts, machine, memory, parts, recorded_bench, timing
-from ffrepro.training.fresh_processes import repeated
+from ffrepro.training import facts, memory, parts, recorded_bench, timing
+from ffrepro.training.fresh_processes import on_cpu, repeated
 from ffrepro.training.timing import Column
 
 SETTINGS = {
@@ -262,11 +260,6 @@ def describe(result: dict) -> str:
     return "\n".join([*lines, *timing.table(result["rows"], 28, columns), *last])
 
 
-def _in_process(layers: int, rounds: int, threads: int) -> dict:
-    machine.use({"device": "cpu", "precision": "float32"}, threads)
-    return measure(layers, rounds)
-
-
 def together(results: list[dict]) -> list[str]:
     """Lines: of every row the median ratio of each process to that process's baseline."""
     lines = [f"{results[0]['layers']} layers, ratios in each of {len(results)} processes:"]
@@ -280,10 +273,9 @@ def main(args: argparse.Namespace) -> None:
     """``ffrepro bench transformer``: measure each depth in three fresh processes and print their tables."""
     depths = []
     for layers in DEPTHS:
-        results = repeated(_in_process, layers, args.rounds, args.threads)
+        results = repeated(on_cpu, args.threads, measure, layers, args.rounds)
         depths.append({"layers": layers, "processes": results})
         print(*map(describe, results), *together(results), sep="\n", flush=True)
     if args.out:
-        made = {"machine": facts.describe("cpu", args.threads), "versions": facts.versions()}
-        files.write_json(args.out, made | {"depths": depths})
+        files.write_json(args.out, facts.made_on("cpu", args.threads) | {"depths": depths})
         print(args.out)

@@ -23,8 +23,8 @@ from ffrepro.base.names import unknown
 from ffrepro.core import conv_block, conv_layer, seeds
 from ffrepro.nets import cnn, mlp
 from ffrepro.studies.ortiz2025_advancements import local_steps as steps
-from ffrepro.training import facts, machine, memory, timing
-from ffrepro.training.fresh_processes import repeated, together
+from ffrepro.training import facts, memory, timing
+from ffrepro.training.fresh_processes import on_cpu, repeated, together
 from ffrepro.training.timing import Column
 
 ADAMS = {"single-tensor": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
@@ -162,18 +162,12 @@ def describe(result: dict) -> str:
     return "\n".join([*lines, *table])
 
 
-def _in_process(name: str, rounds: int, threads: int) -> dict:
-    machine.use({"device": "cpu", "precision": "float32"}, threads)
-    return measure(name, BATCH.get(name, 1), rounds)
-
-
 def main(args: argparse.Namespace) -> None:
     """``ffrepro bench local``: measure each net in fresh processes and print their tables."""
     results = []
     for name in [args.net] if args.net else DEFAULT:
-        results.append(together(repeated(_in_process, name, args.rounds, args.threads)))
+        results.append(together(repeated(on_cpu, args.threads, measure, name, BATCH.get(name, 1), args.rounds)))
         print(describe(results[-1]), flush=True)
     if args.out:
-        made = {"machine": facts.describe("cpu", args.threads), "versions": facts.versions()}
-        files.write_json(args.out, made | {"nets": results})
+        files.write_json(args.out, facts.made_on("cpu", args.threads) | {"nets": results})
         print(args.out)
