@@ -37,20 +37,30 @@ def test_loss_falls_and_the_task_is_learnt(case, batch):
     method = build(case)
     before = method.evaluate_batch(batch)["loss"].mean()
     first = float(method.step(batch)["loss"])
-    for _ in range(150):
-        last = float(method.step(batch)["loss"])
-    after = method.evaluate_batch(batch)
-    assert last < 0.7 * first
-    assert after["loss"].mean() < 0.7 * before
-    if is_classifier(case):
-        for name, scores in after.items():
-            beside = case.startswith("hybrid") and name == "scores_goodness"  # of half of its sublayers
-            if name.removeprefix("scores_") in CHECKED and not beside:
-                assert (scores.argmax(1) == batch["label"]).double().mean() >= 0.75, name  # of ten
-    else:
-        order = after["logit"].argsort()
-        positives_on_top = batch["label"][order[len(order) // 2 :]].double().mean()
-        assert positives_on_top >= 0.9
+    for _ in range(6):  # most need one or two of them
+        for _ in range(25):
+            last = float(method.step(batch)["loss"])
+        after = method.evaluate_batch(batch)
+        fallen = last < 0.7 * first and after["loss"].mean() < 0.7 * before
+        shares = right_answers(case, after, batch["label"])
+        if fallen and all(share >= least for share, least in shares.values()):
+            break
+    assert fallen, (first, last, before, after["loss"].mean())
+    for name, (share, least) in shares.items():
+        assert share >= least, name
+
+
+def right_answers(case, outputs, labels):
+    """Share of right answers under each reading, and the least that it may be."""
+    if not is_classifier(case):
+        order = outputs["logit"].argsort()
+        return {"positives on top": (float(labels[order[len(order) // 2 :]].double().mean()), 0.9)}
+    shares = {}
+    for name, scores in outputs.items():
+        beside = case.startswith("hybrid") and name == "scores_goodness"  # of half of its sublayers
+        if name.removeprefix("scores_") in CHECKED and not beside:
+            shares[name] = float((scores.argmax(1) == labels).double().mean()), 0.75  # of ten classes
+    return shares
 
 
 def test_same_seed_same_bytes(case, batch):
