@@ -86,7 +86,7 @@ def _benches(content: dict) -> set[str]:
     """Experiments of which claims read nothing but a bench's rows: they have no epochs."""
     read: dict[str, set[bool]] = {}
     for claim in content["claims"]:
-        for entry in [claim.get("measure", {}), *claim.get("companions", [])]:
+        for entry in [claim.get("measure", {}), *claim.get("companions", []), *claim.get("operands", {}).values()]:
             if "experiment" in entry:
                 read.setdefault(entry["experiment"], set()).add(entry["metric"].startswith("bench/"))
     return {experiment for experiment, benches in read.items() if benches == {True}}
