@@ -1,5 +1,7 @@
 """Packed attention against a plain one, local windows, padding that is masked."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -66,4 +68,10 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 def test_sublayers_can_be_blocks():
     kinds = [[s.kind for s in block.sublayers] for block in build(blocks="sublayer").blocks]
     assert kinds == [["attention"], ["feedforward"]] * 2
-    assert transformer._waves(3, 4)[0].tolist() == [0, 1, 0, 1]
+
+
+def test_waves_are_as_large_as_the_embeddings():
+    waves = transformer._waves(3, 4)
+    assert waves[0].tolist() == [0, 1, 0, 1] and waves[1, 0] == pytest.approx(math.sin(1))
+    net = build(positions="sinusoidal")
+    torch.testing.assert_close(net.waves[0, :4], torch.tensor([0, 0.5, 0, 0.5], dtype=net.waves.dtype))

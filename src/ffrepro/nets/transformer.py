@@ -205,7 +205,9 @@ class Transformer(nn.Module):
         if settings["positions"] == "learnt":
             self.positions = nn.Embedding(length + 1, width)
         else:
-            self.register_buffer("waves", _waves(length + 1, width), persistent=False)
+            # Vaswani et al. add waves of amplitude 1 to embeddings of a standard deviation of 1: the same proportion.
+            waves = settings["embedding_std"] * _waves(length + 1, width)
+            self.register_buffer("waves", waves, persistent=False)
         sublayers: list[Sublayer] = []
         causal = settings["causal"] == "yes"
         for index in range(settings["layers"]):
