@@ -148,6 +148,19 @@ def test_readings_of_the_goodness_by_hand():
     assert goodness("mean_sq", pool=1) == (2 * 0.5 + 1) ** 2  # another function: the map of the mean, squared
 
 
+@pytest.mark.parametrize("reading", ["mean_sq", "mean", "aux_of_sq"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_maps_goodness_is_the_same_in_both_layouts(reading, kernel):
+    aux = Auxiliary((5, 4, 3), 6, kernel=kernel, reading=reading, pool=0, generator=torch.Generator()).double()
+    drawn, found = torch.randn(2, 5, 4, 3, dtype=torch.float64), []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        h = drawn.contiguous(memory_format=layout).requires_grad_()
+        g = aux(h)
+        gradients = torch.autograd.grad((g * torch.arange(6)).sum(), [h, aux.map.weight, aux.map.bias])
+        found.append([g, *gradients])
+    torch.testing.assert_close(*found)
+
+
 def test_activations_of_tokens_and_of_features_have_maps_and_others_none():
     def aux(shape):
         return Auxiliary(shape, 4, kernel=1, reading="mean_sq", pool=0, generator=torch.Generator().manual_seed(0))
