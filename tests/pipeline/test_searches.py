@@ -140,6 +140,22 @@ def test_the_best_values_are_adopted_with_the_record_as_their_source(searching, 
     assert plan_of(searching, "lite/cpu/rnn_mcyt_corrected/ff_std/seed0")["training"]["lr"] == 0.01
 
 
+def test_another_variant_can_take_the_values(searching, edit, monkeypatch, capsys):
+    monkeypatch.chdir(searching)
+    edit("variants:\n", "variants:\n  ff_tuned: {extends: ff_std, label: tuned, experiments: [rnn]}\n", STUDY)
+    leave(searching, plan_of(searching))
+    assert main(["plan", "--adopt", RUN, "--into", "ff_tuned"]) == 0
+    tuned = plan_of(searching, "lite/cpu/rnn_mcyt_corrected/ff_tuned/seed0")
+    assert tuned["training"]["lr"] == 0.1 and tuned["method"]["theta"] == 2.0
+    assert plan_of(searching, "lite/cpu/rnn_mcyt_corrected/ff_std/seed0")["training"]["lr"] == 0.001
+    assert adopt.findings(open_workspace(searching)) == []
+    before = (searching / STUDY).read_text()
+    for wrong, said in (("bptt", "bptt"), ("ff_tunde", "ff_tuned")):
+        assert main(["plan", "--adopt", RUN, "--into", wrong]) == 1 and said in capsys.readouterr().err
+    assert main(["plan", "--into", "ff_tuned"]) == 1 and "--adopt" in capsys.readouterr().err
+    assert (searching / STUDY).read_text() == before
+
+
 def test_adopted_values_are_held_to_their_record(searching, monkeypatch, capsys):
     monkeypatch.chdir(searching)
     folder = leave(searching, plan_of(searching))

@@ -63,18 +63,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     action.add_argument(
         "--adopt", metavar="RUN", help="write the best values of a finished search into its study: its name, or a part"
     )
+    parser.add_argument(
+        "--into", metavar="VARIANT", help="with --adopt: the variant that takes the values (default: the one searched)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write, check or list."""
+    if args.into and not args.adopt:
+        raise FfreproError(
+            "values for a variant, and no search to take them from", where="--into", fix="give --adopt RUN"
+        )
     workspace = open_workspace(project.folder(), args.scale, args.hardware)
     if args.write:
         return _write(workspace)
     if args.show:
         return _show(_where(workspace, args.show), args.show)
     if args.adopt:
-        return _adopt(_where(workspace, args.adopt), args.adopt)
+        return _adopt(_where(workspace, args.adopt), args.adopt, args.into)
     estimator = Estimator(workspace)
     if args.check:
         return _check(workspace, estimator)
@@ -108,10 +115,10 @@ def _show(workspace: Workspace, wanted: str) -> int:
     return 0
 
 
-def _adopt(workspace: Workspace, wanted: str) -> int:
+def _adopt(workspace: Workspace, wanted: str, into: str | None) -> int:
     plan = show.find(workspace, wanted)
-    values = adopt.adopt(workspace, plan)
-    print(f"{file_of(plan['paper'])}: adopted from {plan['run']}")
+    values = adopt.adopt(workspace, plan, into)
+    print(f"{file_of(plan['paper'])}: adopted from {plan['run']} for {into or plan['variant']}")
     print("\n".join(f"  {name} {value}" for name, value in values.items()))
     return 0
 

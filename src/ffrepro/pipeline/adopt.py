@@ -9,6 +9,7 @@ from typing import Any
 
 from ffrepro.base import files
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import unknown
 from ffrepro.base.plans import protocol
 from ffrepro.pipeline.plan import Plan
 from ffrepro.pipeline.status import Record
@@ -20,14 +21,18 @@ _REFERENCE = "reports/reference"
 _HEADER = f"{KEY}: # by `ffrepro plan --adopt RUN`: the best values of a search, for its variant on its data set\n"
 
 
-def adopt(workspace: Workspace, plan: Plan) -> dict[str, Any]:
+def adopt(workspace: Workspace, plan: Plan, into: str | None = None) -> dict[str, Any]:
     """Write the best values of a finished search into its study; these values by setting.
 
-    All else in the file stays as it is. Values that were adopted from a search of the same variant, data set and
-    treatment before are replaced.
+    All else in the file stays as it is. Values that were adopted for the same variant, data set and treatment before
+    are replaced.
+
+    Args:
+        into: the variant that takes them, of the same method and net; None: the one that was searched.
 
     Raises:
-        FfreproError: no search, one on stand-in data, no record of it, or one of other settings than are planned.
+        FfreproError: no search, one on stand-in data, no record of it, or one of other settings than are planned; a
+            variant that the study does not have, or of another method or net.
     """
     if plan["kind"] != "search":
         raise FfreproError(f"a run of kind {plan['kind']}", where=plan["run"], fix="name a search (`ffrepro plan`)")
@@ -49,7 +54,16 @@ def adopt(workspace: Workspace, plan: Plan) -> dict[str, Any]:
             fix=f"search again: ffrepro search --force plan/{plan['run']}.json",
         )
     values = best_values(record.result)
-    place = (plan["variant"], plan["dataset"], plan["protocol"]["treatment"])
+    variants, variant = workspace.params.raw["papers"][plan["paper"]]["variants"], into or plan["variant"]
+    if variant not in variants:
+        raise unknown("variant", variant, variants, where="--into")
+    if not _alike(variants, variant, plan["variant"]):
+        raise FfreproError(
+            f"{variant} is of another method or net than {plan['variant']}, which was searched",
+            where="--into",
+            fix=f"choose a variant that extends {plan['variant']}",
+        )
+    place = (variant, plan["dataset"], plan["protocol"]["treatment"])
     entry = {"run": plan["run"], **dict(zip(("variant", "dataset", "treatment"), place, strict=True))}
     source = f"the best of {len(record.result['trials'])} trials of {plan['run']}"
     entry["set"] = {name: {"value": value, "source": source} for name, value in values.items()}
@@ -65,7 +79,7 @@ def findings(workspace: Workspace) -> list[str]:
         f"{file_of(paper)}: {KEY} {entry['run']}: {problem}"
         for paper, study in workspace.params.raw["papers"].items()
         for entry in study[KEY]
-        for problem in _problems(workspace.root, entry)
+        for problem in _problems(workspace.root, study["variants"], entry)
     ]
 
 
@@ -104,13 +118,20 @@ def _place(entry: dict[str, Any]) -> tuple[str, str, str]:
     return entry["variant"], entry["dataset"], entry["treatment"]
 
 
-def _problems(root: Path, entry: dict[str, Any]) -> Iterator[str]:
+def _alike(variants: dict[str, Any], one: str, other: str) -> bool:
+    """Whether two variants have the same method and net."""
+    kinds = [{key: variants[name].get(key) for key in ("method", "net")} for name in (one, other) if name in variants]
+    return len(kinds) == 2 and kinds[0] == kinds[1]
+
+
+def _problems(root: Path, variants: dict[str, Any], entry: dict[str, Any]) -> Iterator[str]:
     record = _record(root, entry["run"])
     if record is None:
         yield f"no finished record in runs/ or {_REFERENCE}/"
         return
     plan = record.plan
-    if _place(entry) != (plan["variant"], plan["dataset"], plan["protocol"]["treatment"]):
+    place = (plan["dataset"], plan["protocol"]["treatment"])
+    if _place(entry)[1:] != place or not _alike(variants, entry["variant"], plan["variant"]):
         yield "its search is of another variant, data set or treatment"
     values, stated = best_values(record.result), {name: found["value"] for name, found in entry["set"].items()}
     for name in dict.fromkeys([*values, *stated]):
