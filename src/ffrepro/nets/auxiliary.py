@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ffrepro.base.errors import FfreproError
 from ffrepro.core import positions
 from ffrepro.core.goodness import wide
+from ffrepro.core.mapped_goodness import cheaper, mean_squares
 from ffrepro.nets.layers import initialise
 
 READINGS = ("mean_sq", "mean", "aux_of_sq")
@@ -108,6 +109,8 @@ class Auxiliary(nn.Module):
             return F.linear(h if h.ndim == 2 else positions.mean(h), weight.flatten(1), self.map.bias)
         if h.ndim == 4 and self.kernel == 1 and h.is_contiguous(memory_format=torch.channels_last):
             h = h.permute(0, 2, 3, 1).flatten(1, 2)  # positions as those of tokens: a product is faster, with no copy
+        if self.reading == "mean_sq" and h.ndim == 3 and cheaper(*h.shape[1:], len(weight)) and not _mixed(h, weight):
+            return mean_squares(h, weight.flatten(1), self.map.bias)
         if h.ndim == 4:
             z = F.conv2d(h, weight, self.map.bias, padding=self.kernel // 2)
         else:
@@ -115,6 +118,15 @@ class Auxiliary(nn.Module):
         if self.reading == "mean_sq":
             z = z.to(wide(z)).square()
         return _mean_over_positions(z)
+
+
+def _mixed(h: Tensor, weight: Tensor) -> bool:
+    """Whether products are made in fewer digits than the weights have: too few for second moments."""
+    return (
+        h.dtype != weight.dtype
+        or h.dtype not in (torch.float32, torch.float64)
+        or torch.is_autocast_enabled(h.device.type)
+    )
 
 
 def _mean_over_positions(z: Tensor) -> Tensor:
