@@ -21,6 +21,14 @@ def mean(h: Tensor) -> Tensor:
     return _Mean.apply(h)
 
 
+def mean_square(h: Tensor) -> Tensor:
+    """Mean over the positions of the squares of (B, D, H, W) or (B, positions, D): (B, D), in float32 at least.
+
+    Its gradient, too, is laid out as ``h`` is, and made in one pass over it.
+    """
+    return _MeanSquare.apply(h)
+
+
 class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: Tensor) -> Tensor:
@@ -31,11 +39,32 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_BD: Tensor) -> Tensor:
-        dimensions = _dimensions(ctx.shape)
-        for dimension in dimensions:
-            grad_BD = grad_BD.unsqueeze(dimension)
-        positions = math.prod(ctx.shape[dimension] for dimension in dimensions)
-        return (grad_BD / positions).expand(ctx.shape).contiguous(memory_format=ctx.layout)
+        spread = _spread(grad_BD, ctx.shape) / _count(ctx.shape)
+        return spread.expand(ctx.shape).contiguous(memory_format=ctx.layout)
+
+
+class _MeanSquare(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor) -> Tensor:
+        ctx.save_for_backward(h)
+        return h.to(wide(h)).square().mean(_dimensions(h.shape))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_BD: Tensor) -> Tensor:
+        (h,) = ctx.saved_tensors
+        return h * (_spread(grad_BD, h.shape) * (2 / _count(h.shape))).to(h.dtype)
+
+
+def _spread(values_BD: Tensor, shape: torch.Size) -> Tensor:
+    """With a dimension of 1 for each of the positions'."""
+    for dimension in _dimensions(shape):
+        values_BD = values_BD.unsqueeze(dimension)
+    return values_BD
+
+
+def _count(shape: torch.Size) -> int:
+    return math.prod(shape[dimension] for dimension in _dimensions(shape))
 
 
 def _dimensions(shape: torch.Size) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.core import positions
 from ffrepro.core.goodness import wide
 from ffrepro.methods import local_cuts
 from ffrepro.methods.base import Batch
@@ -48,9 +49,7 @@ class Method(LocalCuts):
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
         """(B, classes): mean of squares of each group."""
-        square = h.to(wide(h)).square()
-        if h.ndim > 2:
-            square = square.mean((2, 3)) if h.ndim == 4 else square.mean(1)
+        square = positions.mean_square(h) if h.ndim > 2 else h.to(wide(h)).square()
         return square @ self.means[block]
 
 
