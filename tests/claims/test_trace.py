@@ -38,12 +38,12 @@ def test_unknown_ids_name_the_nearest(world):
         trace.find(world.root, "bananas")
 
 
-def test_five_hops_from_claim_to_settings(world):
+def test_six_hops_from_a_claim_to_its_commands(world):
     world.add_plans("lite", datasets=["mcyt"], families=["rnn"])
     world.record_all("lite", epochs=30)
     claims, store = world.claims(), Store(world.root, world.plans)
     text = trace.describe(claims, store, f"{PAPER}/036")
-    assert [line[0] for line in text.splitlines() if re.match(r"\d\. ", line)] == ["1", "2", "3", "3", "4", "5"]
+    assert [line[0] for line in text.splitlines() if re.match(r"\d\. ", line)] == ["1", "2", "3", "3", "4", "5", "6"]
     assert '"MCYT 0.9046 0.9528 0.8876 0.9602"' in text
     assert "2. measured as test/auc of ff_std in rnn_mcyt_corrected, rnn_mcyt_as_published" in text
     assert re.search(r"^3\. runs \(corrected\): \S.*\bmargin\b", text, re.M)
@@ -52,6 +52,10 @@ def test_five_hops_from_claim_to_settings(world):
     assert sha256_file(world.root / "runs" / run / "result.json") in text
     assert "   net.hidden = 96  [paper, Sec. 3.5]" in text
     assert str(world.root) not in text
+    again = text.partition("6. to make it again\n")[2]
+    for treatment in ("corrected", "as_published"):
+        assert f"runs/lite/cpu/rnn_mcyt_{treatment}/ff_std/seed{{0,1" in again
+    assert f"snakemake --cores all {PAPER}_table1 --config scale=lite" in again
 
 
 @pytest.mark.parametrize(

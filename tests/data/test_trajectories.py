@@ -250,6 +250,8 @@ def test_load_says_what_is_wrong(archive, tmp_path):
     out = tmp_path / "mcyt.npz"
     with pytest.raises(FfreproError, match=r"no prepared data set 'mcyt'[\s\S]*ffrepro prepare mcyt"):
         load(out)
+    with pytest.raises(FfreproError, match=r"ffrepro prepare mcyt --source standin"):
+        load(tmp_path / "standin" / "mcyt.npz")
     manifest = prepare(mcyt.SPEC, archive(mcyt_members()), out)
     written = out.read_bytes()
     out.write_bytes(written[:1000])

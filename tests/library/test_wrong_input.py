@@ -186,3 +186,33 @@ def test_the_best_device_is_chosen(monkeypatch):
     assert machine.choose(None) == "cuda" and machine.choose("cuda:1") == "cuda:1" and machine.choose("cpu") == "cpu"
     with pytest.raises(FfreproError):
         machine.choose("cuda:2")
+
+
+def test_score_takes_no_label_that_is_no_class():
+    learner = fit()()
+    with pytest.raises(FfreproError) as caught:
+        learner.score(X, Y + 4)
+    assert caught.value.where == "score" and "0 to 3" in caught.value.what
+
+
+def test_recurrent_methods_say_that_they_tell_two_classes_apart():
+    with pytest.raises(FfreproError) as caught:
+        fit((SEQUENCES, Y), "ff_rnn", RNN(2, 4, 1))()
+    assert "0 to 3" in caught.value.what and "two classes" in caught.value.what
+
+
+def test_a_wrapped_models_file_is_no_learners(tmp_path):
+    model = nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 4))
+    learner = ffrepro.wrap(model, at=["1"], method="bp", classes=4)
+    learner.fit((X, Y), epochs=1)
+    learner.save(tmp_path / "wrapped.pt")
+    with pytest.raises(FfreproError) as caught:
+        ffrepro.Learner.load(tmp_path / "wrapped.pt", mlp())
+    assert "WrappedLearner.load" in caught.value.fix
+
+
+def test_bp_is_backpropagation_here_as_for_a_wrapped_model():
+    assert fit(method="bp")().method_name == "backprop"
+    with pytest.raises(FfreproError) as caught:
+        fit(method="mine")()
+    assert "FFREPRO_EXTENSIONS" in caught.value.fix

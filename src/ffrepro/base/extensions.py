@@ -16,6 +16,7 @@ from pathlib import Path
 from ffrepro.base.errors import FfreproError
 
 VARIABLE = "FFREPRO_EXTENSIONS"
+HINT = f"One of your own is found where {VARIABLE} names its folder"
 PACKAGES = ("methods", "nets", "data")
 
 

@@ -14,9 +14,14 @@ def nearest(name: str, available: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def unknown(kind: str, name: str, available: Iterable[str], *, where: object = None) -> FfreproError:
-    """The error for a name that does not exist: nearest name first, then all of them."""
+def unknown(kind: str, name: str, available: Iterable[str], *, where: object = None, more: str = "") -> FfreproError:
+    """The error for a name that does not exist: nearest name first, then all of them.
+
+    Args:
+        more: where else such a name may come from, as a sentence.
+    """
     options = sorted(str(a) for a in available)
     close = nearest(name, options)
     hint = f"Did you mean {close!r}? " if close else ""
-    return FfreproError(f"unknown {kind} {name!r}", where=where, fix=f"{hint}Available: {', '.join(options) or 'none'}")
+    fix = f"{hint}Available: {', '.join(options) or 'none'}{f'. {more}' if more else ''}"
+    return FfreproError(f"unknown {kind} {name!r}", where=where, fix=fix)

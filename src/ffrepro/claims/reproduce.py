@@ -44,9 +44,15 @@ def cost(plans: Iterable[dict], store: Store, hours: Hours | None) -> str:
 
 
 def commands(claims: Claims, store: Store, assessment: Assessment, tables: Iterable[str]) -> str:
-    """Commands: the claim's runs, its table, the way from the number to the files."""
+    """Commands: the claim's runs under every treatment, its table, the way from the number to the files."""
+    return "\n".join([*makes(claims, store, assessment, tables), f"ffrepro trace {assessment.claim['id']}"])
+
+
+def makes(claims: Claims, store: Store, assessment: Assessment, tables: Iterable[str]) -> list[str]:
+    """Commands that make a claim's runs, under every treatment, and its tables."""
     lines = []
-    plans = [store.records[run].plan for run in assessment.headline.runs] or needed(claims, store, assessment.claim)
+    behind = [*assessment.headline.runs, *(run for finding in assessment.findings.values() for run in finding.runs)]
+    plans = [store.records[run].plan for run in dict.fromkeys(behind)] or needed(claims, store, assessment.claim)
     groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for plan in plans:
         folder, _, seed = plan["run"].rpartition("/seed")
@@ -55,8 +61,7 @@ def commands(claims: Claims, store: Store, assessment: Assessment, tables: Itera
         targets = " ".join(f"runs/{folder}/seed{_braces(seeds)}/result.json" for folder, seeds in folders.items())
         lines.append(f"snakemake --cores all {targets} --config scale={scale} hardware={hardware}")
     scales = [scale for scale, _ in groups] or [SCALES[1]]
-    lines += [f"snakemake --cores all {claims.paper}_{table} --config scale={scales[0]}" for table in tables]
-    return "\n".join([*lines, f"ffrepro trace {assessment.claim['id']}"])
+    return lines + [f"snakemake --cores all {claims.paper}_{table} --config scale={scales[0]}" for table in tables]
 
 
 def _braces(seeds: list[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import sha256_file
-from ffrepro.claims import load
+from ffrepro.claims import load, reproduce
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.formats import plain
 from ffrepro.claims.load import Claims
@@ -58,7 +58,18 @@ def describe(claims: Claims, store: Store, claim_id: str) -> str:
         lines.append(f"3. runs{f' ({treatment})' if treatment else ''}: {finding.verdict}")
         lines.append(f"   {finding.evidence}")
         lines += [f"   {record.run}{' (committed)' if record.committed else ''}" for record in records] or ["   none"]
-    return "\n".join(lines + _files(store.root, headline) + _settings(headline)) + "\n"
+    lines += [*_files(store.root, headline), *_settings(headline)]
+    short = claim_id.split("/")[1]
+    tables = [
+        name for name, table in claims.content["tables"].items() if any(short in row for row in table["rows"].values())
+    ]
+    again = reproduce.makes(claims, store, assessment, tables)
+    return (
+        "\n".join(
+            [*lines, "6. to make it again", *(f"   {command}" for command in again or ["none: no run decides it"])]
+        )
+        + "\n"
+    )
 
 
 def one_line(claims: Claims, claim_id: str) -> str:

@@ -12,7 +12,7 @@ from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
 from ffrepro.pipeline import adopt, show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
-from ffrepro.pipeline.plan import Plan
+from ffrepro.pipeline.plan import Plan, left_out
 from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.refresh import committed_out_of_date, refresh
 from ffrepro.pipeline.status import NOT_HERE, Status
@@ -32,7 +32,10 @@ example:
 Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
 in another experiment, by epochs and samples, else from a probe on this machine. The last two are upper bounds:
 early stopping may end a run before. `unknown` is counted in no sum. To run everything: `snakemake --cores all`
-or `dvc repro`.
+or `dvc repro`; one run: `snakemake --cores 1 runs/RUN/result.json`.
+
+States: done; todo; partial, stopped or at work, goes on from there; failed, its log ends in an error; stale, a
+record of other settings or other code; bad, a record that is damaged.
 """
 Row = tuple[Plan, Status, Estimate]
 
@@ -93,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
     else:
         _print_table(workspace, rows, estimator)
+        if args.experiment:
+            for name, variants in left_out(workspace.params.raw, workspace.scale, args.experiment).items():
+                print(f"not at scale {workspace.scale}, by `scales` of {name} in its study: {', '.join(variants)}")
     return common.say_bad((plan["run"], found.detail) for plan, found, _ in rows if found.state == "bad")
 
 

@@ -12,8 +12,9 @@ example:
   ffrepro trace PAPER/027
   ffrepro trace table1 mcyt auc                 words of the claim: paper, table, data set, variant, metric
 
-The way has five hops: the claim and its place in the paper; what measures it; the runs and their verdict; the
-records' files with their hashes; the settings of the runs and where each comes from.
+The way has six hops: the claim and its place in the paper; what measures it; the runs and their verdict, under each
+treatment; the records' files with their hashes; the settings of the runs and where each comes from; the commands that
+make the number again.
 """
 
 

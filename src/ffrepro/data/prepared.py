@@ -99,7 +99,7 @@ def load(
     for needed in (path, manifest_path):
         if not needed.is_file():
             raise FfreproError(
-                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: {_command(path.stem)}"
+                f"no prepared data set {path.stem!r}", where=needed, fix=f"prepare it: {_command_for(path)}"
             )
     try:
         manifest = files.read_json(manifest_path)
@@ -124,9 +124,7 @@ def load(
 def damaged(path: str | Path, why: object) -> FfreproError:
     """The error of a prepared data set that cannot be used."""
     path = Path(path)
-    return FfreproError(
-        f"the prepared data set is damaged ({why})", where=path, fix=f"run again: {_command(path.stem)}"
-    )
+    return FfreproError(f"the prepared data set is damaged ({why})", where=path, fix=f"run again: {_command_for(path)}")
 
 
 def prepare_again(manifest: Mapping[str, Any]) -> str:
@@ -145,6 +143,16 @@ def _command(name: str) -> str:
     return f"ffrepro negatives {dataset} --level {level}" if level else f"ffrepro prepare {dataset}"
 
 
+def _command_for(path: Path) -> str:
+    """What makes a file of prepared data, from its name and its folder's, which is its source's."""
+    return _command(path.stem) + _source_option(path)
+
+
+def _source_option(path: Path) -> str:
+    """For files of stand-in data, whose folder is named after them; upstream data are the commands' default."""
+    return " --source standin" if path.parent.name == "standin" else ""
+
+
 def provenance(archive_path: Path, dataset: str) -> dict[str, Any]:
     """An archive's record without its time, after making sure that it is this file's.
 
@@ -157,7 +165,7 @@ def provenance(archive_path: Path, dataset: str) -> dict[str, Any]:
             raise FfreproError(
                 "the archive or its provenance record is not there",
                 where=needed,
-                fix=f"fetch it: ffrepro fetch {dataset}",
+                fix=f"fetch it: ffrepro fetch {dataset}{_source_option(archive_path)}",
             )
     try:
         record = archive_record.read(record_path)

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+from ffrepro.base import extensions
 from ffrepro.base.extensions import search_path
 from ffrepro.base.names import unknown
 
@@ -26,15 +27,17 @@ def names() -> list[str]:
 def module(name: str) -> ModuleType:
     """Import the module of a method; an unknown name is an error that lists the available ones."""
     if name not in names():
-        raise unknown("method", name, names())
+        raise unknown("method", name, names(), more=extensions.HINT)
     return importlib.import_module(f"{__name__}.{name}")
 
 
 def for_net(name: str, net: object) -> str:
     """The method of this name for a kind of net: ``ff`` is ``ff_tokens`` for a net whose ``kind`` is tokens.
 
-    A name without such a method, and a net without a kind, are left as they are.
+    ``bp`` is backpropagation, as for a wrapped model. A name without such a method, and a net without a kind, are left
+    as they are.
     """
+    name = {"bp": "backprop"}.get(name, name)
     own = f"{name}_{getattr(net, 'kind', None)}"
     return own if own in names() else name
 

@@ -71,6 +71,23 @@ def cases(raw: dict, scale: str | None = None) -> Iterator[Case]:
                 yield Case(paper, family, entry, dataset, treatment, variant, point)
 
 
+def left_out(raw: dict, scale: str, experiment: str | None = None) -> dict[str, list[str]]:
+    """Variants of each experiment that its ``scales`` leave out at a scale, by the experiment's name.
+
+    Args:
+        experiment: this one alone, as its study names it or as in a run's name; None: all.
+    """
+    found = {}
+    for study in raw["papers"].values():
+        for name, entry in study["experiments"].items():
+            there = at_scale(entry, scale)["variants"]
+            missing = [variant for variant in entry["variants"] if variant not in there]
+            meant = experiment is None or experiment == name or experiment.startswith(f"{name}_")
+            if missing and meant:
+                found[name] = missing
+    return found
+
+
 def at_scale(entry: dict, scale: str | None) -> dict:
     """An experiment with what its ``scales`` say of a scale in place: data sets, variants, values, seeds."""
     own = entry.get("scales", {}).get(scale, {})

@@ -168,6 +168,8 @@ def _problems(error: ValidationError, at: KeyPath) -> Iterator[Problem]:
     else:
         alone = error.validator_value == "array" and isinstance(error.instance, str | int | float)
         fix = f"write it as a list: [{error.instance}]" if alone else "change the value"
+        if error.validator_value == "object" and {"value", "source"} <= error.schema.get("properties", {}).keys():
+            fix = f'write {{value: {error.instance}, source: "where it is from"}}'
         yield Problem(path, f"expected {describe(error.schema)}; {found(error.instance)}", fix)
 
 

@@ -98,6 +98,13 @@ class LearnerBase:
         """How many classes: given, of a net that is built for a number, or as many as there are labels."""
         built = getattr(self.net, "classes", None) if getattr(self.net, "head", None) is not None else None
         known = self.classes or (2 if self._recurrent else built)
+        lowest, highest = int(label_N.min()), int(label_N.max())
+        if self._recurrent and highest > 1:
+            raise FfreproError(
+                f"labels are {lowest} to {highest}, and {self.method_name} tells two classes apart",
+                where="labels",
+                fix="give labels of 0 and 1",
+            )
         found = arrays.count_classes(label_N, known)
         if built is not None and found != built:
             raise FfreproError(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ffrepro.data import arrays
+from ffrepro.data.classification import check_labels
 from ffrepro.training import evaluate, explain
 from ffrepro.training.library.learner_base import LearnerBase
 
@@ -29,9 +30,16 @@ class Prediction(LearnerBase):
         return (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(1)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Accuracy on a user's data: (X, y), a data set or a loader."""
+        """Accuracy on a user's data: (X, y), a data set or a loader.
+
+        Raises:
+            FfreproError: labels that are none of the classes.
+        """
         x_N, label_N = arrays.samples(X if y is None else (X, y), "score")
-        return float((self.predict(x_N) == label_N.cpu().numpy()).mean())
+        predicted_N = self.predict(x_N)
+        if self.classes:
+            check_labels(int(label_N.min()), int(label_N.max()), self.classes, "score")
+        return float((predicted_N == label_N.cpu().numpy()).mean())
 
     def evaluate(self, X: Any, y: Any = None) -> dict[str, float]:
         """All metrics that the task declares: losses by layer, errors by inference scheme."""

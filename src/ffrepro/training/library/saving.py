@@ -40,7 +40,10 @@ class Saving(LearnerBase):
         Raises:
             FfreproError: no such file, not one of ``save``, another architecture.
         """
-        return cls._restored(path, saved.read(path), net, device=device)
+        content = saved.read(path)
+        if "at" in content:
+            raise FfreproError("a learner that wraps a model", where=path, fix="load it by ffrepro.WrappedLearner.load")
+        return cls._restored(path, content, net, device=device)
 
     @classmethod
     def _restored(cls, path: str | Path, content: dict[str, Any], net: nn.Module, **own: Any) -> Self:
