@@ -212,5 +212,13 @@ def _place(plan: dict) -> tuple:
     data = (views.prepared_set(plan), plan["data"].get("control"))
     net = [plan["training"]["max_epochs"], *(plan["net"].get(name) for name in ("model", "layers", "cfse"))]
     shown = [plan["data"].get(name) for name in ("train_samples", "augmentation", "normalisation")]
-    kind = plan["kind"], plan.get("search")  # a search with the same space and budget
+    kind = plan["kind"], _searched(plan)
     return kind, data, net, shown, plan["protocol"]["treatment"], plan["scale"], plan["hardware"], plan["seed"]
+
+
+def _searched(plan: dict) -> dict | None:
+    """Of a search its budget, and its space but for what only its own method has."""
+    if plan["kind"] != "search":
+        return None
+    space = {name: values for name, values in plan["search"]["space"].items() if not name.startswith("method.")}
+    return plan["search"] | {"space": space}

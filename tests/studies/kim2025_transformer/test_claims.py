@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ffrepro.claims import expressions, load
+from ffrepro.claims import expressions, load, reference
 from ffrepro.claims.audit import checks, form
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -126,6 +126,17 @@ def test_settings_are_those_of_the_plans(claims, planned):
             assert plans, (claim["id"], name)
             if condition["setting"] != "seeds":
                 assert all(key in plan[group] for plan in plans), (claim["id"], condition["setting"])
+
+
+def test_both_searches_have_one_budget(planned):
+    """FF's has a margin to choose as well; an unequal number of trials would make it no twin."""
+    bp, ff = ([p for p in planned if p["kind"] == "search" and p["variant"] == name] for name in ("bp", "ff"))
+    assert len(bp) == len(ff) == 1 and set(ff[0]["search"]["space"]) - set(bp[0]["search"]["space"]) == {"method.delta"}
+    assert reference.is_twin(ff[0], bp[0]) and not reference.is_twin(bp[0], ff[0])
+    more = {**bp[0], "search": bp[0]["search"] | {"trials": 13}}
+    narrower = bp[0]["search"]["space"] | {"training.lr": [0.001]}
+    assert not reference.is_twin(ff[0], more)
+    assert not reference.is_twin(ff[0], {**bp[0], "search": bp[0]["search"] | {"space": narrower}})
 
 
 def test_twins_are_the_same_nets(claims, planned):
