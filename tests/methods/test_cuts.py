@@ -392,6 +392,7 @@ def test_a_pruned_map_reads_the_channels_with_the_largest_weights(reading):
     full = Auxiliary((5, 3, 3), CLASSES, kernel=1, reading=reading, pool=0, generator=torch.Generator()).double()
     full.map.load_state_dict(one.map.state_dict())
     assert torch.allclose(one(h), full(zeroed))
+    assert torch.allclose(one(h.contiguous(memory_format=torch.channels_last)), full(zeroed))
     before = one.kept.clone()
     with torch.no_grad():
         one.map.weight.copy_(one.map.weight.flip(1))

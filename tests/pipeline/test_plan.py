@@ -177,3 +177,13 @@ def test_blocks_win_in_the_documented_order(plans, edit):
         edit(old, new.format(f"{{value: 0.{number}, source: block {number}}}"))
         plan = by_run(plans())[run]
         assert (plan["training"]["lr"], plan["origin"]["training.lr"]) == (number / 10, f"block {number}")
+
+
+def test_variants_that_an_experiment_leaves_out_are_named():
+    entry = {"variants": ["ff", "mine", "bp"], "scales": {"smoke": {"variants": ["ff", "bp"]}}}
+    raw = {"papers": {"a": {"experiments": {"rnn": entry, "theta": {"variants": ["ff"]}}}}}
+    assert plan.left_out(raw, "smoke") == plan.left_out(raw, "smoke", "rnn_mcyt_corrected") == {"rnn": ["mine"]}
+    assert plan.left_out(raw, "lite") == plan.left_out(raw, "smoke", "theta") == {}
+    said = plan.why_left_out(raw, "smoke", "train/smoke/cpu/rnn_mcyt_corrected/mine/seed0")
+    assert "rnn" in said and "mine" in said and "smoke" in said
+    assert plan.why_left_out(raw, "smoke", "train/smoke/cpu/rnn_mcyt_corrected/bp/seed0") == ""

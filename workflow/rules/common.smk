@@ -12,7 +12,7 @@ from ffrepro.pipeline import limits
 from ffrepro.pipeline.estimates import Estimator
 from ffrepro.pipeline.hardware import listed
 from ffrepro.pipeline.jobs import PLANNERS
-from ffrepro.pipeline.plan import left_out
+from ffrepro.pipeline.plan import why_left_out
 from ffrepro.pipeline.refresh import refresh
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -79,14 +79,7 @@ def inputs_of(name):
         if wanted not in JOBS:
             close = nearest(wanted, JOBS)
             hint = f"did you mean {close}? " if close else ""
-            for experiment, variants in left_out(
-                PROJECT.params.raw, PROJECT.scale
-            ).items():
-                hint += "".join(
-                    f"`scales` of {experiment} in its study leaves {variant} out at {PROJECT.scale}; "
-                    for variant in variants
-                    if f"/{experiment}_" in wanted and f"/{variant}/" in wanted
-                )
+            hint += why_left_out(PROJECT.params.raw, PROJECT.scale, wanted)
             raise WorkflowError(
                 f"{wanted} is not planned: {hint}`ffrepro plan` lists what is"
             )

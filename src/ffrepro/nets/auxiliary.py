@@ -95,7 +95,10 @@ class Auxiliary(nn.Module):
             self._read = self.kept.nonzero().squeeze(1)
         if len(self._read) == len(self.kept):
             return h, weight
-        return h.index_select(1 if h.ndim == 4 else -1, self._read), weight.index_select(1, self._read)
+        weight = weight.index_select(1, self._read)
+        if h.ndim == 4 and h.is_contiguous(memory_format=torch.channels_last):  # and so is what is left of it
+            return h.permute(0, 2, 3, 1).index_select(3, self._read).permute(0, 3, 1, 2), weight
+        return h.index_select(1 if h.ndim == 4 else -1, self._read), weight
 
     def forward(self, h: Tensor) -> Tensor:
         """Goodness (B, classes)."""

@@ -88,6 +88,16 @@ def left_out(raw: dict, scale: str, experiment: str | None = None) -> dict[str, 
     return found
 
 
+def why_left_out(raw: dict, scale: str, run: str) -> str:
+    """Which experiment leaves a run's variant out at a scale, as a part of a sentence; empty where none does."""
+    return "".join(
+        f"`scales` of {experiment} in its study leaves {variant} out at {scale}; "
+        for experiment, variants in left_out(raw, scale).items()
+        for variant in variants
+        if f"/{experiment}_" in run and f"/{variant}/" in run
+    )
+
+
 def at_scale(entry: dict, scale: str | None) -> dict:
     """An experiment with what its ``scales`` say of a scale in place: data sets, variants, values, seeds."""
     own = entry.get("scales", {}).get(scale, {})
