@@ -119,8 +119,8 @@ def test_every_claim_has_its_verdict_runs_and_command(built):
     for part in ("0.9602", "0.9510 ± 0.0010", "[0.9485, 0.9535]", "✓ holds loosely", "Deviation D4", "Table 1"):
         assert part in shown, part
     assert 'href="#id-lite-cpu-rnn_mcyt_corrected-ff_std"' in shown
-    runs = "runs/lite/cpu/rnn_mcyt_corrected/ff_std/seed{0,1,2}/result.json"
-    assert f"snakemake --cores all {runs} --config scale=lite hardware=cpu" in shown
+    runs = [f"runs/lite/cpu/rnn_mcyt_{name}/ff_std/seed{{0,1,2}}/result.json" for name in ("corrected", "as_published")]
+    assert f"snakemake --cores all {' '.join(runs)} --config scale=lite hardware=cpu" in shown
     assert f"snakemake --cores all {PAPER}_table1 --config scale=lite" in shown
     assert f"ffrepro trace {PAPER}/036" in shown
     shown = entry(built, "075")
