@@ -95,6 +95,13 @@ def test_trainings_that_were_cut_short_say_so_and_stay_out_of_the_difference():
     assert alone.brief == "error 20.0 / 80.0 % (B) (cut at 40 epochs)"
 
 
+def test_errors_on_stand_in_data_say_so():
+    pair = Pair("A", "A", "smoke", Interval(70.0, n=1), Interval(44.0, n=1), 1, standin=True)
+    found = Answer(promises()[0], PAPER, words.OPEN, pairs=[pair])
+    for text in (*found.numbers, *found.details, found.brief):
+        assert "cut at 1 epochs, stand-in data" in text
+
+
 def test_ratios_go_from_the_least_to_the_largest_number():
     ratios = [Number("net", value, 0, 0) for value in (10.5, 2.25, 9.0)]
     assert Answer(promises()[1], PAPER, words.OPEN, ratios=ratios).numbers == ["2.25 to 10.50×"]

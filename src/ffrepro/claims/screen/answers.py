@@ -216,4 +216,5 @@ def _few(pair: Pair) -> str:
 
 
 def _cut(pair: Pair) -> str:
-    return f", cut at {pair.capped} epochs" if pair.capped is not None else ""
+    cut = f", cut at {pair.capped} epochs" if pair.capped is not None else ""
+    return cut + (", stand-in data" if pair.standin else "")

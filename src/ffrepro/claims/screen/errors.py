@@ -28,7 +28,8 @@ class Interval:
 class Pair(NamedTuple):
     """Errors of Forward-Forward and of backpropagation on one data set, over the same seeds of one scale.
 
-    ``capped``: the epochs at which runs of either were cut short of what the paper takes; None: at none.
+    ``capped``: the epochs at which runs of either were cut short of what the paper takes; None: at none. ``standin``:
+    whether the data are made by this project and say nothing of the paper.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Pair(NamedTuple):
     ff: Interval
     bp: Interval
     capped: int | None = None
+    standin: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def paired(claims: Claims, assessments: dict[str, Assessment], entry: dict[str, 
     dataset = claims.content["datasets"][one.claim["measure"]["dataset"]]
     sides = (_over(claims, comparison, shared) for comparison in (one, other))
     capped = max((side.capped for side in (one, other) if side.capped is not None), default=None)
-    return Pair(entry["label"], dataset, one.evidence.scale, *sides, capped)
+    standin = any(record.standin for record in one.evidence.records)
+    return Pair(entry["label"], dataset, one.evidence.scale, *sides, capped, standin)
 
 
 def _sides(

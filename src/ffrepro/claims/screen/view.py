@@ -94,7 +94,9 @@ def first_screen(columns: Sequence[Column]) -> list[Block]:
     errors = [row for column in columns for row in column.errors]
     if errors:
         content.append(Heading("Errors: published, ours, backpropagation's", 3, "errors"))
-        content.append(Either([error_strips(errors)], [_as_table(ERRORS, _error_cells(errors))]))
+        content.append(
+            Either([error_strips(errors)], [_as_table(ERRORS, _error_cells(errors), last="verdict of ours, FF")])
+        )
     ratios = [row for column in columns for row in _ratio_rows(column)]
     if ratios:
         content.append(Heading("Time and memory over backpropagation's", 3, "ratios"))
@@ -168,11 +170,15 @@ def error_strips(rows: Sequence[Row]) -> Strips:
     for row in rows:
         found = ((0, row.published), (1, row.ff), (2, row.bp), (3, row.published_bp))
         points = [_error_point(series, interval) for series, interval in found if interval is not None]
-        kind = row.verdict.kind
-        note = f"{verdict.MARKS[verdict.sum_of(kind)]} {kind}{f', n = {row.n}' if row.n else ''}"
-        drawn.append(Strip(row.label, points, note, anchor(row.claim)))
+        drawn.append(Strip(row.label, points, _note(row), anchor(row.claim)))
     ticks = [(along(tick), f"{tick:g}") for tick in TICKS]
     return Strips("error in percent, 95 %", list(ERRORS), ticks, drawn)
+
+
+def _note(row: Row) -> str:
+    """``✓ compatible, n = 5``: what the row's own number comes to, which also says where the data are a stand-in."""
+    kind = row.verdict.kind
+    return f"{verdict.MARKS[verdict.sum_of(kind)]} {kind}{f', n = {row.n}' if row.n else ''}"
 
 
 def ratio_strips(rows: Sequence[tuple[str, str, Number, Number | None]]) -> Strips:
@@ -215,15 +221,17 @@ def _what(answer: Answer) -> str:
     return f"{what} ({answer.ratio_of})" if answer.ratio_of else what
 
 
-def _as_table(series: Sequence[str], cells: list[list[str]]) -> Table:
-    return Table(["", *series], list(cells), frozenset(range(1, len(series) + 1)))
+def _as_table(series: Sequence[str], cells: list[list[str]], last: str | None = None) -> Table:
+    """Numbers behind a label; ``last``: the title of a column of text behind them."""
+    header = ["", *series, *([last] if last else [])]
+    return Table(header, list(cells), frozenset(range(1, len(series) + 1)))
 
 
 def _error_cells(rows: Iterable[Row]) -> list[list[str]]:
     def shown(interval: Interval | None) -> str:
         return DASH if interval is None else _error_point(0, interval).text
 
-    return [[row.label, *map(shown, (row.published, row.ff, row.bp, row.published_bp))] for row in rows]
+    return [[row.label, *map(shown, (row.published, row.ff, row.bp, row.published_bp)), _note(row)] for row in rows]
 
 
 def _ratio_cells(rows: Iterable[tuple[str, str, Number, Number | None]]) -> list[list[str]]:
