@@ -13,7 +13,7 @@ def test_value_and_gradient(shape, last, squares):
     layout = torch.channels_last if last and len(shape) == 4 else torch.contiguous_format
     drawn = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=layout)
     h, other = drawn.clone().requires_grad_(), drawn.clone().requires_grad_()
-    mean = positions.mean_square if squares else positions.mean
+    mean = positions.mean_square if squares else positions.mean_laid_out
     found = mean(h)
     expected = (other.square() if squares else other).mean((2, 3) if len(shape) == 4 else 1)
     weight = torch.randn_like(expected)
@@ -25,8 +25,14 @@ def test_value_and_gradient(shape, last, squares):
     assert torch.autograd.gradcheck(mean, drawn.clone().requires_grad_())
 
 
+def test_features_without_positions_stay_as_they_are():
+    h = torch.randn(2, 3)
+    assert positions.mean(h) is h and positions.mean_laid_out(h) is h
+
+
 def test_three_digits_are_not_summed():
     h = torch.full((1, 4096, 1), 1.01, dtype=torch.bfloat16)
-    assert positions.mean(h).dtype == torch.bfloat16
-    assert float(positions.mean(h)) == pytest.approx(float(h[0, 0]))
+    for mean in (positions.mean, positions.mean_laid_out):
+        assert mean(h).dtype == torch.bfloat16
+        assert float(mean(h)) == pytest.approx(float(h[0, 0]))
     assert float(positions.mean_square(h)) == pytest.approx(float(h[0, 0]) ** 2)

@@ -195,7 +195,7 @@ class Claims:
         """The claims over which its tests are corrected: those of the first table that shows it, unless it says."""
         if "family" in claim:
             return claim["family"]
-        return self._tables_of.get(claim["id"], claim["id"])
+        return next(iter(self.tables_of(claim)), claim["id"])
 
     def family_of(self, claim: dict) -> list[dict]:
         """The measured claims of a claim's family."""
@@ -226,13 +226,17 @@ class Claims:
         return claim["value"] - half, claim["value"] + half
 
     @cached_property
-    def _tables_of(self) -> dict[str, str]:
-        """Claim id -> the first table that shows it."""
-        found: dict[str, str] = {}
+    def _tables_of(self) -> dict[str, list[str]]:
+        """Claim id -> the tables that show it."""
+        found: dict[str, list[str]] = {}
         for name, table in self.content["tables"].items():
-            for short in (i for row in table["rows"].values() for i in row):
-                found.setdefault(f"{self.paper}/{short}", name)
+            for short in dict.fromkeys(i for row in table["rows"].values() for i in row):
+                found.setdefault(f"{self.paper}/{short}", []).append(name)
         return found
+
+    def tables_of(self, claim: dict) -> list[str]:
+        """Names of the tables that show a claim, in their order."""
+        return self._tables_of.get(claim["id"], [])
 
     def deviations(self, claim: dict, treatment: str) -> list[dict]:
         """The deviations that touch a claim's number under a treatment."""

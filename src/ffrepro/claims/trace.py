@@ -59,17 +59,9 @@ def describe(claims: Claims, store: Store, claim_id: str) -> str:
         lines.append(f"   {finding.evidence}")
         lines += [f"   {record.run}{' (committed)' if record.committed else ''}" for record in records] or ["   none"]
     lines += [*_files(store.root, headline), *_settings(headline)]
-    short = claim_id.split("/")[1]
-    tables = [
-        name for name, table in claims.content["tables"].items() if any(short in row for row in table["rows"].values())
-    ]
-    again = reproduce.makes(claims, store, assessment, tables)
-    return (
-        "\n".join(
-            [*lines, "6. to make it again", *(f"   {command}" for command in again or ["none: no run decides it"])]
-        )
-        + "\n"
-    )
+    again = reproduce.makes(claims, store, assessment, claims.tables_of(assessment.claim))
+    lines += ["6. to make it again", *(f"   {command}" for command in again or ["none: no run decides it"])]
+    return "\n".join(lines) + "\n"
 
 
 def one_line(claims: Claims, claim_id: str) -> str:
@@ -128,12 +120,8 @@ def _settings(records: list[Record]) -> list[str]:
 
 def _haystack(claims: Claims, claim: dict) -> str:
     measure = claim.get("measure", {})
-    tables = [
-        name
-        for name, table in claims.content["tables"].items()
-        if any(claim["id"].endswith(f"/{short}") for row in table["rows"].values() for short in row)
-    ]
-    words = [claim["id"], claim["where"], claim["row"], claim["metric"], *tables, *map(str, measure.values())]
+    shown = claims.tables_of(claim)
+    words = [claim["id"], claim["where"], claim["row"], claim["metric"], *shown, *map(str, measure.values())]
     return " ".join(_squeeze(word) for word in words)
 
 

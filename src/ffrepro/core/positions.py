@@ -13,12 +13,18 @@ from ffrepro.core.goodness import wide
 
 
 def mean(h: Tensor) -> Tensor:
-    """Mean over the positions of (B, D, H, W) or (B, positions, D): (B, D), summed in float32 at least.
+    """Mean over the positions of (B, D, H, W) or (B, positions, D), summed in float32 at least: (B, D), as which (B, D)
+    stays."""
+    return h if h.ndim == 2 else h.mean(_dimensions(h.shape), dtype=wide(h)).to(h.dtype)
 
-    Its gradient is laid out as ``h`` is. PyTorch's own has a stride of 0 over the positions, with which the backward
-    pass of a BatchNorm on channels-last maps takes several times as long.
+
+def mean_laid_out(h: Tensor) -> Tensor:
+    """``mean``, with a gradient that is laid out as ``h`` is: for the activations of a block.
+
+    PyTorch's own has a stride of 0 over the positions, with which the backward pass of a BatchNorm on channels-last
+    maps takes several times as long.
     """
-    return _Mean.apply(h)
+    return h if h.ndim == 2 else _Mean.apply(h)
 
 
 def mean_square(h: Tensor) -> Tensor:
@@ -34,7 +40,7 @@ class _Mean(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor) -> Tensor:
         last = h.ndim == 4 and h.is_contiguous(memory_format=torch.channels_last)
         ctx.shape, ctx.layout = h.shape, torch.channels_last if last else torch.contiguous_format
-        return h.mean(_dimensions(h.shape), dtype=wide(h)).to(h.dtype)
+        return mean(h)
 
     @staticmethod
     @once_differentiable

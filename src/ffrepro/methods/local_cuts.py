@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer, list_of
+from ffrepro.core import positions
 from ffrepro.methods import cuts
 from ffrepro.methods.base import Batch
 from ffrepro.methods.cuts import HEAD, CutMethod
@@ -158,7 +159,7 @@ class LocalCuts(CutMethod):
                 self._update(block, layer(block), losses)
             passed = self._passed(block, h.detach())
             if self.hp["head"] == "all":
-                features.append(_pooled(passed))
+                features.append(positions.mean(passed))
             return passed
 
         with torch.enable_grad():
@@ -257,7 +258,7 @@ class LocalCuts(CutMethod):
             found.append(read(block, h))
             passed = self.normalise(h)
             if self.hp["head"] == "all":
-                features.append(_pooled(passed))
+                features.append(positions.mean(passed))
             return passed
 
         out = self.cut.run(self.take(inputs), on_block, head=head and self.hp["head"] == "own")
@@ -275,10 +276,3 @@ def defaults(net: nn.Module) -> dict[str, str]:
 def layer(block: int) -> str:
     """The name of a block as a part."""
     return f"layer{block}"
-
-
-def _pooled(h: Tensor) -> Tensor:
-    """(B, D): mean over the positions of (B, D, H, W) or (B, tokens, D)."""
-    if h.ndim == 4:
-        return h.mean((2, 3))
-    return h.mean(1) if h.ndim == 3 else h

@@ -109,7 +109,7 @@ class Auxiliary(nn.Module):
             h = h.square()
         if self.reading != "mean_sq" and (h.ndim != 4 or self.kernel == 1):
             # linear: the mean of the map is the map of the mean
-            return F.linear(h if h.ndim == 2 else positions.mean(h), weight.flatten(1), self.map.bias)
+            return F.linear(positions.mean_laid_out(h), weight.flatten(1), self.map.bias)
         if h.ndim == 4 and self.kernel == 1 and h.is_contiguous(memory_format=torch.channels_last):
             h = h.permute(0, 2, 3, 1).flatten(1, 2)  # positions as those of tokens: a product is faster, with no copy
         if self.reading == "mean_sq" and h.ndim == 3 and cheaper(*h.shape[1:], len(weight)) and not _mixed(h, weight):
@@ -120,7 +120,7 @@ class Auxiliary(nn.Module):
             z = F.linear(h, weight.flatten(1), self.map.bias)
         if self.reading == "mean_sq":
             z = z.to(wide(z)).square()
-        return _mean_over_positions(z)
+        return positions.mean(z)
 
 
 def _mixed(h: Tensor, weight: Tensor) -> bool:
@@ -130,10 +130,3 @@ def _mixed(h: Tensor, weight: Tensor) -> bool:
         or h.dtype not in (torch.float32, torch.float64)
         or torch.is_autocast_enabled(h.device.type)
     )
-
-
-def _mean_over_positions(z: Tensor) -> Tensor:
-    """(B, D), from (B, D), (B, positions, D) or (B, D, H, W)."""
-    if z.ndim == 2:
-        return z
-    return z.mean((2, 3) if z.ndim == 4 else 1, dtype=wide(z)).to(z.dtype)

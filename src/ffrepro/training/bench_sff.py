@@ -144,11 +144,12 @@ def _planned(plan: dict, threads: int, data: Any, device: str, dtype: torch.dtyp
         made.superclass_of = getattr(task, "superclass_of", None)
         return made
 
-    settings = {variant["method"]["name"]: dict(variant["method"]) for variant in variants.values()}
-    for method in settings.values():
-        del method["name"]
-    subject = Subject(next(iter(task.in_order("val"))), task.classes, make, settings)
-    return measured(subject, bench["bench_rounds"], device, {"net": net.get("model", net["name"]), "threads": threads})
+    settings = {
+        variant["method"]["name"]: {key: value for key, value in variant["method"].items() if key != "name"}
+        for variant in variants.values()
+    }
+    timed = Subject(next(iter(task.in_order("val"))), task.classes, make, settings)
+    return measured(timed, bench["bench_rounds"], device, {"net": net.get("model", net["name"]), "threads": threads})
 
 
 def main(args: argparse.Namespace) -> None:

@@ -36,10 +36,9 @@ class Prediction(LearnerBase):
             FfreproError: labels that are none of the classes.
         """
         x_N, label_N = arrays.samples(X if y is None else (X, y), "score")
-        predicted_N = self.predict(x_N)
         if self.classes:
             check_labels(int(label_N.min()), int(label_N.max()), self.classes, "score")
-        return float((predicted_N == label_N.cpu().numpy()).mean())
+        return float((self.predict(x_N) == label_N.cpu().numpy()).mean())
 
     def evaluate(self, X: Any, y: Any = None) -> dict[str, float]:
         """All metrics that the task declares: losses by layer, errors by inference scheme."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ffrepro.methods import local_cuts
+from ffrepro.core import positions
 from ffrepro.methods.base import Batch
 from ffrepro.methods.cuts import HEAD
 from ffrepro.methods.local_cuts import LocalCuts, layer
@@ -79,7 +79,7 @@ class CutStage(Stage):
                 method._update(index, layer(index), found)
             passed = method._passed(index, h.detach())
             if all_blocks:
-                up[f"{READ}{index}"] = local_cuts._pooled(passed)
+                up[f"{READ}{index}"] = positions.mean(passed)
             if index == self.layers[-1] and not self.last:
                 up["x"] = passed
                 raise _StageDone
