@@ -98,9 +98,9 @@ class Learner(Prediction, Saving):
         Raises:
             FfreproError: ``classes`` was not given, data that do not fit, a method that trains in several phases.
         """
-        method, batch = self.prepared(x, y)
+        _, batch = self.prepared(x, y)
         with explain.errors(self.method_name, self.device, batch["x"]):
-            return {name: float(value) for name, value in method.step(batch).items()}
+            return self._stepped(batch)
 
     def prepared(self, x: Any, y: Any) -> tuple[Any, Any]:
         """The method, made on the first batch where it is not there yet, and a batch as its ``step`` takes it.

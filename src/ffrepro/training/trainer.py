@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from ffrepro.core import schedules
+from ffrepro.core import schedules, seeds
 from ffrepro.data.task import Arrays, Task
 from ffrepro.methods.base import BaseMethod
 from ffrepro.training import evaluate
@@ -25,7 +25,7 @@ class Trainer:
     Args:
         settings: ``max_epochs`` of a phase that names none, ``schedule``, ``lr`` and the settings of that schedule;
             maybe ``early_stop_epochs`` and ``final_weights``: ``best`` (the default) or ``last``.
-        order: the generator that draws the order of the samples.
+        order: the generator that draws the order of the samples; its seed is that of each epoch's dropout too.
         autocast: makes the context of each training step.
         name: of the run, for messages.
 
@@ -51,6 +51,7 @@ class Trainer:
         self.validates = "val" in task.counts()
         self.epoch, self.ended = 0, []
         self.best_weights = copy.deepcopy(method.weights())
+        self._device = next(method.net.parameters()).device
         self._begin_phase()
 
     def _begin_phase(self) -> None:
@@ -111,9 +112,10 @@ class Trainer:
         rates = self.method.rates()
         self.method.begin_epoch(self.phase_epoch)
         begin = time.perf_counter()
-        train = self.learn()
-        seconds = time.perf_counter() - begin
-        val = self.task.metrics(self.evaluate_split("val")) if self.validates else {}
+        with seeds.drawing(self._device, *self.draws()):
+            train = self.learn()
+            seconds = time.perf_counter() - begin
+            val = self.task.metrics(self.evaluate_split("val")) if self.validates else {}
         self.epoch += 1
         self.phase_epoch += 1
         self.refuse_nan({f"train/{name}": value for name, value in train.items()} | self.judged("val", val))
@@ -127,6 +129,10 @@ class Trainer:
             **{f"train/{name}": value for name, value in train.items()},
             **{f"val/{name}": value for name, value in val.items()},
         }  # fmt: skip
+
+    def draws(self) -> tuple[str, int, int]:
+        """What the current epoch's seed of PyTorch's global generators is derived from, so that a resume is exact."""
+        return "draws", self.order.initial_seed(), self.epoch
 
     def learn(self) -> dict[str, float]:
         """A step on every batch of an epoch; means of what the steps returned, by name."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.core import seeds
 from ffrepro.data import arrays, loaders
 from ffrepro.data.loaders import LoaderTask
 from ffrepro.data.task import Task
@@ -91,8 +92,8 @@ class WrappedLearner(WrappedSaving, Learner):
             FfreproError: as ``fit``.
         """
         _, batch = self.prepared(x, y)
-        with explain.errors(self.method_name, self.device, batch["x"]), self._autocast():
-            losses = {name: float(value) for name, value in self.method.step(batch).items()}
+        with explain.errors(self.method_name, self.device, batch["x"]):
+            losses = self._stepped(batch)
         size = len(batch["label"])
         for name, value in losses.items():
             self._means[name] = self._means.get(name, 0.0) + value * size
@@ -171,9 +172,9 @@ class WrappedLearner(WrappedSaving, Learner):
         parts = {"train": data} | ({} if validation is None else {"val": validation})
         task = self._any_task(parts)
         explain.require_validation(self.training, parts)
-        for batch in task.in_order("train"):
-            self._build_on(batch)
-            break
+        with seeds.drawing(self.device, "first", self.seed):  # a loader that shuffles draws
+            first = next(iter(task.in_order("train")))
+        self._build_on(first)
         with explain.errors(self.method_name, self.device, self._example):
             self._train_on(self._any_task(parts), epochs, processes)
         return self

@@ -12,7 +12,7 @@ from ffrepro import methods
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.base.settings import choice, complete, integer, or_none
-from ffrepro.core import schedules
+from ffrepro.core import schedules, seeds
 from ffrepro.data import arrays
 from ffrepro.data.arrays import Samples
 from ffrepro.data.in_memory import ArrayTask, sequence_task
@@ -80,11 +80,18 @@ class LearnerBase:
         self._example: Any = None  # inputs of two samples
         self._schemes: list[str] = []
         self._built_for: Any = None  # the batch that the method was made for
+        self._steps = 0  # of a loop of one's own
 
     @property
     def _scheme(self) -> str:
         """The inference scheme in use."""
         return self.inference or self._schemes[0]
+
+    def _stepped(self, batch: Batch) -> dict[str, float]:
+        """A step of a loop of one's own; what it draws follows from the learner's seed and the step's number."""
+        self._steps += 1
+        with seeds.drawing(self.device, "step", self.seed, self._steps), self._autocast():
+            return {name: float(value) for name, value in self.method.step(batch).items()}
 
     def _find(self, method: str) -> Any:
         """The method's module."""
@@ -132,9 +139,10 @@ class LearnerBase:
         net: Any = sizes.as_net(self.net.to(self.device), example["x"])
         net.classes = classes
         generator = torch.Generator().manual_seed(self.seed)
-        method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
+        with seeds.drawing(self.device, "build", self.seed):  # modules draw weights that the method then replaces
+            method = self._module.Method(net, self.hyperparameters, example, generator, self.training["lr"])
+            observed = method.evaluate_batch(example)
         self._built_for = example
-        observed = method.evaluate_batch(example)
         if self._recurrent:
             schemes = ["ensemble", "last"] if "layer_logit" in observed else ["one_pass"]
         else:

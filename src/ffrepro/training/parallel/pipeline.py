@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.core import seeds
 from ffrepro.methods.base import BaseMethod, Batch, Phase
 from ffrepro.training import machine
 from ffrepro.training.parallel import stages
@@ -77,7 +78,7 @@ class Pipeline:
         method, stage = self.method, self.stage
         rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in method.optimizers]
         phase = trainer.phases[len(trainer.ended)]
-        facts = {"rates": rates, "phase": phase, "epoch": trainer.phase_epoch}
+        facts = {"rates": rates, "phase": phase, "epoch": trainer.phase_epoch, "draws": trainer.draws()}
         self._put(Message("epoch", facts, _without(stage, method.weights())))
         sums = _Sums()
         total = 0
@@ -151,6 +152,7 @@ def follow(
         onward = message
         if message.kind == "epoch":
             _prepare(method, stage, message)
+            seeds.seed_global(device, *message.facts["draws"], rank)
             sums = _Sums()
         elif message.kind == "batch":
             with sums.timed(), autocast():
@@ -207,9 +209,10 @@ def _in_group(
 ) -> list[dict[str, Any]]:
     layers = stages.plan(method, recipe.example, processes)
     if rank:
-        own, example = copy.deepcopy(recipe).make(recipe.device)  # the caller's net stays whole
         autocast = autocast_of(recipe.device, recipe.mixed)
-        weights, history = follow(own, example, layers[rank], rank, processes, autocast)
+        with seeds.drawing(recipe.device, rank):  # the caller's generator stays as it is
+            own, example = copy.deepcopy(recipe).make(recipe.device)  # and so does the caller's net
+            weights, history = follow(own, example, layers[rank], rank, processes, autocast)
         method.load_weights(weights)
         return history
     pipeline = Pipeline(method, recipe.example, layers, lambda: None, lambda: None)
