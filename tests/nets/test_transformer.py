@@ -75,3 +75,25 @@ def test_waves_are_as_large_as_the_embeddings():
     assert waves[0].tolist() == [0, 1, 0, 1] and waves[1, 0] == pytest.approx(math.sin(1))
     net = build(positions="sinusoidal")
     torch.testing.assert_close(net.waves[0, :4], torch.tensor([0, 0.5, 0, 0.5], dtype=net.waves.dtype))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_where_the_gradient_ends_the_folded_norm_gives_the_same_numbers(place):
+    sublayer = build(layers=2).blocks[1].sublayers[place]
+    generator = torch.Generator().manual_seed(0)
+    z_ND = torch.randn(10, 8, generator=generator, dtype=torch.float64)
+    direction_ND = torch.randn(10, 8, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in sublayer.norm_in.parameters():
+            parameter.copy_(torch.rand(8, generator=generator))
+    layout = Layout.of(torch.ones(2, 5, dtype=torch.bool))
+    found = []
+    for needed in (False, True):
+        sublayer.zero_grad()
+        h_ND = sublayer(z_ND.detach().requires_grad_(needed), layout)
+        (h_ND * direction_ND).sum().backward()
+        found.append([h_ND.detach(), *(parameter.grad.clone() for parameter in sublayer.parameters())])
+    assert len(found[0]) == 7
+    for folded, plain in zip(*found, strict=True):
+        torch.testing.assert_close(folded, plain, rtol=1e-12, atol=1e-14)
+        assert plain.abs().max() > 1e-3

@@ -87,7 +87,10 @@ class Layout:
 
 
 class Sublayer(nn.Module):
-    """Layer norm (but on the embedding), a map f, dropout, and the residual; see the module."""
+    """Layer norm (but on the embedding), a function f, dropout, and the residual; see the module.
+
+    f begins with a linear map, ``entry``.
+    """
 
     def __init__(self, width: int, first: bool):
         super().__init__()
@@ -99,12 +102,28 @@ class Sublayer(nn.Module):
         Args:
             drop: (N, D), 0 where an output of f is dropped, else 1 / (1 - dropout); None: nothing is.
         """
-        x_ND = self.norm_in(z_ND)
-        y_ND = self.map(x_ND, layout)
+        norm, entry = self.norm_in, self.entry
+        if isinstance(norm, nn.LayerNorm) and torch.is_grad_enabled() and not z_ND.requires_grad:
+            # Where the gradient ends. The norm's weights are folded into the map behind it, so that their gradients
+            # are read off that of the folded weight, and the product of the map's gradient with its weight, which
+            # would lead to the norm's output, is spared (as in core.token_map).
+            n_ND = F.layer_norm(z_ND, norm.normalized_shape, eps=norm.eps)
+            x_ND = torch.addcmul(norm.bias, n_ND, norm.weight)
+            bias_E = torch.addmv(entry.bias, entry.weight, norm.bias)
+            entered_NE = F.linear(n_ND, entry.weight * norm.weight, bias_E)
+        else:
+            x_ND = norm(z_ND)
+            entered_NE = entry(x_ND)
+        y_ND = self.behind(entered_NE, layout)
         return x_ND + y_ND if drop is None else torch.addcmul(x_ND, y_ND, drop)
 
-    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
-        """f."""
+    @property
+    def entry(self) -> nn.Linear:
+        """The map that f begins with."""
+        raise NotImplementedError
+
+    def behind(self, entered_NE: Tensor, layout: Layout) -> Tensor:
+        """What f makes of the output of its ``entry``."""
         raise NotImplementedError
 
 
@@ -118,9 +137,14 @@ class Attention(Sublayer):
         self.heads, self.causal, self.window = heads, causal, window
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
-    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
-        """Attention among the tokens of each sample."""
-        return self.out(self.between(self.qkv(x_ND), layout))
+    @property
+    def entry(self) -> nn.Linear:
+        """Queries, keys and values."""
+        return self.qkv
+
+    def behind(self, entered_NE: Tensor, layout: Layout) -> Tensor:
+        """Attention among the tokens of each sample, and its output map."""
+        return self.out(self.between(entered_NE, layout))
 
     def between(self, qkv_NE: Tensor, layout: Layout) -> Tensor:
         """What the output map gets, (N, D), of queries, keys and values (N, 3 D)."""
@@ -147,9 +171,14 @@ class FeedForward(Sublayer):
         self.activation = _ACTIVATIONS[activation]
         self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
 
-    def map(self, x_ND: Tensor, layout: Layout) -> Tensor:
+    @property
+    def entry(self) -> nn.Linear:
+        """The map to the hidden layer."""
+        return self.up
+
+    def behind(self, entered_NE: Tensor, layout: Layout) -> Tensor:
         """Of every token by itself."""
-        return self.down(self.between(self.up(x_ND), layout))
+        return self.down(self.between(entered_NE, layout))
 
     def between(self, hidden_NH: Tensor, layout: Layout) -> Tensor:
         """The hidden layer's activations."""
