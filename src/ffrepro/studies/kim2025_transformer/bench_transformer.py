@@ -252,12 +252,16 @@ def describe(result: dict) -> str:
     ]
     columns = [
         Column("ms", 9, "ms_median", 1), *timing.ratio_columns(), Column("bound", 8, "bound", 2),
+        Column("closed form", 13, "closed_form", 2),
         Column("active", 8, "share", 2), Column("MB", 9, "peak_bytes", 1, 1e-6, 0.0),
         Column("to whole BP", 13, "peak_ratio_to_whole", 3, missing=0.0), Column("latency", 9, "latency_ms", 2),
     ]  # fmt: skip
-    active = [(row["share"], row["ratio_to_bp"]) for row in result["rows"] if row.get("share") is not None]
-    last = active_sets.crossings(active)
-    return "\n".join([*lines, *timing.table(result["rows"], 28, columns), *last])
+    rows, active = [], []
+    for row in result["rows"]:
+        share = row.get("share")
+        rows.append(row | {"closed_form": None if share is None else active_sets.bound(share, closed_form=True)})
+        active += [] if share is None else [(share, row["ratio_to_bp"])]
+    return "\n".join([*lines, *timing.table(rows, 28, columns), *active_sets.crossings(active)])
 
 
 def together(results: list[dict]) -> list[str]:
