@@ -60,7 +60,7 @@ endef
 services-test: setup $(SERVICES)/.installed $(CLUSTER)/.installed ## tests with Chromium, PostgreSQL and Slurm (what is absent and cannot be installed is skipped)
 	$(call programs,Chromium and PostgreSQL,chromium '/usr/lib/postgresql/*/bin',chromium postgresql)
 	$(call programs,Slurm,slurmctld slurmd munged,slurm-wlm munge)
-	PYTHONPATH=$(abspath $(SERVICES))$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 --durations 5 tests/services $(ARGS)
+	PYTHONPATH=$(abspath $(SERVICES))$(addprefix :,$(PYTHONPATH)) $(BIN)/python -m pytest -n0 -s --durations 5 tests/services $(ARGS)
 
 cluster-test: setup $(CLUSTER)/.installed ## profiles/slurm on a real Slurm of one node, started for the test (part of services-test)
 	$(call programs,Slurm,slurmctld slurmd munged,slurm-wlm munge)

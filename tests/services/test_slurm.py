@@ -35,7 +35,7 @@ LONG_S = 40  # of training, so that it can be caught with a checkpoint behind it
 SCRIPT = REPOSITORY / "workflow/cluster/one_node_slurm.sh"
 PLUGIN = REPOSITORY / ".services/slurm"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
-SECONDS = 600  # for the whole DAG; five on a machine with much else to do
+SECONDS = 1200  # for the whole DAG; ten minutes on a machine with much else to do
 
 
 @pytest.fixture(scope="module")

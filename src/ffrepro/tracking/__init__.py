@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
@@ -37,7 +37,9 @@ PARAMETERS = 100  # most parameters that it takes at once
 PATIENCE = 10.0  # seconds that another process may hold the database
 ATTEMPTS = 5  # where another machine writes the same experiment or data set at the same moment; what is there is kept
 _RACES = ("IntegrityError", "already exists", "Current state is deleted")
-_SQLITE = "sqlite:///"
+_SQLITE, _POSTGRES = "sqlite:///", "postgresql"
+_LOCK = 0x666672657072  # of the server's advisory locks, ours; "ffrepr"
+_LOCK_S = 600  # that a machine waits for the others
 # What a database says -> what mends it.
 _REBUILD = "check params.yaml: mlflow; a local database may be deleted, `ffrepro track` rebuilds it"
 _CURES = {
@@ -100,7 +102,8 @@ def mirror(root: Path, uri: str, plans: Iterable[Plan], *, committed: bool = Fal
         for attempt in range(ATTEMPTS):
             try:
                 _require_free(uri)
-                return replace(_mirror(_client(uri), root, finished), bad=bad)
+                with _alone_on_server(uri):
+                    return replace(_mirror(_client(uri), root, finished), bad=bad)
             except (OSError, FfreproError):
                 raise
             except Exception as error:  # MLflow, SQLAlchemy and requests share no base class
@@ -123,6 +126,21 @@ def _require_free(uri: str) -> None:
         with closing(sqlite3.connect(path, timeout=PATIENCE)) as database:
             database.execute("BEGIN IMMEDIATE")
             database.rollback()
+
+
+@contextmanager
+def _alone_on_server(uri: str) -> Iterator[None]:
+    """Let one machine at a time write to a PostgreSQL server: a lock of its own, which ends with the connection."""
+    if not uri.startswith(_POSTGRES):
+        yield
+        return
+    from sqlalchemy import NullPool, create_engine, text  # MLflow's; takes a moment
+
+    engine = create_engine(uri, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"SET lock_timeout = '{_LOCK_S}s'"))
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        yield
 
 
 def _client(uri: str) -> MlflowClient:
