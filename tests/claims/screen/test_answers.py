@@ -2,16 +2,18 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import yaml
+from matplotlib.textpath import TextPath
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import load, verdict
 from ffrepro.claims.assess import assess
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.records import Store
-from ffrepro.claims.screen import errors, view, words
+from ffrepro.claims.screen import errors, picture, view, words
 from ffrepro.claims.screen.answers import Answer, Decider, Number
 from ffrepro.claims.screen.errors import Interval, Pair
 from ffrepro.claims.screen.promises import promises
@@ -251,3 +253,13 @@ def test_interval_without_a_spread_has_no_line():
         [errors.Row("x", "p/001", verdict.Verdict(verdict.NOT_RUN), None, Interval(5.0), None, None, None)]
     ).rows
     assert math.isnan(row.points[0].low) and row.note == "○ not run"
+
+
+def test_a_cell_of_the_picture_fits_its_column():
+    long = Answer(promises()[0], PAPER, words.OPEN, cost="", says="an answer of so many words that no column holds them")
+    ratios = [Number("", value, value, value) for value in (0.47, 0.78)]
+    lines = picture.below(replace(long, ratios=ratios, ratio_of="peak of a step"), 4)
+    assert " ".join(lines) == f"it says: {long.says} 0.47 to 0.78× (peak of a step)"
+    for line in lines:
+        inches = TextPath((0, 0), line, size=picture.SMALL).get_extents().width / 72
+        assert inches < picture.column_inches(4)

@@ -92,7 +92,7 @@ class Answer:
             whole = [pair for pair in self.pairs if pair.capped is None] or self.pairs
             by = [pair.ff.value - pair.bp.value for pair in whole]
             low, high = (formats.signed(end, _ERROR_DIGITS) for end in (min(by), max(by)))
-            shown.append(f"error {low} to {high} points")
+            shown.append(f"error {low} to {high} points" if low != high else f"error {low} points")
         return ", ".join(shown + ([self._ratios] if self.ratios else []))
 
     @property

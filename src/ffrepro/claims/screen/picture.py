@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -22,7 +23,9 @@ FILE = "docs/first_screen.svg"
 _SVG = {"svg.hashsalt": "ffrepro", "svg.fonttype": "none", "font.family": "sans-serif"}  # the same bytes every time
 _WIDTH, _LINE, _GAP, _ROW, _HEAD = 9.0, 0.155, 0.09, 0.24, 0.75  # inches: of all; a line of the table and what is
 # around a row; a row of errors; what stands around each part
-_SMALL = 7.5  # points
+SMALL = 7.5  # points
+_LABELS = 0.19  # of the width: the promises' column
+_LETTER = 0.057  # inches of a small letter; the widest texts of digits and capitals have that mean
 _NOTE = (
     "a / b %: test error of Forward-Forward / backpropagation on the same data and seeds. Points: the first less the "
     "second, least to most over the pairs below.\n×: time or memory over backpropagation's."
@@ -58,43 +61,49 @@ def _table(axes: Axes, columns: Sequence[view.Column]) -> None:
     axes.set_axis_off()
     axes.set_title(f"{view.TITLE}\n", loc="left", fontsize=13, fontweight="bold")
     axes.text(0, 1, plain(view.counted(columns)), transform=axes.transAxes, va="bottom", fontsize=8.5)
-    heights, width = _heights(columns), 0.81 / max(len(columns), 1)
+    heights, width = _heights(columns), column_inches(len(columns)) / _WIDTH
     tops = [0.0, *accumulate(heights)]
     axes.set(xlim=(0, 1), ylim=(tops[-1], 0))
     for place, column in enumerate(columns):
-        x = 0.19 + place * width
+        x = _LABELS + place * width
         axes.text(x, heights[0] / 2, plain(column.claims.short), fontweight="bold", va="center")
         for top, height, answer in zip(tops[1:], heights[1:], column.answers, strict=False):
-            _cell(axes, x, top + height / 2, answer)
+            _cell(axes, x, top + height / 2, answer, len(columns))
     for top, height, promise in zip(tops[1:], heights[1:], promises(), strict=False):
         axes.text(0, top + height / 2, promise.label, va="center")
         axes.axhline(top, color="#d9dce0", linewidth=0.7)
     axes.axhline(tops[-2], color="#d9dce0", linewidth=0.7)
-    axes.text(0, tops[-2] + heights[-1] / 2, _NOTE, va="center", fontsize=_SMALL)
+    axes.text(0, tops[-2] + heights[-1] / 2, _NOTE, va="center", fontsize=SMALL)
 
 
 def _heights(columns: Sequence[view.Column]) -> list[float]:
     """Inches of the table's head, of each promise's row (of as many lines as its longest cell has), of the note."""
-    most = [max([1, *(len(_below(c.answers[row])) for c in columns)]) for row in range(len(promises()))]
+    most = [max([1, *(len(below(c.answers[row], len(columns))) for c in columns)]) for row in range(len(promises()))]
     return [_LINE * (1 + lines) + _GAP for lines in (1, *most, 1)]
 
 
-def _below(answer: Answer) -> list[str]:
-    """The small lines under a cell's word: what it rests on, our numbers, or what is missing."""
+def column_inches(columns: int) -> float:
+    """Inches that a paper's cells are wide, among so many papers."""
+    return _WIDTH * (1 - _LABELS) / max(columns, 1)
+
+
+def below(answer: Answer, columns: int) -> list[str]:
+    """The small lines under a cell's word, as wide as its column: what it rests on, our numbers, or what is missing."""
     notes = [view.OURS] * answer.asked_by_us + [f"it says: {answer.says}"] * bool(answer.says)
     notes += [view.ITSELF] * answer.by_itself
     numbers = answer.brief or (answer.cost if answer.word is words.NOT_RUN else "")
-    return [*notes, *([numbers] if numbers else [])]
+    letters = int(column_inches(columns) / _LETTER)
+    return [line for text in [*notes, numbers] for line in textwrap.wrap(plain(text), letters)]
 
 
-def _cell(axes: Axes, x: float, y: float, answer: Answer) -> None:
+def _cell(axes: Axes, x: float, y: float, answer: Answer, columns: int) -> None:
     told = f" ({answer.told})" if answer.told and answer.word is not words.UNJUDGED else ""
-    below = _below(answer)
-    first, weight = y - _LINE * len(below) / 2, "bold" if answer.word in _COLOURS else "normal"
+    lines = below(answer, columns)
+    first, weight = y - _LINE * len(lines) / 2, "bold" if answer.word in _COLOURS else "normal"
     colour = _COLOURS.get(answer.word, _DIM)
     axes.text(x, first, f"{answer.word}{told}", va="center", color=colour, fontweight=weight, fontsize=9)
-    for line, text in enumerate(below, start=1):
-        axes.text(x, first + _LINE * line, plain(text), va="center", fontsize=_SMALL)
+    for line, text in enumerate(lines, start=1):
+        axes.text(x, first + _LINE * line, text, va="center", fontsize=SMALL)
 
 
 def _errors(axes: Axes, rows: Sequence[Row]) -> None:
