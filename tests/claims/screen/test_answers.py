@@ -256,7 +256,7 @@ def test_interval_without_a_spread_has_no_line():
 
 
 def test_a_cell_of_the_picture_fits_its_column():
-    long = Answer(promises()[0], PAPER, words.OPEN, cost="", says="an answer of so many words that no column holds them")
+    long = Answer(promises()[0], PAPER, words.OPEN, cost="", says="so many words that no column holds them")
     ratios = [Number("", value, value, value) for value in (0.47, 0.78)]
     lines = picture.below(replace(long, ratios=ratios, ratio_of="peak of a step"), 4)
     assert " ".join(lines) == f"it says: {long.says} 0.47 to 0.78× (peak of a step)"
