@@ -182,7 +182,7 @@ def together(results: list[dict[str, Any]]) -> dict[str, Any]:
 def describe(found: dict[str, Any]) -> str:
     """A table of one net's rows."""
     lines = [
-        f"{found['net']}: an epoch, {found['rounds']} rounds in each of {len(found['fresh'])} fresh processes, medians; "
+        f"{found['net']}: an epoch, {found['rounds']} rounds in each of {len(found['fresh'])} processes, medians; "
         "speed-up within the round, least and most"
     ]
     columns = [
