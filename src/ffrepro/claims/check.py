@@ -39,6 +39,8 @@ def check(content: dict, where: object) -> None:
         known("experiment of the budget", budget, content["experiments"], where)
         unlimited = set(content["experiments"]) - set(budget) - _benches(content)
         known("experiment (it has no budget)", unlimited, [], where)
+    for family, other in content.get("paired", {}).items():
+        known("experiment", [family, other], content["experiments"], f"{where} paired")
     known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
     for claim in [*content["claims"], _shown_first(content)]:

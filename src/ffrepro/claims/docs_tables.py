@@ -229,7 +229,10 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         return NOT_RUN
     if "reach" in spec:
         return _reached(sources, spec, runs)
-    twin = sources.twin(runs) if "twin" in spec or "over_twin" in spec else runs
+    asked = "twin" in spec or "over_twin" in spec
+    if asked and sources.claims.twin(runs.records[0].plan["variant"]) is None:
+        return formats.DASH  # a baseline has none
+    twin = sources.twin(runs) if asked else runs
     if twin is None:
         return NOT_RUN
     if "n" in spec:

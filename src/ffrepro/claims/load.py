@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ffrepro.claims.records import Record
 
 FILE, STUDY = "claims.yaml", "study.yaml"
+_POINT = re.compile(r"_[a-z_]+[0-9.]+")  # of a grid, in a variant's name
 SCHEMA = "workflow/schemas/claims.schema.yaml"
 
 
@@ -131,11 +133,23 @@ class Claims:
         return [entry] if isinstance(entry, str) else list(entry.values())
 
     def twin(self, variant: str) -> str | None:
-        """The variant that one is compared with; None of a baseline."""
+        """The variant that one is compared with, of a point of a grid the same point; None of a baseline."""
         entry = self.content["baseline"]
         if isinstance(entry, str):
             return None if variant == entry else entry
-        return entry.get(variant)
+        base, point = self.ungridded(variant)
+        return f"{entry[base]}{point}" if base in entry else None
+
+    def ungridded(self, variant: str) -> tuple[str, str]:
+        """A variant and the point of the grid in its name: ``ff`` and ``_samples5000``; without one, an empty text."""
+        known = [name for name in self.content["variants"] if _POINT.fullmatch(variant.removeprefix(name))]
+        base = variant if variant in self.content["variants"] or not known else max(known, key=len)
+        return base, variant[len(base) :]
+
+    def label(self, variant: str) -> str:
+        """What a variant is called, with its point of a grid."""
+        base, point = self.ungridded(variant)
+        return self.content["variants"].get(base, base) + re.sub(r"^_([a-z_]+)", r", \1 ", point).replace("_", " ")
 
     def factor(self, claim: dict) -> float:
         """What a measured number is multiplied by to be in the paper's units."""

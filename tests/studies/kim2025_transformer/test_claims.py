@@ -143,11 +143,29 @@ def test_twins_are_the_same_nets(claims, planned):
     plans = {(p["experiment"], p["variant"]): p for p in planned if p["kind"] == "train"}
     for (experiment, variant), plan in plans.items():
         twin = plans.get((experiment, claims.twin(variant) if variant in claims.content["variants"] else None))
-        if twin is not None and variant != "embeddings":
+        if twin is not None and variant not in ("embeddings", "ff_tuned"):  # tuned: each by a search of its own
             cut = {"blocks": "layer"}  # what learns by itself changes nothing under backpropagation
             assert twin["net"] | cut == plan["net"] | cut and twin["data"] == plan["data"], (experiment, variant)
             own = {"lr": None} if plan["method"]["name"] in SEARCHES else {}  # a mutation's size, not a rate of descent
             assert twin["training"] | own == plan["training"] | own
+
+
+def test_every_pair_that_is_declared_has_its_twin_planned(claims, planned):
+    """McNemar's test goes over every experiment of the task, whatever it is called."""
+    found = {(p["experiment"], p["variant"]): p for p in planned if p["kind"] == "train"}
+    of_task = {e for (e, v), p in found.items() if p["protocol"]["task"] == "sentiment" and claims.twin(v)}
+    held = set()
+    for family, of_twins in claims.content["paired"].items():
+        for treatment in claims.treatments:
+            experiment, others = (claims.experiment(name, treatment, "imdb") for name in (family, of_twins))
+            for name, variant in found:
+                if name == experiment and claims.twin(variant):
+                    assert (others, claims.twin(variant)) in found, (experiment, variant)
+                    held.add(experiment)
+    assert of_task - held == {"reduced_imdb_corrected"}  # compared by the updates to a target
+    assert claims.twin("ff_train_samples5000") == "bp_train_samples5000" and claims.twin("bp_4l_b32") is None
+    assert claims.label("ff_train_samples5000") == "FF-All, train samples 5000"
+    assert claims.label("ff_4l_b32") == "FF-All, 4 layers, batch 32, rate .0005"
 
 
 def test_what_follows_from_the_published_numbers(claims):
