@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from ffrepro.base import studies, yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.claims import expressions
+from ffrepro.claims import expressions, formats
 from ffrepro.claims.check import check
 from ffrepro.claims.complete import completed, expanded
 from ffrepro.claims.scale import Scale
@@ -44,6 +44,14 @@ class Rule(NamedTuple):
     better: str | None
     censored: bool
     draws: int
+
+
+class Equivalence(NamedTuple):
+    """Within which margin two of our own samples count as the same; ``margin`` is on ``scale``, ``words`` say it."""
+
+    scale: Scale
+    margin: float
+    words: str
 
 
 class Budget(NamedTuple):
@@ -204,6 +212,19 @@ class Claims:
         words += " (post hoc)" if setting is not quantity else ""
         return Rule(scale, margin, words, quantity.get("threshold"), quantity.get("better"),
                     quantity.get("censored", False), claim["n"] or 1)  # fmt: skip
+
+    def equivalence(self, quantity: str) -> Equivalence | None:
+        """When two of our own samples of a quantity are the same: as it says, else by its margin set beforehand.
+
+        None where neither fits two samples: a margin that is relative to a published value, or of a share's complement.
+        """
+        entry = self.content["quantities"][quantity]
+        margin = entry.get("equivalence", entry).get("margin", {})
+        if "absolute" in margin:
+            return Equivalence(Scale("linear"), margin["absolute"], formats.margin(margin, "linear"))
+        if "factor" in margin and ("equivalence" in entry or entry.get("scale") == "log"):
+            return Equivalence(Scale("log", least=1e-12), math.log(margin["factor"]), formats.margin(margin, "log"))
+        return None
 
     def family(self, claim: dict) -> str:
         """The claims over which its tests are corrected: those of the first table that shows it, unless it says."""

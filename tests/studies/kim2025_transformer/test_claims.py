@@ -189,6 +189,13 @@ def test_ratios_are_the_published_ones(claims):
     assert spread == pytest.approx(0.04, abs=0.0005)
 
 
+def test_when_two_methods_are_the_same(claims):
+    """Table 9: within the 2 points of 327, the published deviation of BP's BLEU, a tenth of perplexity."""
+    found = {name: claims.equivalence(name) for name in ("accuracy", "bleu", "perplexity", "seconds")}
+    assert [found[name].words for name in ("accuracy", "bleu", "perplexity")] == ["±2", "±0.6", "a factor of 1.1"]
+    assert found["bleu"].margin == claims.claim("064")["std"] and found["seconds"] is None
+
+
 def test_every_deviation_touches_a_number(claims):
     used = {d["id"] for c in claims.claims.values() for t in claims.treatments for d in claims.deviations(c, t)}
     assert used == {deviation["id"] for deviation in claims.content["deviations"]}

@@ -113,7 +113,7 @@ def test_pairs_are_those_of_every_declared_experiment(project_root):
     assert shown == [
         ("sentiment_imdb_corrected", "FF-All", "1", "1, 0, 1.000"),
         ("sentiment_published_imdb_as_published", "FF-All", "1", "0, 0, 1.000"),
-        ("sentiment_tuned_imdb_corrected", "FF-All, tuned", "1", "0, 2, 0.500"),
+        ("sentiment_tuned_imdb_corrected", "FF-All, tuned", "1", "0, 2, .500"),
         ("sentiment_options_imdb_corrected", "FF-All, L1", "1", "1, 1, 1.000"),
         ("scaling_imdb_corrected", "FF-All, train samples 5000", "1", "0, 0, 1.000"),
     ]
