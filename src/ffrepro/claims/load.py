@@ -140,6 +140,10 @@ class Claims:
         entry = self.content["baseline"]
         return [entry] if isinstance(entry, str) else list(entry.values())
 
+    def protocol(self, claim: dict) -> str:
+        """By which of a study's protocols a claim is measured: a task, or a bench; empty where there is but one."""
+        return self.content["protocols"].get(claim.get("measure", {}).get("experiment"), "")
+
     def twin(self, variant: str) -> str | None:
         """The variant that one is compared with, of a point of a grid the same point; None of a baseline."""
         entry = self.content["baseline"]

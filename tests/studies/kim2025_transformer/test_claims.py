@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from ffrepro.claims import expressions, load, reference
+from ffrepro.claims import expressions, load, reference, table_files, tables
 from ffrepro.claims.audit import checks, form
+from ffrepro.claims.compare import best_pick
+from ffrepro.claims.records import Store
 from ffrepro.pipeline.workspace import open_workspace
 
 PAPER = "kim2025_transformer"
@@ -223,3 +225,22 @@ def test_audit_rows_name_claims_that_are_there(claims, audited):
     known = {n for c in claims.claims.values() for n in [c["id"][-3:], *c.get("repeats", [])]}
     named = {row.claim for row in audited.values()}
     assert named <= known and len(audited) == 69
+
+
+def test_tables_name_the_protocol_of_every_number(claims, project_root):
+    """From the study's tasks: over the columns where each has one, else at the rows."""
+    store = Store(project_root, [], local=False)
+    eight, nine, six, one = (
+        tables.build(claims, store, f"table{n}", best_pick(store), "best evidence") for n in (8, 9, 6, 1)
+    )
+    of = ["denoise", "denoise", "sentiment", "sentiment", "sentiment"]
+    titles = ("BLEU", "Perplexity", "Time", "Memory", "Accuracy")
+    assert eight.columns() == [f"{title} ({name})" for title, name in zip(titles, of, strict=True)]
+    assert list(eight.rows()) == list(TABLE_8)
+    labels = ("BLEU Score", "Perplexity", "Training Time", "Memory", "Accuracy")
+    assert list(nine.rows()) == [f"{label} ({name})" for label, name in zip(labels, of, strict=True)]
+    assert nine.columns() == ["BP", "FF"]
+    assert six.columns() == ["BP (sentiment)", "FF (sentiment)", "FF over BP (transformer_bench)"]
+    assert [label.split(" (")[1][:-1] for label in one.rows()] == ["transformer_bench"] * 2 + ["transformer_probes"]
+    for text in (table_files.as_markdown(nine), table_files.as_latex(eight), table_files.as_csv(eight)):
+        assert "denoise" in text and "sentiment" in text
