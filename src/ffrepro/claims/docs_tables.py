@@ -19,6 +19,7 @@ from ffrepro.claims.records import Evidence, Record
 from ffrepro.core import statistics as st
 
 NOT_RUN = verdict.NOT_RUN
+NO_CONTROLS = "its controls have no run"
 _OF_PLAN = ("family", "dataset", "treatment", "method")  # a family is an experiment without data set and treatment
 _WORDS = ("verdict", "evidence")  # what of a claim is no number
 _ROUNDING = 1e-12  # of a printed percentage that is divided, and of 1 - x
@@ -227,6 +228,8 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         runs = sources.only(name)
     if runs is None:
         return NOT_RUN
+    if "metric" in spec and sources.lacking(runs, spec["metric"]):
+        return NO_CONTROLS
     if "reach" in spec:
         return _reached(sources, spec, runs)
     asked = "twin" in spec or "over_twin" in spec

@@ -109,6 +109,10 @@ class Claims:
         """Whether claims are measured by an experiment, or stand beside it; by the name it has in run names."""
         return experiment in self._families
 
+    def family_of_runs(self, experiment: str) -> str | None:
+        """An experiment as the claims file calls it, by the name it has in run names."""
+        return self._families.get(experiment)
+
     def measured_by(self, plan: dict[str, Any]) -> list[str]:
         """Short ids of the claims whose number a run gives, alone or with its other seeds."""
         if not self.speaks_of(plan["experiment"]):
