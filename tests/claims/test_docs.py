@@ -86,6 +86,21 @@ def test_means_over_seeds_and_the_twin(project):
     ]
 
 
+def test_a_metric_over_another_of_the_same_run_and_limits(project):
+    """Accuracies of .80, .82 and .84 (FF-Std), of .9 thrice (BPTT): over themselves 1, at most .83 or not."""
+    rows = project.table(
+        {"each": [{"v": "ff_std", "most": 0.83}, {"v": "bptt", "most": 0.95}]},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "over_metric": "test/accuracy", "digits": 2},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "at_most": 0.89},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "at_most": "most"},
+        {"metric": "test/none", "of": f"{EXPERIMENT}/{{v}}", "at_most": 1},
+    )
+    assert rows == [
+        ["1.00 ± 0.00", "met", "missed in 1 of 3", "–"],
+        ["1.00 ± 0.00", "missed in 3 of 3", "met", "–"],
+    ]
+
+
 def test_what_is_not_run_says_so(project):
     columns = ({"text": "{family}"}, {"text": "{dataset}"}, ERROR, {"n": "runs"})
     for missing in (f"{EXPERIMENT}/ff_rms", "paper/*/rnn_*"):
