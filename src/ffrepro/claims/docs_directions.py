@@ -88,7 +88,8 @@ def _row(sources: Sources, entry: dict[str, Any], other: Callable[[str], Sources
 def _state(entry: dict[str, Any], runs: list[tuple[dict, list[dict]]], verdicts: dict[str, str]) -> str:
     """``COVERED`` and so on, from what is committed: nobody calls a direction covered by hand."""
     if any(plans for _, plans in runs) or any(verdict.sum_of(kind) in _DECIDED for kind in verdicts.values()):
-        whole = all(plans and set().union(*map(_variants, plans)) >= set(named.get("variants", [])) for named, plans in runs)
+        found = [(set(named.get("variants", [])), set().union(*map(_variants, plans))) for named, plans in runs]
+        whole = all(plans for _, plans in runs) and all(there >= wanted for wanted, there in found)
         return COVERED if whole and "why" not in entry else PARTLY
     return DECLARED if runs or "files" in entry else NOT
 

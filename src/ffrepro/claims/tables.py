@@ -63,7 +63,7 @@ class TableResult:
         return self._named(self.spec["columns"], cells) or self.spec["columns"]
 
     def rows(self) -> dict[str, list[str]]:
-        """Label -> short claim ids; a label names the protocol of its row's numbers where the columns' titles do not."""
+        """Label -> short claim ids; a label names the protocol of a row's numbers where no column's title does."""
         rows = self.spec["rows"]
         labels = None if self.columns() != self.spec["columns"] else self._named(rows, rows.values())
         return dict(zip(labels or rows, rows.values(), strict=True))
@@ -176,8 +176,8 @@ def overview(result: TableResult) -> Table:
 
 def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
-    header = ["Row", "Metric", "Protocol", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference", "p",
-              "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
+    header = ["Row", "Metric", "Protocol", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference",
+              "p", "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
               "By the margin set beforehand", "Evidence", "Deviations", "Claim"]  # fmt: skip
     keys = [(treatment, claim_id) for claim_id in result.ids() for treatment in result.claims.treatments]
     return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(4, 16)))
