@@ -159,6 +159,24 @@ def test_probes_of_what_the_paper_says_in_words(place):
     assert all(name in bench_probes.describe(result) for name in rows)
 
 
+def test_a_probe_that_finds_zero_says_zero(place, monkeypatch):
+    """Nothing right, no spread and no word named are measured; the share of right words among none is not."""
+    monkeypatch.setattr(bench_probes, "accuracy", lambda method, task: 0.0)
+    monkeypatch.setattr(bench_probes, "gradient_norms", lambda net: [2.0, 2.0])
+    plan = bench_plan("probes", {"bp": METHODS["bp"]}, bench_batch=20, bench_rounds=4, bench_lr=3e-3, noise_share=0.1)
+    bench_probes.run(plan, place)
+    row = checked(place, plan)["bp"]
+    assert row["accuracy"] == row["accuracy_perturbed"] == row["gradient_spread"] == 0.0
+    assert bench_probes.spread([]) is bench_probes.spread([3.0]) is None
+
+
+def test_pairs_whose_margins_are_met_name_no_word():
+    method = build("ff_tokens")
+    method.margins = [-1e9] * 2
+    assert bench_probes.named(method, make_tokens(8, masked=True)) == {"words_named": 0.0, "words_right": None}
+    assert bench_probes.gradient_norms(method.net) == []
+
+
 def test_an_active_set_without_an_active_pair_moves_as_all_pairs_do():
     """Adam's moments move on under gradients of zero: the update without them is another algorithm."""
     plain, active = build("ff_tokens", dtype=torch.float64), build("ff_tokens active set", dtype=torch.float64)

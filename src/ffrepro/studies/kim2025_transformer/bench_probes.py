@@ -86,12 +86,12 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
             norms += gradient_norms(method.net)
     joules = meter.stop()
     found = {
-        "gradient_spread": statistics.pstdev(map(math.log, norms)) or None if norms else None,
-        "accuracy": accuracy(method, task) or None,
-        "accuracy_perturbed": perturbed(method, task, bench["noise_share"], seed) or None,
+        "gradient_spread": spread(norms),
+        "accuracy": accuracy(method, task),
+        "accuracy_perturbed": perturbed(method, task, bench["noise_share"], seed),
         **_attention(method, next(iter(task.in_order("val")))),
         **named(method, next(iter(task.in_order("val")))),
-        "joules": joules / bench["bench_rounds"] if joules else None,
+        "joules": joules / bench["bench_rounds"] if joules else None,  # a counter that stands still measures nothing
     }
     return {column: found[column] for column in COLUMNS}
 
@@ -100,6 +100,11 @@ def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
     """Training batches, epoch after epoch."""
     while True:
         yield from task.epoch(generator)
+
+
+def spread(norms: list[float]) -> float | None:
+    """Standard deviation of the logarithms of norms; None of fewer than two, which have none."""
+    return statistics.pstdev(map(math.log, norms)) if len(norms) > 1 else None
 
 
 def gradient_norms(net: nn.Module) -> list[float]:
@@ -169,12 +174,10 @@ def named(method: Any, batch: Batch) -> dict[str, float | None]:
         optimizer.zero_grad()
     method.step(rows)
     grad = method.net.tokens.weight.grad
-    if grad is None:
-        return {"words_named": None, "words_right": None}
-    said = set(grad.abs().sum(1).nonzero().flatten().tolist()) - {PAD}
+    said = set() if grad is None else set(grad.abs().sum(1).nonzero().flatten().tolist()) - {PAD}
     true = set(rows["x"].flatten().tolist()) - {PAD}
     both = len(said & true)
-    return {"words_named": both / len(true) or None, "words_right": both / len(said) or None if said else None}
+    return {"words_named": both / len(true), "words_right": both / len(said) if said else None}
 
 
 def describe(result: dict) -> str:
