@@ -177,9 +177,10 @@ class Method(LocalTokenMethod):
     def _aggregated(self, x_BT: Tensor, label_B: Tensor) -> Batch:
         """One hinge on the goodness summed over layers; each layer's part of its gradient stays in the layer."""
         out: Batch = {}
-        z_ND, layout = self._embed(x_BT, label_B)
-        goods = []
-        for block in self.net.blocks:
+        start_ND, layout = self._embed(x_BT, label_B)
+        z_ND, goods = start_ND, []
+        for index, block in enumerate(self.net.blocks):
+            z_ND = start_ND.detach() if index and self.hp["pass_on"] == "nothing" else z_ND
             h_ND = self.run(block, z_ND, layout, self.draw(block, z_ND, 2))
             goods.append(self.goodness(h_ND, layout))
             z_ND = h_ND.detach()
