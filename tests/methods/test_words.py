@@ -96,3 +96,23 @@ def test_what_is_measured_by_hand(case):
         assert torch.allclose(single["loss_sum"], out["loss_sum"][row], atol=1e-4)
         assert int(out["count"][row]) == int((batch["target"][row] > 0).sum())
         assert torch.equal(out["prediction"][row] > 0, batch["target"][row] > 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_batch_in_which_no_word_is_asked(case):
+    """The readout, and a net that learns from it, stay as they are, bit for bit; blocks of FF learn without it."""
+    method, batch = build(case), make_batch()
+    method.step(batch)
+    before = copy.deepcopy(method.weights())
+    silent = batch | {"target": torch.zeros_like(batch["target"])}
+    out = method.step(silent)
+    after = method.weights()
+    assert float(out["loss"]) == 0
+    assert all(torch.equal(after[name], before[name]) for name in after if name.startswith("extra."))
+    name = "blocks.1.sublayers.1.up.weight"
+    assert torch.equal(after[name], before[name]) == case.startswith("backprop")
+    measured = method.evaluate_batch(silent)
+    for name in ("loss_sum", "count", "right", "loss", "prediction"):
+        assert not measured[name].any(), name
+    assert measured["prediction"].shape == (len(batch["x"]), LENGTH + 1)
+    assert method.step(batch)["loss"].isfinite()

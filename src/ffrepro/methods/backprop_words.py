@@ -33,9 +33,14 @@ class Method(TokenMethod):
         self.add_optimizer([*learnt, *self.extra.parameters()], lr, hyperparameters["weight_decay"])
 
     def step(self, batch: Batch) -> Batch:
-        """One update; ``loss`` is the mean cross-entropy of the asked words."""
+        """One update; ``loss`` is the mean cross-entropy of the asked words.
+
+        Where no word is asked nothing is updated, by Adam's moments neither, and ``loss`` is 0.
+        """
         self.optimizers[0].zero_grad()
         z_ND, rows, true_R, _ = self._asked(batch, training=True)
+        if not len(rows):
+            return {"loss": z_ND.new_zeros(())}
         loss = F.cross_entropy(self.extra(z_ND[rows]), true_R)
         loss.backward()
         self.optimizers[0].step()

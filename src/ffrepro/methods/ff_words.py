@@ -64,8 +64,10 @@ class Method(LocalTokenMethod):
     def step(self, batch: Batch) -> Batch:
         """One update of every block and of the readout.
 
+        Where no word is asked the blocks learn, and the readout stays as it is.
+
         Returns:
-            ``loss`` of the readout, ``loss_layer<l>``, ``active_layer<l>`` (share of pairs with a gradient).
+            ``loss`` of the readout (0 where no word is asked), ``loss_layer<l>``, ``active_layer<l>`` (share of pairs with a gradient).
         """
         clean_BT = batch.get("clean", batch["x"])
         asked_first = "clean" not in batch
@@ -91,6 +93,8 @@ class Method(LocalTokenMethod):
         else:
             seen_ND, seen = self._activations(batch["x"])
         rows, true_R = words.asked(batch["target"], seen)
+        if not len(rows):
+            return {"loss": z_ND.new_zeros(()), **out}
         loss = F.cross_entropy(self.extra(seen_ND[rows]), true_R)
         loss.backward()
         self.optimizers[-1].step()
