@@ -8,6 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from helpers.method_cases import WORD_CASES
 from helpers.plans import prepare_standin
 
 from ffrepro import methods, nets
@@ -23,12 +24,8 @@ NET = {
     "dropout": 0.1, "positions": "learnt", "embedding_std": 0.1,
 }  # fmt: skip
 METHODS = {
-    "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
-    "ff_words": {
-        "negatives": "random", "corrupted": 0.3, "goodness": "mean", "goodness_activation": "relu", "delta": 1.0,
-        "weight_decay": 0.0,
-    },
-}  # fmt: skip
+    name: settings | ({"negatives": "random"} if name == "ff_words" else {}) for name, settings in WORD_CASES.items()
+}
 
 
 @pytest.fixture(scope="module")

@@ -75,8 +75,8 @@ CWC_MAPS = {**CWC_TOKENS, "gradient": "closed_form"}
 WORD_CASES = {  # methods that foretell words: tests/methods/test_words.py
     "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
     "ff_words": {
-        "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_activation": "relu", "delta": 1.0,
-        "weight_decay": 0.0,
+        "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_of": "sample",
+        "goodness_activation": "relu", "hinge": "layer", "delta": 1.0, "pass_on": "normalised", "weight_decay": 0.0,
     },
 }  # fmt: skip
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))

@@ -38,7 +38,8 @@ class Method(TokenMethod):
         Where no word is asked nothing is updated, by Adam's moments neither, and ``loss`` is 0.
         """
         self.optimizers[0].zero_grad()
-        z_ND, rows, true_R, _ = self._asked(batch, training=True)
+        z_ND, layout = self._activations(batch["x"], training=True)
+        rows, true_R = words.asked(batch["target"], layout)
         if not len(rows):
             return {"loss": z_ND.new_zeros(())}
         loss = F.cross_entropy(self.extra(z_ND[rows]), true_R)
@@ -49,18 +50,19 @@ class Method(TokenMethod):
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
         """As ``words.measured``, and ``loss`` (B, 1), the mean of each sample's asked words."""
-        z_ND, rows, true_R, layout = self._asked(batch, training=False)
+        z_ND, layout = self._activations(batch["x"], training=False)
+        rows, true_R = words.asked(batch["target"], layout)
         out = words.measured(self.extra, z_ND, rows, true_R, layout, self.net.length)
         return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
 
+    @torch.no_grad()
     def next_word(self, x_BT: Tensor) -> Tensor:
         """Logits (B, words) of the word behind every sequence."""
-        return words.next_word(self.net, self.extra, x_BT)
+        return words.next_word(self.extra, *self._activations(x_BT, training=False))
 
-    def _asked(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor, Layout]:
+    def _activations(self, x_BT: Tensor, *, training: bool) -> tuple[Tensor, Layout]:
         with torch.set_grad_enabled(training and self.hp["trained"] == "all"):
-            z_ND, layout = self.net.embed(batch["x"])
+            z_ND, layout = self.net.embed(x_BT)
             for block in self.net.blocks:
                 z_ND = self.run(block, z_ND, layout, block.draw(z_ND, self.generator) if training else None)
-        rows, true_R = words.asked(batch["target"], layout)
-        return z_ND, rows, true_R, layout
+        return z_ND, layout
