@@ -95,7 +95,7 @@ def test_positions_alone_by_hand(task):
 
 
 def test_trivial_restorers_by_hand(task, monkeypatch):
-    """A copy leaves 7 of 10 words right, and none that was asked for; the unigram says 2, the most frequent, everywhere."""
+    """A copy leaves 7 of 10 words right and none that is asked for; the unigram says 2, the most frequent, there."""
     monkeypatch.setattr(task, "pool_P", torch.tensor([2, 2, 3, 6]))
     found, arrays = task.finish(None, {"test": ARRAYS})
     assert not arrays
