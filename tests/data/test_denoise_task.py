@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.plans import REVIEWS, prepare_standin
+from helpers.method_cases import WORD_CASES
+from helpers.plans import REVIEWS, make_text_plan, prepare_standin
 
 from ffrepro.data import reviews
 from ffrepro.data.denoise_task import Task
 from ffrepro.data.vocabulary import SPECIAL
+from ffrepro.training import parts
 
 SETTINGS = REVIEWS | {"corruption": "random", "corruption_share": 0.3}
 # Two texts, of six and of four words; two words of the first and one of the second are others. A prediction stands
@@ -118,3 +120,13 @@ def test_whoever_knows_the_words_restores_the_texts(task):
     found = task.metrics(arrays | sums | {"prediction": arrays["target"]})
     assert found["bleu_sacre"] == pytest.approx(100) and found["bleu_positions"] == pytest.approx(100)
     assert found["perplexity"] == 1.0 and found["accuracy_token"] == 1.0
+
+
+def test_a_method_gets_the_words_of_the_training_texts(data):
+    corruption = {"corruption": "random", "corruption_share": 0.15}
+    plan = make_text_plan("ff_words", WORD_CASES["ff_words"], view="denoise", data=corruption, task="denoise")
+    task = parts.make_task(plan, data, "cpu", torch.float32)
+    (pool,) = parts.make_method(plan, task).net.pools
+    own = task.reviews
+    expected = [word for row in own.index["train"] for word in own.token_NT[row].tolist() if word >= SPECIAL]
+    assert pool.tolist() == expected

@@ -112,6 +112,15 @@ def test_ids_and_what_is_asked(task, data):
     assert set(small.index["train"].tolist()) < set(large.index["train"].tolist())
 
 
+def test_pools_are_the_words_of_either_side(task):
+    """Each in the ids of its own side, as often as the training sentences have them."""
+    for pool, rows, first in zip(
+        task.pools, (task.source_NT, task.target_NT), (task.offset + SPECIAL, SPECIAL), strict=True
+    ):
+        train = rows[task.index["train"]]
+        assert torch.equal(pool.bincount(), train[train >= first].long().bincount()) and len(pool) > 100
+
+
 def test_fewer_pairs_than_asked_for(data):
     with pytest.raises(FfreproError):
         Task(data, SETTINGS | {"train_samples": 1000}, 0, 16, "cpu", torch.float32)

@@ -180,6 +180,8 @@ CASES = {
     "ff_tokens sublayers": ("ff_tokens", {**FF_TOKENS, "goodness_of": "token"}),
     "ff_tokens active set": ("ff_tokens", {**FF_TOKENS, "active_set": True, "l1": 1e-6}),
     "ff_tokens aggregated": ("ff_tokens", {**FF_TOKENS, "hinge": "aggregated", "goodness": "norm"}),
+    "ff_tokens adaptive": ("ff_tokens", {**FF_TOKENS, "margin": "adaptive", "goodness": "linear"}),
+    "ff_tokens sigmoid": ("ff_tokens", {**FF_TOKENS, "goodness_activation": "sigmoid", "delta": 0.1}),
     "hybrid_tokens attention sublayers": ("hybrid_tokens", {**HYBRID, "local": "attention"}),
     "hybrid_tokens feed-forward sublayers": ("hybrid_tokens", {**HYBRID, "local": "feedforward"}),
     "ff_tokens nothing passed on": (

@@ -1,4 +1,6 @@
-"""What a net of tokens is evaluated by: features for a linear probe, the loss."""
+"""What a net of tokens is evaluated by: features for a linear probe, the loss; steps of FF's options by hand."""
+
+import copy
 
 import pytest
 import torch
@@ -71,3 +73,118 @@ def same_gradients(method, by_hand):
         assert (parameter.grad is None) == (wanted is None), name
         if wanted is not None:
             torch.testing.assert_close(parameter.grad, wanted, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def by_loops(z, layout, form, of, activation):
+    """Goodness as the settings say, token by token; of a batch: of its positive and of its negative half."""
+    h = {"relu": torch.relu, "sigmoid": torch.sigmoid}[activation](z)
+    count = len(layout.count_B)
+    if of == "token":
+        groups = [[row] for row in range(len(h))]
+    else:
+        groups = [[] for _ in range(2 if of == "batch" else count)]
+        for row, sample in enumerate(layout.sample_N.tolist()):
+            groups[sample // (count // 2) if of == "batch" else sample].append(row)
+    found = [h[rows] if form == "linear" else h[rows].square() for rows in groups]
+    return torch.stack([values.sum() if form == "sum" else values.mean() for values in found])
+
+
+ONE_FACTOR = [
+    {"negatives": "swap"},
+    {"negatives": "random"},
+    {"negatives": "noise"},
+    {"hinge": "none"},
+    {"goodness_of": "batch", "goodness": "sum", "delta": 900.0},
+    {"goodness_of": "token"},
+    {"goodness_activation": "sigmoid", "delta": 0.1},
+    {"goodness": "linear"},
+    {"label": "token"},
+    {"l1": 1e-2},
+]
+
+
+@pytest.mark.parametrize("changed", ONE_FACTOR, ids=str)
+def test_a_step_by_hand(changed):
+    method, by_hand = (build("ff_tokens", dtype=torch.float64, **changed) for _ in range(2))
+    hp, batch = method.hp, make_tokens(8, masked=True)
+    out = method.step(batch)
+    x, label = by_hand.pairs(batch)
+    assert torch.equal(x[:8], batch["x"])
+    z, layout = by_hand.net.embed(x, label, everywhere=hp["label"] == "everywhere")
+    if hp["negatives"] == "noise":
+        half = len(z) // 2
+        noise = torch.randn(half, z.shape[1], generator=by_hand.generator).double()
+        z = torch.cat([z[:half], z[half:] + 0.1 * noise])
+    for index, block in enumerate(by_hand.net.blocks):
+        h = block(z, layout, by_hand.draw(block, z, 2))
+        true, other = by_loops(h, layout, hp["goodness"], hp["goodness_of"], hp["goodness_activation"]).chunk(2)
+        gap = other - true
+        pairs = gap if hp["hinge"] == "none" else (gap + hp["delta"]).clamp(min=0)
+        pairs.mean().backward()
+        assert float(out[f"loss_layer{index}"]) == pytest.approx(float(pairs.mean().detach()), rel=1e-10)
+        if hp["hinge"] == "layer":
+            assert float(out[f"active_layer{index}"]) == float((pairs > 0).double().mean()) > 0
+        else:
+            assert f"active_layer{index}" not in out
+        for parameter in block.parameters():
+            if parameter.ndim > 1:  # d|w|/dw is the sign of w; biases and norms are not penalised, nor embeddings
+                parameter.grad += hp["l1"] * parameter.detach().sign()
+        z = h.detach()
+    assert by_hand.net.blocks[1].sublayers[1].up.weight.grad.abs().max() > 1e-6
+    weights = dict(method.net.named_parameters())
+    assert weights["tokens.weight"].grad.any() or hp["negatives"] == "noise"
+    same_gradients(method, by_hand)
+
+
+@pytest.mark.parametrize("kind", ["swap", "random", "noise"])
+def test_corrupted_texts_bear_the_neutral_label(kind):
+    method, batch = build("ff_tokens", negatives=kind), make_tokens(40, masked=True)
+    x, label = method.pairs(batch)
+    clean, other = x.chunk(2)
+    assert torch.equal(clean, batch["x"]) and (label == method.net.neutral).all() and len(label) == 80
+    assert torch.equal(other == 0, clean == 0)
+    changed = (other != clean).double().sum() / (clean != 0).sum()
+    if kind == "noise":
+        assert torch.equal(other, clean)
+        z = [method._embed(x, label)[0] for _ in range(2)]
+        half = len(z[0]) // 2
+        plain, _ = method.net.embed(x, label, everywhere=True)
+        assert torch.equal(z[0][:half], plain[:half]) and not torch.equal(z[0], z[1])
+        assert float((z[0] - plain)[half:].detach().std()) == pytest.approx(0.1, rel=0.03)
+    elif kind == "swap":
+        assert torch.equal(other.sort(1).values, clean.sort(1).values) and 0.15 < changed < 0.35
+    else:
+        assert 0.2 < changed < 0.4
+        assert not torch.equal(other.sort(1).values, clean.sort(1).values)
+
+
+def test_random_words_come_from_the_pool_that_a_task_gave():
+    """Never the word that was there: of two words in the pool one is left."""
+    method = build("ff_tokens", negatives="random", corrupted=1.0)
+    batch = make_tokens(10, masked=True)
+    x, _ = method.pairs(batch)
+    assert set(x[10:][x[10:] != 0].tolist()) <= set(batch["x"][batch["x"] != 0].tolist())
+    method.net.pools = [torch.tensor([28, 29, 29])]
+    clean, other = method.pairs(batch)[0].chunk(2)
+    assert set(other[clean != 0].tolist()) == {28, 29}
+    assert (other[clean == 28] == 29).all() and (other[clean == 29] == 28).all() and (clean == 29).any()
+
+
+def test_an_adaptive_margin_moves_towards_half_of_the_pairs():
+    """By 5 % where all or none are active; the next step's hinge has the new one."""
+    method, batch = build("ff_tokens", dtype=torch.float64, margin="adaptive", delta=0.01), make_tokens(8)
+    out = method.step(batch)
+    active = [float(out[f"active_layer{index}"]) for index in range(2)]
+    assert 0 < active[0] < 1
+    assert method.margins == pytest.approx([0.01 * (1 + 0.05 * (1 - 2 * share)) for share in active])
+    margins, by_hand = list(method.margins), copy.deepcopy(method)
+    out = method.step(batch)
+    x, label = by_hand.pairs(batch)
+    z, layout = by_hand.net.embed(x, label, everywhere=True)
+    block = by_hand.net.blocks[0]
+    true, other = by_loops(block(z, layout, by_hand.draw(block, z, 2)), layout, "mean", "sample", "relu").chunk(2)
+    assert float(out["loss_layer0"]) == pytest.approx(float((other - true + margins[0]).clamp(min=0).mean().detach()))
+    for delta, factor in ((100.0, 0.95), (0.0, None)):
+        method = build("ff_tokens", dtype=torch.float64, margin="adaptive", delta=delta)
+        method.step(batch)
+        assert method.margins[0] == (delta * factor if factor else 0.0)

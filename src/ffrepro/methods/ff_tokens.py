@@ -103,7 +103,7 @@ class Method(PairMethod):
             if kind == "swap":
                 negative_BT = token_negatives.swap_positions(x_BT, where_BT, self.generator)
             else:
-                negative_BT = token_negatives.random_tokens(x_BT, where_BT, x_BT[x_BT != 0], self.generator)
+                negative_BT = token_negatives.random_tokens(x_BT, where_BT, self.pool(x_BT != 0, x_BT), self.generator)
         neutral_B = torch.full((2 * len(x_BT),), self.net.neutral, device=x_BT.device)
         return torch.cat([x_BT, negative_BT]), neutral_B
 

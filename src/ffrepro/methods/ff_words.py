@@ -120,13 +120,15 @@ class Method(PairMethod):
     def _negatives(self, clean_BT: Tensor, batch: Batch) -> Tensor:
         if self.hp["negatives"] in ("swap", "random"):
             out = clean_BT
-            for own_BT in self.net.sentences(clean_BT):
+            for kind, own_BT in enumerate(self.net.sentences(clean_BT)):
                 words_BT = torch.where(own_BT, clean_BT, PAD)
                 where_BT = token_negatives.chosen_positions(words_BT, self.hp["corrupted"], self.generator)
                 if self.hp["negatives"] == "swap":
                     out = token_negatives.swap_positions(out, where_BT, self.generator)
                 else:
-                    out = token_negatives.random_tokens(out, where_BT, clean_BT[own_BT], self.generator)
+                    out = token_negatives.random_tokens(
+                        out, where_BT, self.pool(own_BT, clean_BT, kind), self.generator
+                    )
             return out
         where_BT = token_negatives.chosen_positions(clean_BT, self.hp["corrupted"], self.generator)
         z_ND, layout = self._activations(batch["x"])

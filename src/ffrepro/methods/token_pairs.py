@@ -56,6 +56,18 @@ class PairMethod(LocalTokenMethod):
             self._count(index, loss_P.detach(), out)
         return z_ND, out
 
+    def pool(self, own_BT: Tensor, x_BT: Tensor, kind: int = 0) -> Tensor:
+        """Token ids that random words are drawn from: those of the training texts, as often as they occur.
+
+        The pipeline's tasks give the net these (``pools``, one for each kind of text that a sample is made of). A net
+        without them gets a batch's own tokens.
+
+        Args:
+            own_BT: the words of that kind in the batch ``x_BT``.
+        """
+        pools = getattr(self.net, "pools", None)
+        return x_BT[own_BT] if pools is None else pools[kind]
+
     def goodness(self, z_ND: Tensor, layout: Layout, rows: Tensor | None = None) -> Tensor:
         """Of each sample, token or half of the batch (positive, negative), as ``goodness_of`` says.
 
