@@ -73,7 +73,7 @@ FF_TOKENS = {
 CWC_TOKENS = {"steepness": 1.0, "weight_decay": 0.0}
 CWC_MAPS = {**CWC_TOKENS, "gradient": "closed_form"}
 WORD_CASES = {  # methods that foretell words: tests/methods/test_words.py
-    "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
+    "backprop_words": BP_TOKENS,
     "ff_words": {
         "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_of": "sample",
         "goodness_activation": "relu", "hinge": "layer", "delta": 1.0, "pass_on": "normalised", "weight_decay": 0.0,

@@ -15,8 +15,9 @@ OPTIONS = {
     "published": {"goodness": "sum", "goodness_of": "batch", "pass_on": "nothing", "delta": 3000.0},
     "aggregated": {"hinge": "aggregated", "goodness_of": "token", "delta": 2.0},
     "no hinge": {"hinge": "none"},
+    "micro-batches": {"micro_batches": 3},
 }
-CASES = [*WORD_CASES, *(f"ff_words {name}" for name in OPTIONS)]
+CASES = [*WORD_CASES, *(f"{'backprop' if name == 'micro-batches' else 'ff'}_words {name}" for name in OPTIONS)]
 
 
 def build(case, seed=0, lr=1e-2, dtype=torch.float32, **net_settings):
@@ -176,3 +177,18 @@ def test_where_nothing_is_passed_on_words_are_read_from_the_embedded_text():
         after = method.evaluate_batch(batch)["loss_sum"], method.next_word(batch["x"][:, :5])
         for ours, others in zip(before, after, strict=True):
             assert torch.equal(ours, others) == (case == "ff_words published")
+
+
+def test_parts_of_a_batch_change_no_number():
+    """Parts ask for different numbers of words; one asks for none."""
+    whole, parts = (build(case, dtype=torch.float64, dropout=0.0) for case in CASES if case.startswith("backprop"))
+    for seed in range(3):
+        batch = make_batch(seed=seed)
+        batch["target"][:7], batch["target"][7, 1:] = 0, batch["clean"][7]
+        first, second = whole.step(batch), parts.step(batch)
+        assert float(first["loss"]) == pytest.approx(float(second["loss"]), rel=1e-12)
+        for name, parameter in whole.net.named_parameters():
+            if parameter.grad is not None:
+                wanted = parts.net.get_parameter(name).grad
+                torch.testing.assert_close(parameter.grad, wanted, rtol=1e-9, atol=1e-12, msg=name)
+    assert float(first["loss"]) > 0

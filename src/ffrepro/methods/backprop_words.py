@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ffrepro.base.settings import choice, flag, number
+from ffrepro.base.settings import choice, flag, integer, number
 from ffrepro.methods import words
 from ffrepro.methods.base import Batch
 from ffrepro.methods.tokens import TokenMethod
@@ -16,6 +16,7 @@ VERSION = 1  # of its numbers: tests/golden/backprop_words.json
 SETTINGS = {
     "weight_decay": number("Adam's L2 penalty", 0.0, minimum=0),
     "checkpoint": flag("recompute activations in the backward pass instead of keeping them", False),
+    "micro_batches": integer("parts of a batch whose gradients are accumulated", 1, minimum=1),
     "trained": choice("the whole net, or the readout on a frozen one", "all", "readout", default="all"),
 }
 
@@ -38,14 +39,20 @@ class Method(TokenMethod):
         Where no word is asked nothing is updated, by Adam's moments neither, and ``loss`` is 0.
         """
         self.optimizers[0].zero_grad()
-        z_ND, layout = self._activations(batch["x"], training=True)
-        rows, true_R = words.asked(batch["target"], layout)
-        if not len(rows):
-            return {"loss": z_ND.new_zeros(())}
-        loss = F.cross_entropy(self.extra(z_ND[rows]), true_R)
-        loss.backward()
+        x_BT, target_BS = batch["x"], batch["target"]
+        total = torch.zeros((), device=x_BT.device)
+        count = int((target_BS > 0).sum())
+        if not count:
+            return {"loss": total}
+        size = -(-len(x_BT) // self.hp["micro_batches"])
+        for some_x, some_target in zip(x_BT.split(size), target_BS.split(size), strict=True):
+            z_ND, layout = self._activations(some_x, training=True)
+            rows, true_R = words.asked(some_target, layout)
+            loss = F.cross_entropy(self.extra(z_ND[rows]), true_R, reduction="sum") / count
+            loss.backward()
+            total = total + loss.detach()
         self.optimizers[0].step()
-        return {"loss": loss.detach()}
+        return {"loss": total}
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
