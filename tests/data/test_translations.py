@@ -211,3 +211,37 @@ def test_the_decoder_sees_the_source_and_no_later_word(task):
     prompt = batch["x"][:, :11]
     asked = found[:, 11] > 0
     assert asked.any() and torch.equal(method.next_word(prompt).argmax(1)[asked].int(), found[asked, 11])
+
+
+def test_cross_attention_masks_the_padding_of_the_source():
+    """Columns behind the sources change nothing; neither does what another sentence of the batch fills them with."""
+    generator = torch.Generator().manual_seed(0)
+    nets_of = [nets.build(NET | {"dropout": 0.0}, (20, 15, length), None, generator).double() for length in (5, 8)]
+    wide, narrow = nets_of[1], nets_of[0]
+    weights = wide.state_dict()
+    weights |= {
+        f"{side}_positions.weight": weights[f"{side}_positions.weight"][:rows]
+        for side, rows in (("source", 6), ("target", 7))
+    }
+    narrow.load_state_dict(weights)
+    begin, first = 21, 22 + SPECIAL  # behind the target's 20 ids and the end's; the source's words
+    source = torch.tensor([[first, first + 3, 0, 0, 0], [first + 1, first + 2, first + 5, first + 4, first]])
+    behind = torch.tensor([[begin, 4, 7, 3], [begin, 9, 2, 0]])
+
+    def decoded(net, source_BT):
+        z, layout = net.embed(torch.cat([source_BT, behind[: len(source_BT)]], 1))
+        for block in net.blocks:
+            z = block(z, layout)
+        rows = (layout.sample_N == 0) & (layout.position_N >= net.source)
+        return z[rows]
+
+    expected = decoded(narrow, source[:1])
+    assert expected.shape == (4, 16)
+    torch.testing.assert_close(decoded(wide, torch.nn.functional.pad(source[:1], (0, 3))), expected)
+    torch.testing.assert_close(decoded(narrow, source), expected)
+    changed = source.clone()
+    changed[0, 1] += 1
+    assert (decoded(narrow, changed) - expected).abs().max() > 1e-3
+    changed = source.clone()
+    changed[0, 2] = first  # no padding any more
+    assert (decoded(narrow, changed) - expected).abs().max() > 1e-3

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from helpers.method_cases import CASES, build, make_tokens
+from helpers.method_cases import CASES, WORDS, build, make_tokens
 from torch.nn import functional as F
 
 
@@ -188,3 +188,24 @@ def test_an_adaptive_margin_moves_towards_half_of_the_pairs():
         method = build("ff_tokens", dtype=torch.float64, margin="adaptive", delta=delta)
         method.step(batch)
         assert method.margins[0] == (delta * factor if factor else 0.0)
+
+
+@pytest.mark.parametrize("negatives", ["label", "swap", "random", "noise"])
+def test_reviews_of_one_word(negatives):
+    """One among longer ones, and a batch of nothing else: trained, and evaluated as it would be alone."""
+    method, batch = build("ff_tokens", dtype=torch.float64, negatives=negatives), make_tokens(6, masked=True)
+    method.net.pools = [torch.arange(2, WORDS)]
+    batch["x"][2, 1:] = 0
+    short = {name: value[2:3] for name, value in batch.items()} | {"x": batch["x"][2:3, :1]}
+    for one in (batch, short):
+        before = {name: value.clone() for name, value in method.weights().items()}
+        out = method.step(one)
+        assert all(value.isfinite() for value in out.values())
+        assert not torch.equal(before["tokens.weight"], method.weights()["tokens.weight"])
+        clean, other = method.pairs(one)[0].chunk(2)
+        row = 2 if one is batch else 0
+        assert (other[row, 0] == clean[row, 0]) == (negatives != "random") and not other[row, 1:].any()
+    together, alone = method.evaluate_batch(batch), method.evaluate_batch(short)
+    for name in ("layer_scores", "scores_goodness", "loss"):
+        torch.testing.assert_close(together[name][2:3], alone[name])
+    torch.testing.assert_close(method.features(batch)[2:3], method.features(short))
