@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, build, make_tokens
-from helpers.plans import TRANSFORMER, make_text_plan
+from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, WORD_CASES, build, make_tokens
+from helpers.plans import REVIEWS, TRANSFORMER, make_text_plan
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -105,6 +105,24 @@ def test_a_plans_bench_leaves_a_record(place):
     assert all(row["latency_ms"] > 0 for row in rows.values())
     assert rows["ff_maps_2l"]["peak_bytes"] < rows["bp_2l"]["peak_bytes"]
     assert all(name in bench_transformer.describe(result) for name in rows)
+
+
+def test_words_stand_beside_backpropagation_in_parts_of_a_batch(place):
+    methods = {
+        f"{name}_words": {"name": method, **WORD_CASES[method]}
+        for name, method in zip(("bp", "ff"), ("backprop_words", "ff_words"), strict=True)
+    }
+    plan = bench_plan("transformer", methods, bench_batch=8, bench_rounds=3, bench_singles=2)
+    plan["data"] = {"name": "denoise", **REVIEWS, "corruption": "random", "corruption_share": 0.15}
+    plan["protocol"] = plan["protocol"] | {"task": "denoise"}
+    result = bench_transformer.run(plan, place)
+    rows = checked(place, plan)
+    ways = {
+        "bp_words_2l",
+        *(f"bp_words_2l, {way}" for way in ("single-tensor Adam", "foreach Adam", "4 parts", "8 parts")),
+    }
+    assert set(rows) == ways | {"ff_words_2l"} and result["baseline"] in ways
+    assert rows["bp_words_2l, 8 parts"]["peak_bytes"] < rows["bp_words_2l"]["peak_bytes"]
 
 
 def test_bounds_and_where_they_are_crossed():
