@@ -113,7 +113,8 @@ def test_every_run_that_a_claim_names_is_planned(claims, planned):
             bench = measure["metric"].startswith("bench/")
             key = (name, "interleaved" if bench else measure["variant"])
             assert key in found, (claim["id"], key)
-            if bench:
+            if bench:  # a number beside one of a bench is shown where it names its row, and nowhere else
+                assert entry.get("row", None if entry else measure["row"]), claim["id"]
                 assert measure["variant"] in found[key]["variants"], (claim["id"], measure["variant"])
 
 
