@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import user_clock, user_columns, user_points, user_text
+from ffrepro.data import user_clock, user_columns, user_pen, user_points, user_text
 from ffrepro.data.user_columns import Columns
 from ffrepro.data.user_points import Points
 
@@ -20,7 +20,6 @@ _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", None: "spaces"}  
 _WORDS = {
     "up": 0.0, "false": 0.0, "no": 0.0, "off": 0.0, "down": 1.0, "true": 1.0, "yes": 1.0, "on": 1.0,
 }  # fmt: skip
-_PEN = ("pen", "pen up", "pressure")
 Lines = Iterator[tuple[int, str]]
 
 
@@ -118,26 +117,14 @@ def _points(table: np.ndarray, column: dict[str, int], found: Columns, unit: str
 
 
 def _trace(column: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """The movement of every row, ``UP`` where pen or pressure says so, and warnings.
-
-    A column by which the pen is never down says nothing: a device without pressure writes 0 in every row.
-    """
+    """The movement of every row, ``UP`` where pen or pressure says so, and warnings."""
     count = len(column["x"])
-    trace, notes = np.zeros(count, np.int32), []
+    trace = np.zeros(count, np.int32)
     if "stroke" in column and count:
         stroke = column["stroke"]
         trace[1:] = np.cumsum(stroke[1:] != stroke[:-1])
-    for role in _PEN:
-        if role not in column:
-            continue
-        values = column[role]
-        up = values > 0 if role == "pen up" else values <= 0  # an empty field, NaN, is neither
-        if role == "pressure" and (values < 0).any():  # standardised, say
-            notes.append("pressure is negative in some rows: not used")
-        elif count and up.all():
-            notes.append(f"{role} says in every row that the pen is up: not used")
-        else:
-            trace[up] = user_points.UP
+    up, notes = user_pen.up(column)
+    trace[up] = user_points.UP
     return trace, notes
 
 
@@ -183,7 +170,7 @@ def _point(
     for role, column in at.items():
         field = fields[column]
         value = user_clock.stamp(field) if role == "t" and stamps else _number(field, separator)
-        if value is None and role in (*_PEN, "stroke"):
+        if value is None and role in (*user_pen.ROLES, "stroke"):
             value = math.nan if not field else _WORDS.get(field.lower())
         if value is None:
             kind = "stamp as in the first line" if role == "t" and stamps else "number"
