@@ -215,6 +215,35 @@ def test_units_that_contradict_or_tell_nothing_are_refused(tmp_path, header, sca
     assert what in refused(write(tmp_path, (*CURVE[:2], T * scale), header), unit).what
 
 
+@pytest.mark.parametrize(
+    ("step", "unit", "other", "hertz"),
+    [
+        (500, "us", "ms", ("2,000 Hz", "2 Hz")),
+        (250, "ms", "us", ("4 Hz", "4,000 Hz")),
+        (0.6, "ms", "s", ("1,666.67 Hz", "1.66667 Hz")),
+        (600_000, "ns", "us", ("1,666.67 Hz", "1.66667 Hz")),
+    ],
+)
+def test_a_unit_that_could_be_another_is_warned_of(tmp_path, step, unit, other, hertz):
+    path = write(tmp_path, (*CURVE[:2], np.arange(COUNT) * step), "x,y,t")
+    found = user_recording.read(path)
+    assert f"t in {unit}" in found.line
+    (note,) = [note for note in found.notes if "--unit" in note]
+    lasting = [
+        f"{39 * step * user_clock.UNITS[one] / 1e3:.4g} s at {f}" for one, f in zip((unit, other), hertz, strict=True)
+    ]
+    assert all(part in note for part in (*lasting, f"--unit {unit}", f"--unit {other}"))
+    assert not any("--unit" in note for note in user_recording.read(path, unit).notes)
+    named = write(tmp_path, (*CURVE[:2], np.arange(COUNT) * step), f"x,y,t_{unit}")
+    assert not any("--unit" in note for note in user_recording.read(named).notes)
+
+
+@pytest.mark.parametrize("step", [0.01, 1, 4, 10, 20, 100, 1000, 10_000, 1e6, 1e7])
+def test_steps_of_common_devices_are_not_warned_of(step):
+    unit = user_clock.guess(step)
+    assert unit and user_clock.others(step, unit) == []
+
+
 def test_an_option_against_the_steps_is_warned_of(tmp_path):
     found = user_recording.read(write(tmp_path, CURVE, "x,y,t"), "s")
     assert found.notes == ["10 s from point to point is 0.1 Hz: are the times in ms?"]
