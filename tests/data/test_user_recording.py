@@ -175,6 +175,24 @@ def test_a_pen_that_is_never_down_is_not_believed(tmp_path):
     assert found.notes == ["pressure is negative in some rows: not used"]
 
 
+def test_columns_that_are_passed_over_are_named(tmp_path):
+    found = user_recording.read(write(tmp_path, (*CURVE, CURVE[0], CURVE[1]), "x,y,t,tilt,azimuth"))
+    same(found, [CURVE])
+    assert found.line.endswith("; passed over: tilt, azimuth") and found.notes == []
+    many = write(tmp_path, (*CURVE, *[T] * 10), ",".join(["x", "y", "t", *(f"f{n}" for n in range(10))]))
+    assert user_recording.read(many).line.endswith("f6, f7 and 2 more")
+
+
+@pytest.mark.parametrize("word", ["up", "penUp", "touchend"])
+def test_words_of_a_lifted_pen_in_another_column_are_warned_of(tmp_path, word):
+    event = np.where(pen(AIR), "move", word)
+    found = user_recording.read(write(tmp_path, (*CURVE, event, T), "x,y,t,event,count"))
+    same(found, [CURVE])
+    (note,) = found.notes
+    assert "'event'" in note and " 5 rows" in note
+    assert found.line.endswith("; passed over: event, count")
+
+
 def test_a_stroke_number_parts_movements(tmp_path):
     stroke = np.where(np.arange(COUNT) < 20, 3, 4)
     found = user_recording.read(write(tmp_path, (stroke, *CURVE), "stroke_id,x,y,time"))
