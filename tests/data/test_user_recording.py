@@ -175,6 +175,19 @@ def test_a_pen_that_is_never_down_is_not_believed(tmp_path):
     assert found.notes == ["pressure is negative in some rows: not used"]
 
 
+@pytest.mark.parametrize(("header", "other"), [("pen", "pen_up"), ("pen_up", "pen"), ("pressure", "another name")])
+def test_a_pen_that_is_up_in_most_rows_is_warned_of(tmp_path, header, other):
+    down = pen(slice(0, 30)) if header != "pen_up" else 1 - pen(slice(0, 30))
+    found = user_recording.read(write(tmp_path, (*CURVE, down), f"x,y,t,{header}"))
+    same(found, [tuple(column[30:] for column in CURVE)])
+    (note,) = found.notes
+    assert "30 of 40 rows" in note and note.endswith(other)
+    if header != "pressure":
+        turned = user_recording.read(write(tmp_path, (*CURVE, down), f"x,y,t,{other}"))
+        same(turned, [tuple(column[:30] for column in CURVE)])
+        assert turned.notes == []
+
+
 def test_columns_that_are_passed_over_are_named(tmp_path):
     found = user_recording.read(write(tmp_path, (*CURVE, CURVE[0], CURVE[1]), "x,y,t,tilt,azimuth"))
     same(found, [CURVE])
