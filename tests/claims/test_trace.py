@@ -70,6 +70,7 @@ def test_six_hops_from_a_claim_to_its_commands(world):
 def test_claims_of_every_kind_without_any_run(world, short, hop):
     text = trace.describe(world.claims(), Store(world.root, []), f"{PAPER}/{short}")
     assert hop in text and "4. records\n   none" in text
+    assert list(dict.fromkeys(re.findall(r"^(\d)\. ", text, re.M))) == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_one_line(world):

@@ -107,7 +107,7 @@ def _files(root: Path, records: list[Record]) -> list[str]:
 
 def _settings(records: list[Record]) -> list[str]:
     if not records:
-        return []
+        return ["5. settings", "   none"]
     plan = records[0].plan
     lines = [f"5. settings of {plan['run']} (plan/{plan['run']}.json)"]
     for key, source in plan["origin"].items():
