@@ -23,6 +23,23 @@ def test_runs_are_counted_on_the_preferred_hardware_or_on_one(world, preferred, 
 
 
 @pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        ([2.0, 0.5, 0.0], "3 runs at scale lite, about 2.5 hours"),
+        ([2.0, None, 0.5], "3 runs at scale lite, about 2.5 hours and 1 run of unknown length"),
+        ([None, 2.0, None], "3 runs at scale lite, about 2.0 hours and 2 runs of unknown length"),
+        ([None, 0.01, 0.01], "3 runs at scale lite, some minutes and 1 run of unknown length"),
+        ([None, None, None], "3 runs at scale lite, of unknown length"),
+    ],
+)
+def test_hours_that_are_known_are_summed(world, hours, expected):
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    claims, store = world.claims(), Store(world.root, world.plans, [])
+    found = reproduce.needed(claims, store, claims.claim("035"))
+    assert reproduce.cost(found, store, lambda plan: hours[plan["seed"]]) == expected
+
+
+@pytest.mark.parametrize(
     ("committed", "preferred", "expected"),
     [
         ("cpu_bf16", [], "cpu_bf16"),

@@ -44,12 +44,19 @@ def cost(plans: Iterable[dict], store: Store, hours: Hours | None) -> str:
     missing = [plan for plan in plans if plan["run"] not in store.records]
     if not missing:
         return ""
-    text = f"{len(missing)} run{'s' if len(missing) > 1 else ''} at scale {missing[0]['scale']}"
-    spent = [hours(plan) for plan in missing] if hours else [None]
-    known = [one for one in spent if one is not None]
-    if len(known) < len(spent):
+    text = f"{_runs(len(missing))} at scale {missing[0]['scale']}"
+    if hours is None:
         return text
-    return f"{text}, about {sum(known):.1f} hours" if sum(known) >= 0.1 else f"{text}, some minutes"
+    known = [one for plan in missing if (one := hours(plan)) is not None]
+    unknown = len(missing) - len(known)
+    if not known:
+        return f"{text}, of unknown length"
+    spent = f"about {sum(known):.1f} hours" if sum(known) >= 0.1 else "some minutes"
+    return f"{text}, {spent}" + (f" and {_runs(unknown)} of unknown length" if unknown else "")
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count > 1 else ''}"
 
 
 def commands(claims: Claims, store: Store, assessment: Assessment, tables: Iterable[str]) -> str:
