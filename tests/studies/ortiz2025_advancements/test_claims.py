@@ -231,3 +231,17 @@ def test_every_planned_run_can_be_evaluated_from_its_first_epoch(project_root, s
     after = [p for p in plans if p["kind"] == "train" and p["method"].get("head") == "after"]
     assert after or scale == "smoke"
     assert {p["protocol"]["inference"] for p in after} <= {"multi_pass", "goodness"}
+
+
+@pytest.mark.parametrize(
+    ("subsets", "whole", "holds"),
+    [((22.0, 23.0, 24.0), 25.0, True), ((23.0, 22.3, 24.0), 22.0, True), ((23.0, 22.5, 24.0), 22.0, False)],
+)
+def test_initial_layers_are_superfluous_where_a_part_reads_no_worse_by_the_margin(claims, subsets, whole, holds):
+    claim = claims.claim("092")
+    values = dict(zip(("last1", "last2", "last3"), subsets, strict=True)) | {"whole": whole}
+    assert set(claim["operands"]) == set(values)
+    assert expressions.truth(claim["ours"], values) is holds
+    margin = claims.content["quantities"]["test_error"]["margin"]["absolute"]
+    assert expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin + 0.01})
+    assert not expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin - 0.01})
