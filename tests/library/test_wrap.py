@@ -262,6 +262,55 @@ def test_freezing_and_fine_tuning():
         learner.freeze("three")
 
 
+def fit_again(learner, x, y):
+    learner.fit(x, y, epochs=1, validation=(x, y))
+    learner.fit(x, y, epochs=1)
+
+
+def predict_and_fit(learner, x, y):
+    learner.fit(x, y, epochs=1)
+    learner.score(x, y)
+    learner.fit(x, y, epochs=1)
+
+
+def one_step(learner, x, y):
+    learner.step(x, y)
+
+
+@pytest.mark.parametrize("method", ["sff", "bp"])
+@pytest.mark.parametrize("train", [fit_again, predict_and_fit, one_step])
+@pytest.mark.parametrize("begin", ["new", "loaded in eval mode", "unwrapped", "by hand"])
+def test_what_is_frozen_stays_however_it_is_trained(method, train, begin):
+    x, y = images(16)
+    torch.manual_seed(0)
+    model = Net()
+    if begin == "loaded in eval mode":
+        model.eval()
+    elif begin == "unwrapped":
+        model = ffrepro.wrap(model, AT, method, classes=CLASSES).fit(x, y, epochs=1).unwrap()
+    elif begin == "by hand":
+        model.one.requires_grad_(False).eval()
+    learner = ffrepro.wrap(model, AT, method, classes=CLASSES)
+    if begin != "by hand":
+        learner.freeze("one")
+    before = copy.deepcopy(model.state_dict())
+    train(learner, x, y)
+    same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith("one.")}
+
+
+def test_a_file_keeps_what_is_frozen(tmp_path):
+    x, y = images(16)
+    learner = small().fit(x, y, epochs=1).freeze("one", "two.0")
+    learner.save(tmp_path / "learner.pt")
+    again = ffrepro.WrappedLearner.load(tmp_path / "learner.pt", Net().eval())
+    before = copy.deepcopy(again.model.state_dict())
+    assert again.step(x, y).keys() == learner.step(x, y).keys()
+    again.fit(x, y, epochs=1)
+    same = {name for name, value in again.model.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith(("one.", "two.0."))}
+
+
 def test_a_model_in_evaluation_mode_is_trained_all_the_same():
     x, y = images(16)
     model = Net().eval()

@@ -50,9 +50,7 @@ class CutMethod(BaseMethod):
         self.classes = classes_of(net)
         volumes = any(parameter.ndim > 4 for parameter in self.cut.parameters())  # have a layout of their own
         self.conv = hyperparameters["channels_last"] and not volumes and images.lay_out(self.cut)
-        modules = list(self.cut.model.modules())
-        still = [module for module in modules if not module.training]
-        self._still = still if len(still) < len(modules) else []
+        self.cut.read_modes()
         self.anatomy = examine(self.cut, self.take(example))
         self.parts: dict[str, list[nn.Parameter]] = {}
 
@@ -80,12 +78,6 @@ class CutMethod(BaseMethod):
     def train(self) -> None:
         """Put the net into training mode, but for what is to stay in evaluation mode."""
         self.cut.train()
-        for module in self._still:
-            module.training = False
-
-    def keep_still(self, module: nn.Module) -> None:
-        """Keep a part of the net in evaluation mode from now on."""
-        self._still += list(module.modules())
 
     def normalise(self, h: Tensor) -> Tensor:
         """What of a block's activations goes on: layer norm, or they themselves."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -30,8 +30,7 @@ class WrappedSaving(WrappedBase, Saving):
                 raise unknown("submodule", name, [name for name in known if name], where="freeze")
             known[name].requires_grad_(False)
             known[name].eval()
-            if self.method is not None:
-                self.method.keep_still(known[name])
+            self.cut.still += known[name].modules()
         return self
 
     def unwrap(self, *, norms: bool = False) -> nn.Module:
@@ -61,11 +60,14 @@ class WrappedSaving(WrappedBase, Saving):
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
         own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        still = set(map(id, self.cut.still))
+        own["still"] = [name for name, module in self.model.named_modules() if id(module) in still]
+        own["frozen"] = [name for name, parameter in self.model.named_parameters() if not parameter.requires_grad]
         saved.write(path, self._content() | own)
 
     @classmethod
     def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> Self:
-        """A learner as it was saved, around a model of the same architecture.
+        """A learner as it was saved, around a model of the same architecture; what was frozen is frozen again.
 
         Raises:
             FfreproError: as ``Learner.load``.
@@ -75,3 +77,12 @@ class WrappedSaving(WrappedBase, Saving):
             raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
         own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
         return cls._restored(path, content, net, device=device, **own)
+
+    def _prepare(self, content: dict[str, Any]) -> None:
+        """Freeze what was frozen when it was saved."""
+        modules, parameters = dict(self.model.named_modules()), dict(self.model.named_parameters())
+        # Of another net's names some are not there: its weights are refused with a message of their own.
+        self.cut.still += [modules[name] for name in content.get("still", []) if name in modules]
+        for name in content.get("frozen", []):
+            if name in parameters:
+                parameters[name].requires_grad_(False)
