@@ -106,6 +106,25 @@ def test_any_method_on_the_same_blocks_learns(method, schemes):
     assert learner.scores(images(5)[0]).shape == (5, CLASSES)
 
 
+@pytest.mark.parametrize("loss", [
+    lambda h, label: h.square().mean(), lambda h, label: h.flatten(1).square().mean(1),
+], ids=["mean", "by sample"])  # fmt: skip
+def test_an_own_loss_is_validated_block_by_block(loss):
+    x, y = images(16)
+    for train in [(x, y), DataLoader(TensorDataset(x, y), 8)]:
+        learner = small(loss, batch_size=8).fit(train, epochs=2, validation=(x, y))
+        assert {"val/loss_layer0", "val/loss_layer1", "val/error"} <= learner.history[-1].keys()
+    small(loss, schedule="multistep").fit(x, y, epochs=1, validation=(x, y))
+    own = small(loss, plateau_epochs=1, plateau_threshold=0.0)
+    own.step(x, y)
+    line, found = own.end_epoch((x, y)), own.evaluate(x, y)
+    assert line["val/loss_layer1"] == found["loss_layer1"]
+    assert found["loss"] > found["loss_layer0"] + found["loss_layer1"]  # the head's is in it
+    own.step(x, y)
+    own.end_epoch((100 * x, y))  # a worse loss of every block, and a lower rate for it
+    assert own.method.rates()["lr_layer0"] == own.method.rates()["lr_layer1"] == 0.5e-2
+
+
 def test_loaders_are_read_every_epoch_with_workers_and_in_any_form():
     x, y = images(24)
     loader = DataLoader(TensorDataset(x, y), batch_size=8, num_workers=1)
@@ -387,8 +406,8 @@ WRONG = {
     "a scheme that is not there": (lambda: small("bp", inference="ensemble").step(X, Y), "method backprop_blocks"),
     "nothing learnt": (lambda: small().predict(X), "Learner"),
     "an own loss in a file": (lambda: own_loss().save("x.pt"), "save"),
-    "an own loss that goes by a validation loss": (
-        lambda: own_loss(plateau_on="validation").fit(X, Y, epochs=1, validation=(X, Y)), "training.plateau_on"),
+    "an own loss of a wrong shape": (lambda: small(lambda h, label: h.flatten()).step(X, Y), "method"),
+    "an own loss that is no tensor": (lambda: small(lambda h, label: 1.0).fit(X, Y, epochs=1), "method"),
 }  # fmt: skip
 
 

@@ -74,8 +74,7 @@ class WrappedLearner(WrappedSaving, Learner):
         """
         data = X if y is None else (X, y)
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
-            with_validation = validation is not None and self._custom is None
-            self.training["plateau_on"] = "validation" if with_validation else "train"
+            self.training["plateau_on"] = "train" if validation is None else "validation"
         data, validation = loaders.several(data, validation, self.training["batch_size"], self.seed)
         if loaders.is_loader(data) or loaders.is_loader(validation):
             return self._fit_loaders(data, validation, epochs, processes)
@@ -124,7 +123,7 @@ class WrappedLearner(WrappedSaving, Learner):
         val = {} if validation is None else self.evaluate(validation)
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
             for schedule in self.method.schedules:
-                schedule.on = "validation" if val and self._custom is None else "train"
+                schedule.on = "validation" if val else "train"
         rates = self.method.rates()
         self.method.end_epoch(train, val)
         self._means, self._seen = {}, 0
