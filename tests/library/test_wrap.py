@@ -356,13 +356,19 @@ def test_layouts_give_the_same_numbers():
     assert last.model.two[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_compiled_parts_train_and_compiled_models_are_refused():
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_compiled_parts_train(method):
     x, y = images(16)
-    plain, compiled = small(), small()
-    block = compiled.model.two
-    block.forward = torch.compile(block.forward, backend="eager")
+    plain, compiled = small(method), small(method)
+    for block in (compiled.model.one, compiled.model.two):
+        # With graphs of autograd, as the default backend has, which run backward once; "eager" has none.
+        block.forward = torch.compile(block.forward, backend="aot_eager")
     for _ in range(2):
         assert compiled.step(x, y) == pytest.approx(plain.step(x, y), rel=1e-5)
+    assert np.allclose(compiled.scores(x), plain.scores(x), rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_models_are_refused():
     whole, in_place = torch.compile(Net(), backend="eager"), Net()
     in_place.two.compile(backend="eager")
     for model in (whole, in_place, nn.DataParallel(Net())):

@@ -98,17 +98,48 @@ def _trial(net: Cut, x: Any) -> tuple[Anatomy, dict[str, list[int]]]:
     learning = {name: parameter for name, parameter in net.model.named_parameters() if parameter.requires_grad}
     reached: dict[str, list[int]] = {name: [] for name in learning}
     parts: list[list[nn.Parameter]] = []
-    for index, h in enumerate([*own, out]):
-        parts.append([])
-        if not h.requires_grad:
-            continue
-        gradients = torch.autograd.grad(h.sum(), list(learning.values()), retain_graph=True, allow_unused=True)
-        for (name, parameter), gradient in zip(learning.items(), gradients, strict=True):
-            if gradient is not None:
-                reached[name].append(index)
-                parts[-1].append(parameter)
+    ends = [*own, out]
+    some = _with_gradient(ends, learning)
+    for index, h in enumerate(ends):
+        behind = _leaves(h)
+        names = [name for name, parameter in some.items() if id(parameter) in behind]
+        parts.append([some[name] for name in names])
+        for name in names:
+            reached[name].append(index)
     shapes = [tuple(h.shape[1:]) for h in own]
     return Anatomy(shapes, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
+
+
+def _leaves(h: Tensor) -> set[int]:
+    """Ids of the tensors without a past that a tensor's graph leads to, found without a backward pass.
+
+    One backward pass for each part would need the graph of what several parts share more than once, and what
+    ``torch.compile`` makes can be run backward only once.
+    """
+    waiting = [h.grad_fn] if h.grad_fn is not None else []
+    seen, found = set(waiting), {id(h)}
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):  # the end of the graph: a gradient is added up here
+            found.add(id(node.variable))
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return found
+
+
+def _with_gradient(ends: list[Tensor], learning: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Those parameters that get a gradient of all parts together: a graph may lead to one, and give it none."""
+    outputs = [h.sum() for h in ends if h.requires_grad]
+    if not outputs or not learning:
+        return {}
+    gradients = torch.autograd.grad(outputs, list(learning.values()), allow_unused=True)
+    return {
+        name: parameter
+        for (name, parameter), gradient in zip(learning.items(), gradients, strict=True)
+        if gradient is not None
+    }
 
 
 def _wrong(net: Cut, reached: dict[str, list[int]]) -> tuple[str, list[int]] | None:
