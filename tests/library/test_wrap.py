@@ -167,6 +167,64 @@ def test_several_inputs_by_position_and_by_name():
     assert fitted.score(DataLoader(TensorDataset(tokens, numbers, y), 16)) > 0.9
 
 
+class Experts(nn.Module):
+    """Each sample goes through one of eight experts, between two blocks or inside of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.experts = nn.Linear(6, 8), nn.ModuleList(nn.Linear(8, 8) for _ in range(8))
+        self.b, self.fc = nn.Identity(), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        h = self.a(x)
+        way, out = h.argmax(1), torch.zeros_like(h)
+        for index in way.unique().tolist():
+            out[way == index] = self.experts[index](h[way == index])
+        return self.fc(self.b(out).relu())
+
+
+@pytest.mark.parametrize("at", [["a", "b"], ["b"]], ids=["between", "inside"])
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_samples_that_go_different_ways(at, method):
+    """Four samples do not meet all eight experts, the batch does."""
+    x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64) % CLASSES
+    torch.manual_seed(0)
+    learner = ffrepro.wrap(Experts(), at, method, classes=CLASSES, lr=1e-2)
+    before = copy.deepcopy(learner.model.state_dict())
+    losses = [learner.step(x, y)["loss"] for _ in range(10)]
+    assert losses[-1] < losses[0]
+    assert not any(torch.equal(value, before[name]) for name, value in learner.model.state_dict().items())
+
+
+class LeftOut(nn.Module):
+    """A part that half of the steps leave out, as LayerDrop does."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.sometimes, self.b, self.fc = (nn.Linear(4, 4) for _ in range(4))
+
+    def forward(self, x):
+        h = self.a(x)
+        if not self.training or torch.rand(()) < 0.5:
+            h = h + self.sometimes(h)
+        return self.fc(self.b(h))
+
+
+def test_parts_that_are_left_out_at_random():
+    x, y = torch.randn(8, 4), torch.arange(8) % CLASSES
+    for seed in range(8):
+        learner = ffrepro.wrap(LeftOut(), ["a", "b"], classes=CLASSES, seed=seed, lr=1e-2)
+        before = learner.model.sometimes.weight.clone()
+        for _ in range(6):
+            learner.step(x, y)
+        assert not torch.equal(before, learner.model.sometimes.weight)
+    never = LeftOut()
+    never.never = nn.Linear(2, 2)
+    with pytest.raises(ffrepro.FfreproError) as error:
+        ffrepro.wrap(never, ["a", "b"], classes=CLASSES).step(x, y)
+    assert error.value.where == "at, never"
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_arrays_of_several_inputs(named):
     """As one array: shuffled, a share held out, any part as numpy's float64."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ffrepro.base.errors import FfreproError
 from ffrepro.nets.cut import Cut
 
-SAMPLES = 4  # of the batch that the trial run takes
+SAMPLES = 4  # of the batch that the first trial run takes
+TRIALS = 10  # more of them, before a parameter that none reached is refused: a path may be drawn, or depend on the data
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Anatomy:
 def examine(net: Cut, x: Any) -> Anatomy:
     """A cut's anatomy, from a trial run on the first samples of ``x``; brings ``net.at`` into the running order.
 
+    Where a parameter is reached by no loss, the whole batch has a trial run, and then the first samples have some more:
+    a part that samples are routed to, or that is left out at random, may have had none.
+
     Buffers, random generators and every module's mode are afterwards what they were.
 
     Args:
@@ -49,16 +53,33 @@ def examine(net: Cut, x: Any) -> Anatomy:
         FfreproError: a submodule that does not run, or more than once; a parameter that the losses of two parts
             reach, or of none. The message names its module, and a cut that is valid.
     """
-    x = _first_samples(x)
+    every, x = x, _first_samples(x)
     with _unchanged(net):
         net.train()
         net.at = _running_order(net, x)
         anatomy, reached = _trial(net, x)
+        for trial in range(TRIALS):
+            wrong = _wrong(net, reached)
+            if wrong is None or wrong[1]:
+                break
+            again, more = _trial(net, _first_samples(every, None) if trial == 0 else x)
+            anatomy = _joined(anatomy, again)
+            reached = {name: sorted({*parts, *more[name]}) for name, parts in reached.items()}
         wrong = _wrong(net, reached)
         if wrong is not None:
             name, parts = wrong
             raise _explained(net, x, name, parts)
     return anatomy
+
+
+def _joined(first: Anatomy, second: Anatomy) -> Anatomy:
+    """What two trial runs found out together."""
+    parts = [
+        [*own, *(parameter for parameter in more if not any(parameter is other for other in own))]
+        for own, more in zip(first.parameters, second.parameters, strict=True)
+    ]
+    in_place = [a or b for a, b in zip(first.in_place, second.in_place, strict=True)]
+    return replace(first, in_place=in_place, parameters=parts)
 
 
 def _running_order(net: Cut, x: Any) -> list[str]:
@@ -153,9 +174,10 @@ def _explained(net: Cut, x: Any, name: str, parts: list[int]) -> FfreproError:
     module = name.rpartition(".")[0] or "the model itself"
     if not parts:
         return FfreproError(
-            f"no block's loss reaches {name}: it would never learn",
+            f"no block's loss reaches {name}, in {TRIALS + 1} trial runs on the first batch: it would never learn",
             where=f"at, {module}",
-            fix="freeze it (requires_grad_(False)) if it is to stay as it is, or cut behind it",
+            fix="freeze it (requires_grad_(False)) if it is to stay as it is, or cut behind it; "
+            "where the samples decide whether it runs, give a larger first batch",
         )
     losses = " and ".join(f"the one at {names[part]}" for part in parts)
     valid = _valid(net, x)
@@ -179,15 +201,15 @@ def _valid(net: Cut, x: Any) -> list[str] | None:
     return None
 
 
-def _first_samples(x: Any) -> Any:
-    """The first samples of every tensor; of a batch of one, that one twice: BatchNorm needs two."""
+def _first_samples(x: Any, count: int | None = SAMPLES) -> Any:
+    """The first samples of every tensor, or all; of a batch of one, that one twice: BatchNorm needs two."""
     if isinstance(x, dict):
-        return {key: _first_samples(value) for key, value in x.items()}
+        return {key: _first_samples(value, count) for key, value in x.items()}
     if isinstance(x, tuple):
-        return tuple(map(_first_samples, x))
+        return tuple(_first_samples(value, count) for value in x)
     if not isinstance(x, Tensor):
         return x
-    return x[:SAMPLES] if len(x) > 1 else x.repeat_interleave(2, 0)
+    return x[:count] if len(x) > 1 else x.repeat_interleave(2, 0)
 
 
 @contextmanager
