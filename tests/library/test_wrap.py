@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import ffrepro
 from ffrepro.data import loaders
@@ -141,6 +141,26 @@ def test_loaders_are_read_every_epoch_with_workers_and_in_any_form():
     assert len(reads) == 4  # the first to see a batch
     assert again.score(Dictionaries()) == again.score(x, y)
     assert np.array_equal(again.predict(Dictionaries()), again.predict(x))
+
+
+class Stream(IterableDataset):
+    """Samples one after the other; nobody knows how many."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __iter__(self):
+        return zip(*self.arrays, strict=True)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_loaders_of_streams(progress):
+    x, y = images(24)
+    loader = DataLoader(Stream(x, y), 8)
+    learner = small(progress=progress).fit(loader, epochs=2, validation=loader)
+    again = small().fit(DataLoader(TensorDataset(x, y), 8), epochs=2, validation=(x, y))
+    losses = [[line["train/loss"] for line in one.history] for one in (learner, again)]
+    assert losses[0] == losses[1] and learner.score(loader) == again.score(x, y)
 
 
 class TwoInputs(nn.Module):
