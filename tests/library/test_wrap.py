@@ -245,6 +245,72 @@ def test_parts_that_are_left_out_at_random():
     assert error.value.where == "at, never"
 
 
+def conv1d():
+    return nn.Sequential(
+        nn.Conv1d(2, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 9, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(9, CLASSES),
+    )  # fmt: skip
+
+
+def test_features_are_found_where_they_are():
+    """Channels first behind convolutions over a sequence, last in a Swin transformer's maps; both learn."""
+    x = torch.randn(16, 2, 20, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(16) % CLASSES
+    torch.manual_seed(0)
+    learner = ffrepro.wrap(conv1d(), "auto", classes=CLASSES, lr=1e-2)
+    losses = [learner.step(x, y)["loss"] for _ in range(10)]
+    assert [aux.map.in_features for aux in learner.method.maps] == [6, 9] and losses[-1] < losses[0]
+    ours = ffrepro.wrap(conv1d(), "auto", "cwc", classes=CLASSES, head="all")
+    ours.step(x, y)
+    assert [len(means) for means in ours.method.means] == [6, 9] and ours.method.extra["head"].in_features == 15
+    h = torch.randn(2, 6, 5)
+    assert torch.allclose(ours.method.goodness(0, h), h.square().mean(2) @ ours.method.means[0], atol=1e-6)
+    swin = torchvision.models.SwinTransformer(
+        patch_size=[4, 4], embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=[4, 4], num_classes=CLASSES
+    )
+    learner = ffrepro.wrap(swin, "auto", classes=CLASSES)
+    learner.step(*images(4))
+    assert learner.method.anatomy.shapes[0] == (8, 8, 16)
+    assert [aux.map.in_channels for aux in learner.method.maps] == [16, 16, 32, 32]
+    assert ffrepro.wrap(swin, "auto", "cwc", classes=CLASSES).step(*images(4)).keys() >= {"loss_layer3"}
+    convnext = torchvision.models.convnext_tiny(num_classes=CLASSES)
+    learner = ffrepro.wrap(convnext, ["features.0", "features.1.0"], classes=CLASSES)
+    learner.step(*images(4))
+    assert [aux.map.in_channels for aux in learner.method.maps] == [96, 96]
+
+
+class Turned(nn.Module):
+    """Its linear map and its convolution both have the shape of its output: 6 features at 6 places, or 6 at 6."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv1d(2, 6, 1), nn.Linear(6, 6))
+        self.fc = nn.Linear(36, CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.block(x).flatten(1))
+
+
+def test_features_that_nothing_tells_from_positions(tmp_path):
+    x, y = torch.randn(8, 2, 6), torch.arange(8) % CLASSES
+    with pytest.raises(ffrepro.FfreproError) as error:
+        ffrepro.wrap(Turned(), ["block"], classes=CLASSES).step(x, y)
+    assert error.value.where == "at, block" and "features" in error.value.fix
+    assert ffrepro.wrap(Turned(), ["block"], "bp", classes=CLASSES).step(x, y).keys() == {"loss"}
+    h = torch.randn(2, 6, 6)
+    for features, turned in [("first", h.mT), ({"block": "last"}, h), ("last", h)]:
+        learner = ffrepro.wrap(Turned(), ["block"], classes=CLASSES, features=features)
+        learner.step(x, y)
+        assert torch.equal(learner.method.goodness(0, h), learner.method.maps[0](turned))
+        learner.save(tmp_path / "learner.pt")
+        again = ffrepro.WrappedLearner.load(tmp_path / "learner.pt", Turned())
+        assert again.cut.features == features and np.array_equal(again.scores(x), learner.scores(x))
+    for wrong in ("middle", {"fc": "last"}, {"block": 1}):
+        with pytest.raises(ffrepro.FfreproError) as error:
+            ffrepro.wrap(Turned(), ["block"], classes=CLASSES, features=wrong)
+        assert error.value.where == "features"
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_arrays_of_several_inputs(named):
     """As one array: shuffled, a share held out, any part as numpy's float64."""

@@ -32,6 +32,8 @@ class Cut(nn.Module):
     Attributes:
         classes: how many the task has; set by ``nets.build`` or the learner.
         superclass_of: the superclass of each class, where they have any; set like ``classes``.
+        features: on which side of the blocks' activations the features are: ``first``, ``last``, or ``auto``
+            (``nets.cut_layout``); or these by the names of the submodules, where they are not ``auto``.
         still: modules that stay in evaluation mode when the others train.
 
     Raises:
@@ -54,6 +56,7 @@ class Cut(nn.Module):
         self.at = list(at)
         self.classes: int | None = None
         self.superclass_of: list[int] | None = None
+        self.features: str | dict[str, str] = "auto"
         self.still: list[nn.Module] = []
         self._modes_read = False
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.nets import cut_layout
 from ffrepro.nets.cut import Cut
 
 SAMPLES = 4  # of the batch that the first trial run takes
@@ -27,12 +28,14 @@ class Anatomy:
 
     Attributes:
         shapes: of each block's activations, without the batch.
+        features: on which side of them the features are, ``first`` or ``last``; None: its layers disagree.
         in_place: whether what follows changes a block's activations in place, so that it needs a copy of them.
         parameters: of each part, the head last: what learns and is reached by its loss.
         out: shape of the module's output, without the batch.
     """
 
     shapes: list[tuple[int, ...]]
+    features: list[str | None]
     in_place: list[bool]
     parameters: list[list[nn.Parameter]]
     out: tuple[int, ...]
@@ -54,7 +57,8 @@ def examine(net: Cut, x: Any) -> Anatomy:
             reach, or of none. The message names its module, and a cut that is valid.
     """
     every, x = x, _first_samples(x)
-    with _unchanged(net):
+    # What is compiled runs as it is written: the trial's hooks and few samples would each be compiled for once.
+    with _unchanged(net), torch.compiler.set_stance("force_eager"):
         net.train()
         net.at = _running_order(net, x)
         anatomy, reached = _trial(net, x)
@@ -107,13 +111,16 @@ def _trial(net: Cut, x: Any) -> tuple[Anatomy, dict[str, list[int]]]:
     """The anatomy, and for every parameter that learns the parts whose losses reach it."""
     own: list[Tensor] = []
     passed: list[Tensor] = []
+    features: list[str | None] = []
 
     def on_block(index: int, h: Tensor) -> Tensor:
+        features.append(cut_layout.side(seen, tuple(h.shape[1:])))
+        seen.clear()
         own.append(h)
         passed.append(h.detach().clone())
         return passed[-1]
 
-    with torch.enable_grad():
+    with torch.enable_grad(), cut_layout.observed(net.model) as seen:
         out = net.run(x, on_block)
     assert out is not None
     learning = {name: parameter for name, parameter in net.model.named_parameters() if parameter.requires_grad}
@@ -128,7 +135,7 @@ def _trial(net: Cut, x: Any) -> tuple[Anatomy, dict[str, list[int]]]:
         for name in names:
             reached[name].append(index)
     shapes = [tuple(h.shape[1:]) for h in own]
-    return Anatomy(shapes, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
+    return Anatomy(shapes, features, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
 
 
 def _leaves(h: Tensor) -> set[int]:

@@ -49,6 +49,8 @@ class WrappedLearner(WrappedSaving, Learner):
         model, at, method, classes: see ``wrap``.
         precision: ``float32`` or ``bfloat16_mixed``, autocast of the training steps.
         superclasses: the superclass of each class, numbered from 0, for the setting ``coarse_blocks``.
+        features: whether the features of activations come ``first``, as behind convolutions, or ``last``, as behind
+            linear maps; of all blocks, or a dictionary by submodule; ``auto``: the layers of a block say so.
         settings: those of ``Learner`` and of the method, by name (docs/LIBRARY.md).
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -41,6 +41,7 @@ class WrappedBase(LearnerBase):
         classes: int,
         precision: str = "float32",
         superclasses: Sequence[int] | None = None,
+        features: str | Mapping[str, str] = "auto",
         schedule: str = "plateau",
         **settings: Any,
     ):
@@ -53,6 +54,7 @@ class WrappedBase(LearnerBase):
         self._plateau_chosen = "plateau_on" in settings
         cut = Cut(model, user_model.cut_names(model, at))
         cut.superclass_of = user_model.superclass_of(superclasses, classes)
+        cut.features = user_model.features_of(features, cut.at)
         super().__init__(cut, METHODS.get(name, name), classes=classes, schedule=schedule, **settings)
         self.cut, self.model, self.precision = cut, model, precision
         self._unwrapped = False

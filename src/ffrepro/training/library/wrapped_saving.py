@@ -60,6 +60,7 @@ class WrappedSaving(WrappedBase, Saving):
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
         own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        own["features"] = self.cut.features
         still = set(map(id, self.cut.still))
         own["still"] = [name for name, module in self.model.named_modules() if id(module) in still]
         own["frozen"] = [name for name, parameter in self.model.named_parameters() if not parameter.requires_grad]
@@ -76,6 +77,7 @@ class WrappedSaving(WrappedBase, Saving):
         if "at" not in content:
             raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
         own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
+        own["features"] = content.get("features", "auto")
         return cls._restored(path, content, net, device=device, **own)
 
     def _prepare(self, content: dict[str, Any]) -> None:
