@@ -462,6 +462,40 @@ def test_what_is_frozen_stays_however_it_is_trained(method, train, begin):
     assert same == {name for name in before if name.startswith("one.")}
 
 
+@pytest.mark.parametrize("method", ["sff", "bp"])
+def test_what_is_unfrozen_learns(method):
+    x, y = images(16)
+    torch.manual_seed(0)
+    model = Net()
+    model.two.requires_grad_(False)  # by hand, and its BatchNorm not in evaluation mode
+    learner = ffrepro.wrap(model, AT, method, classes=CLASSES, schedule="multistep", lr=1e-2).freeze("one")
+    learner.step(x, y)
+    learner.unfreeze("one")
+    model.two.requires_grad_(True)
+    before, method = copy.deepcopy(model.state_dict()), learner.method
+    learner.step(x, y)
+    assert not any(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert learner.method is not method and learner.method.rates()["lr"] == 1e-2
+    method = learner.method
+    learner.freeze("one").step(x, y)
+    learner.unfreeze("one").step(x, y)
+    assert learner.method is method  # nothing that its optimizers do not have
+    with pytest.raises(ffrepro.FfreproError):
+        learner.unfreeze("three")
+
+
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_inputs_get_the_models_floating_type(method):
+    x, y = images(16)
+    torch.manual_seed(0)
+    double = ffrepro.wrap(Net().double(), AT, method, classes=CLASSES, batch_size=8)
+    double.fit(x, y, epochs=1, validation=(x, y))
+    assert double.score(x.double(), y) == double.score(x, y) and double.model.fc.weight.dtype == torch.float64
+    torch.manual_seed(0)
+    single, same = small(method), small(method)
+    assert single.step(x.double(), y) == same.step(x, y)
+
+
 def test_a_file_keeps_what_is_frozen(tmp_path):
     x, y = images(16)
     learner = small().fit(x, y, epochs=1).freeze("one", "two.0")
@@ -553,12 +587,20 @@ WRONG = {
     "an iterator": (lambda: small().fit(iter([(X, Y)])), "train"),
     "a share of a loader": (
         lambda: small().fit(DataLoader(TensorDataset(X, Y), 4), validation=0.5), "validation"),
+    "a prediction of nothing": (lambda: small().fit(X, Y, epochs=1).predict(X[:0]), "inputs"),
+    "inputs that are not finite": (lambda: small().step(X * math.nan, Y), "step"),
+    "a rate at which a step diverges": (lambda: repeat(small(lr=1e30)), "step"),
     "a scheme that is not there": (lambda: small("bp", inference="ensemble").step(X, Y), "method backprop_blocks"),
     "nothing learnt": (lambda: small().predict(X), "Learner"),
     "an own loss in a file": (lambda: own_loss().save("x.pt"), "save"),
     "an own loss of a wrong shape": (lambda: small(lambda h, label: h.flatten()).step(X, Y), "method"),
     "an own loss that is no tensor": (lambda: small(lambda h, label: 1.0).fit(X, Y, epochs=1), "method"),
 }  # fmt: skip
+
+
+def repeat(learner):
+    for _ in range(9):
+        learner.step(X, Y)
 
 
 def own_loss(**settings):

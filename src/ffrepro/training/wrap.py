@@ -86,6 +86,8 @@ class WrappedLearner(WrappedSaving, Learner):
     def step(self, x: Any, y: Any) -> dict[str, float]:
         """One update on one batch, for a training loop of one's own; the losses by name.
 
+        Where weights learn that did not when training began, optimizers and schedules begin anew.
+
         Args:
             x: a tensor, a tuple of positional or a dictionary of named inputs of the model. y: labels (B,).
 
@@ -141,6 +143,8 @@ class WrappedLearner(WrappedSaving, Learner):
             X = arrays.inputs(X, "inputs")
         with explain.errors(self.method_name, self.device, X):
             found = [self.method.scores(batch, self._scheme) for batch in self._inputs_of(X)]
+        if not found:
+            raise FfreproError("there are no samples", where="inputs", fix="give at least one sample")
         return torch.cat(found).float().cpu().numpy()
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,14 +25,31 @@ class WrappedSaving(WrappedBase, Saving):
         Raises:
             FfreproError: no such submodule.
         """
+        for module in self._named(names, "freeze"):
+            module.requires_grad_(False)
+            module.eval()
+            self.cut.still += module.modules()
+        return self
+
+    def unfreeze(self, *names: str) -> Self:
+        """Have submodules learn, their BatchNorms' statistics too, from the next ``fit`` or ``step`` on.
+
+        Raises:
+            FfreproError: no such submodule.
+        """
+        self.cut.read_modes()  # else what is in evaluation mode now would be found still later
+        for module in self._named(names, "unfreeze"):
+            module.requires_grad_(True)
+            again = set(map(id, module.modules()))
+            self.cut.still = [other for other in self.cut.still if id(other) not in again]
+        return self
+
+    def _named(self, names: Sequence[str], where: str) -> list[nn.Module]:
         known = dict(self.model.named_modules())
         for name in names:
             if name not in known:
-                raise unknown("submodule", name, [name for name in known if name], where="freeze")
-            known[name].requires_grad_(False)
-            known[name].eval()
-            self.cut.still += known[name].modules()
-        return self
+                raise unknown("submodule", name, [name for name in known if name], where=where)
+        return [known[name] for name in names]
 
     def unwrap(self, *, norms: bool = False) -> nn.Module:
         """The model itself, in evaluation mode; this learner ends here.
