@@ -77,7 +77,7 @@ class WrappedSaving(WrappedBase, Saving):
                 where="save",
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
-        own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        own: dict[str, Any] = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
         own["features"] = self.cut.features
         still = set(map(id, self.cut.still))
         own["still"] = [name for name, module in self.model.named_modules() if id(module) in still]
