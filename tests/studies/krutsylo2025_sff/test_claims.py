@@ -38,7 +38,7 @@ def test_every_sentence_is_a_claim_or_in_the_note_of_one(claims):
     assert len(everything) == 181
     assert [number for number in everything if number not in own and f"{number}, " not in noted] == []
     asked = {name.rpartition("/")[2] for name, claim in claims.claims.items() if claim.get("own")}
-    assert own - asked <= set(everything) and asked == {"301"}
+    assert own - asked <= set(everything) and asked == {"301", "302", "303"}
 
 
 @pytest.mark.parametrize(("name", "printed"), [("table3", TABLE_3), ("table4", TABLE_4)])
@@ -71,6 +71,20 @@ def test_every_run_that_a_claim_names_is_planned_with_three_seeds_and_its_twin(c
             measure = claim["measure"] | entry
             name = claims.experiment(measure["experiment"], "as_published", measure["dataset"])
             assert seeds[name, measure["variant"]] == {0, 1, 2}, claim["id"]
+    operands = [(i, entry) for i, claim in claims.claims.items() for entry in claim.get("operands", {}).values()]
+    assert len(operands) > 100
+    for i, entry in operands:
+        variant = "interleaved" if entry["metric"].startswith("bench/") else entry["variant"]
+        name = claims.experiment(entry["experiment"], "as_published", entry["dataset"])
+        assert seeds[name, variant] == {0, 1, 2}, i
+
+
+def test_no_verdict_that_runs_could_give_is_fixed(claims):
+    """What may stay: conjectures without an experiment, remarks on other papers, what the summary alone says."""
+    fixed = {i.rpartition("/")[2]: claim["verdict"] for i, claim in claims.claims.items() if "verdict" in claim}
+    waiting = [i for i, found in fixed.items()
+               if found["kind"] == "not comparable" and "Path: the experiment" in found["reason"]]  # fmt: skip
+    assert waiting == ["073", "228"]
 
 
 @pytest.mark.parametrize("scale", ["lite", "paper"])
