@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ffrepro.claims import expressions, load, reference
+from ffrepro.base.errors import FfreproError
+from ffrepro.claims import counted, expressions, load, reference
 from ffrepro.claims.facts import meets
 from ffrepro.pipeline.workspace import open_workspace
 
@@ -137,3 +138,24 @@ def test_the_twin_is_the_same_net_on_the_same_data(claims, planned):
             assert other["method"]["norm"] == "none" and other["method"]["name"] == "backprop_blocks"
             pairs += 1
     assert pairs > 20
+
+
+def test_parameters_are_those_that_a_run_trains(planned):
+    """CNNB by hand: 3 x 3 convolutions of 64, 128, 256, 256 channels, BatchNorm, a map of 1,024 numbers to ten classes."""
+    found = {plan["run"].split("/", 2)[2]: plan for plan in planned["paper"] if plan["seed"] == 0}
+    channels = [3, 64, 128, 256, 256]
+    convolutions = sum(9 * below * own + own for below, own in zip(channels, channels[1:], strict=False))
+    net = convolutions + 2 * sum(channels[1:]) + 4 * 256 * 10 + 10
+    maps = sum(channels[1:]) * 10
+    counts = {
+        variant: counted.trained(found[f"accuracy_cifar10_as_published/{variant}/seed0"])
+        for variant in ("cnnb_bp", "cnnb_cwc", "cnnb_sff")
+    }
+    assert counts["cnnb_bp"] == counts["cnnb_cwc"] == {"net": net, "auxiliary": 0}
+    assert counts["cnnb_sff"]["net"] == net and counts["cnnb_sff"]["auxiliary"] == maps + 4 * 10  # with biases
+    photo = counted.trained(found["accuracy_imagenette_as_published/cnnb_sff/seed0"])
+    assert photo == counts["cnnb_sff"]  # its pooling takes any size of image
+    with pytest.raises(FfreproError, match="coarse_blocks"):
+        counted.trained(found["aux_cost_cifar100_as_published/cnnb_coarse_sff/seed0"])
+    with pytest.raises(FfreproError, match="class_half"):
+        counted.trained(found["tuned_half_cifar10_as_published/cnnb_sff/seed0"])
