@@ -22,18 +22,16 @@ def parameters(measure: dict, count: str) -> int:
 
 
 def trained(plan: dict[str, Any]) -> dict[str, int]:
-    """How many parameters a plan's run trains: ``net`` (blocks and head) and ``auxiliary`` (what a method adds to them).
+    """How many parameters a plan's run trains: ``net`` (blocks and head), ``auxiliary`` (what a method adds to them).
 
     Raises:
         FfreproError: its net has no cuts, its data set no images, or its blocks learn other classes than the data set
             declares; the method cannot train the net.
     """
-    other = {"class_half": plan["data"].get("class_half", "all") != "all", "coarse_blocks": plan["method"].get("coarse_blocks")}
-    if any(other.values()):
-        name = next(name for name, found in other.items() if found)
-        raise FfreproError(
-            f"{plan['run']} is not of the data set's own classes ({name})", fix="count the parameters of another run"
-        )
+    half, coarse = plan["data"].get("class_half", "all") != "all", plan["method"].get("coarse_blocks")
+    if half or coarse:
+        name = "class_half" if half else "coarse_blocks"
+        raise FfreproError(f"{plan['run']} learns other classes ({name})", fix="count the parameters of another run")
     settings = {key: plan[key] for key in ("dataset", "net", "method")}
     return _trained(json.dumps(settings, sort_keys=True))
 
@@ -48,15 +46,15 @@ def _trained(plan: str) -> dict[str, int]:
     settings = json.loads(plan)
     spec = data.module(settings["dataset"]).SPEC
     if not hasattr(spec, "shape"):
-        raise FfreproError(f"{settings['dataset']} has no images", fix="count the parameters of image classifiers alone")
+        raise FfreproError(f"{settings['dataset']} has no images", fix="count those of image classifiers alone")
     classes, generator = len(spec.classes), torch.Generator()
     # Pretrained weights are as many as drawn ones, and need not be here.
     drawn = settings["net"] | ({"weights": "drawn"} if "weights" in settings["net"] else {})
     net = nets.build(drawn, spec.shape, classes, generator)
     if not isinstance(net, Cut):
-        raise FfreproError(f"net {drawn['name']} has no cuts", fix="count the parameters of nets that are cut into blocks")
-    # A part of a large image is enough, and quick: an auxiliary map depends on channels alone, a net that depends on the
-    # image's size was built for all of it, and would refuse the part.
+        raise FfreproError(f"net {drawn['name']} has no cuts", fix="count those of nets that are cut into blocks")
+    # A part of a large image is enough: an auxiliary map depends on channels alone, and a net that depends on
+    # the image's size was built for all of it and would refuse the part.
     sides = [min(side, _SIDE) for side in spec.shape[1:]]
     example = {"x": torch.zeros(2, spec.shape[0], *sides), "label": torch.arange(2)}
     own = {key: value for key, value in settings["method"].items() if key != "name"}

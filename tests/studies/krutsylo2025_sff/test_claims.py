@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ffrepro.base.errors import FfreproError
@@ -141,10 +143,10 @@ def test_the_twin_is_the_same_net_on_the_same_data(claims, planned):
 
 
 def test_parameters_are_those_that_a_run_trains(planned):
-    """CNNB by hand: 3 x 3 convolutions of 64, 128, 256, 256 channels, BatchNorm, a map of 1,024 numbers to ten classes."""
+    """CNNB by hand: 3 x 3 convolutions of 64 to 256 channels, BatchNorm, a map of 1,024 numbers to ten classes."""
     found = {plan["run"].split("/", 2)[2]: plan for plan in planned["paper"] if plan["seed"] == 0}
     channels = [3, 64, 128, 256, 256]
-    convolutions = sum(9 * below * own + own for below, own in zip(channels, channels[1:], strict=False))
+    convolutions = sum(9 * below * own + own for below, own in pairwise(channels))
     net = convolutions + 2 * sum(channels[1:]) + 4 * 256 * 10 + 10
     maps = sum(channels[1:]) * 10
     counts = {
