@@ -83,7 +83,22 @@ def test_means_over_seeds_and_the_twin(project):
     )
     assert rows == [  # each run once, in the order of the patterns; BPTT has no twin and no layers
         ["`rnn/ff_std`", "3", "18.0 ± 2.0", "10.0 ± 0.0", "0.91", "0.82", "–", "0.82 ± 0.02", "–"],
-        ["`rnn/bptt`", "3", "10.0 ± 0.0", "not run", "not run", "–", "–", "–", "0.90 ± 0.00"],
+        ["`rnn/bptt`", "3", "10.0 ± 0.0", "–", "–", "–", "–", "–", "0.90 ± 0.00"],
+    ]
+
+
+def test_a_metric_over_another_of_the_same_run_and_limits(project):
+    """Accuracies of .80, .82 and .84 (FF-Std), of .9 thrice (BPTT): over themselves 1, at most .83 or not."""
+    rows = project.table(
+        {"each": [{"v": "ff_std", "most": 0.83}, {"v": "bptt", "most": 0.95}]},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "over_metric": "test/accuracy", "digits": 2},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "at_most": 0.89},
+        {"metric": "test/accuracy", "of": f"{EXPERIMENT}/{{v}}", "at_most": "most"},
+        {"metric": "test/none", "of": f"{EXPERIMENT}/{{v}}", "at_most": 1},
+    )
+    assert rows == [
+        ["1.00 ± 0.00", "met", "missed in 1 of 3", "–"],
+        ["1.00 ± 0.00", "missed in 3 of 3", "met", "–"],
     ]
 
 

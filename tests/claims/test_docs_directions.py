@@ -48,6 +48,20 @@ def test_the_state_follows_from_committed_runs(row):
     assert row(**ABSENT)[2:] == ["not covered", "–", "Nobody sleeps. a night"]
 
 
+def test_a_bench_covers_the_variants_that_its_record_has_rows_of(world, sources, row):
+    """It is called ``interleaved``, whatever its rows."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["bench"], processes=2)
+    world.commit_records(world.find("bench_mcyt_corrected", "interleaved"))
+    sources.store = Store(world.root, world.plans, local=False)
+    one = {"experiment": "bench", "variants": ["ff_std", "bptt"]}
+    assert row(runs=[one])[2:4] == ["covered", "`bench` (`ff_std`, `bptt`): 2 runs at scale lite"]
+    assert row(runs=[{"experiment": "bench"}])[2:4] == ["covered", "`bench`: 2 runs at scale lite"]
+    more = {"experiment": "bench", "variants": ["ff_std", "ff_readout"]}
+    assert row(runs=[more])[2] == "partly"
+    none = {"experiment": "bench", "variants": ["ff_readout"]}
+    assert row(runs=[none])[2:4] == ["declared, not run", "`bench` (`ff_readout`): no run"]
+
+
 def test_verdicts_and_files_and_other_studies(row, sources):
     kinds = {short: sources.claim(short).verdict.kind for short in ("075", "085")}
     assert kinds == {"075": "refuted by the paper's own figures", "085": "not run"}

@@ -2,14 +2,18 @@
 
 import csv
 import io
+import math
 
 import pytest
+from scipy import stats
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import table_files, tables
+from ffrepro.claims import table_files, table_pairs, tables
 from ffrepro.claims.blocks import text_of
 from ffrepro.claims.compare import best_pick, scale_pick
+from ffrepro.claims.load import Equivalence
 from ffrepro.claims.records import Store
+from ffrepro.claims.scale import Scale
 from ffrepro.claims.table_files import build_table
 
 PAPER = "chikhachev2025_rnn"
@@ -100,6 +104,31 @@ def test_pairs_that_share_a_split_are_tested_within_seeds(world):
     pairs = {pair.label: pair for pair in table(world, "table2").pairs}
     pair = pairs["MCYT, FF Standardization against MCYT, BPTT, accuracy"]
     assert pair.paired.p < 0.05 < 0.3 < pair.welch.p
+
+
+def test_pairs_are_the_same_within_a_margin_set_beforehand(world):
+    """Three seeds, differences of -.001, 0 and .001 within seeds: t of the nearer end is .02 * sqrt(3) / .001."""
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    for plan in world.plans:
+        plan["data"]["split_seed"] = "run"
+        own = {"ff_std": 0.001 * (plan["seed"] - 1)}.get(plan["variant"], 0.05 * (plan["variant"] == "bptt"))
+        world.record(plan, accuracy=0.80 + 0.03 * plan["seed"] + own, auc=0.8, epochs=40)
+    found = {pair.label: pair for pair in table(world, "table1").pairs + table(world, "table2").pairs}
+    pair = found["MCYT, FF Standardization against MCYT, BPTT, accuracy"]
+    assert pair.margin == "±0.02" and pair.equivalent > 0.99 and pair.paired.p < 0.05
+    claims, result = world.claims(), table(world, "table2")
+    cells = {(c.claim["measure"]["variant"], c.claim["quantity"]): c for name in ("table1", "table2")
+             for (treatment, _), c in table(world, name).cells.items()
+             if treatment == "corrected" and c.claim["measure"]["dataset"] == "mcyt"}  # fmt: skip
+    a, b = (cells[variant, "accuracy"] for variant in ("ff_std", "ff_rms"))
+    assert table_pairs._equivalent(a, b, claims.equivalence("accuracy")) == pytest.approx(
+        stats.t.sf(0.02 * 3**0.5 / 0.001, 2), rel=1e-6
+    )
+    shown = table_pairs.table(result.pairs)
+    assert shown.rows[0][shown.header.index("Within")] == "±0.02"
+    ratio = Equivalence(Scale("log"), math.log(1.1), "a factor of 1.1")
+    assert 0 < table_pairs._equivalent(a, b, ratio) < 0.001
+    assert math.isnan(table_pairs._equivalent(a, b, None))
 
 
 def test_table_3_shows_ratios_and_seconds(lite):

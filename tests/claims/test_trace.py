@@ -70,6 +70,21 @@ def test_six_hops_from_a_claim_to_its_commands(world):
 def test_claims_of_every_kind_without_any_run(world, short, hop):
     text = trace.describe(world.claims(), Store(world.root, []), f"{PAPER}/{short}")
     assert hop in text and "4. records\n   none" in text
+    assert list(dict.fromkeys(re.findall(r"^(\d)\. ", text, re.M))) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_claim_that_is_not_run_names_its_cost(world):
+    world.add_plans("lite", datasets=["mcyt"], families=["rnn"])
+    claims, plans = world.claims(), world.find("rnn_mcyt_corrected", "ff_std")
+
+    def last(store):
+        text = trace.describe(claims, store, f"{PAPER}/036", lambda plan: 2.0 if plan["seed"] else None)
+        return text.splitlines()[-1].strip()
+
+    waiting = Store(world.root, world.plans)
+    assert last(waiting) == f"not run: {len(plans)} runs at scale lite, about 4.0 hours and 1 run of unknown length"
+    world.record_all("lite", epochs=30)
+    assert not last(Store(world.root, world.plans)).startswith("not run")
 
 
 def test_one_line(world):

@@ -1,6 +1,7 @@
 """Two runs side by side: lookup by name and folder, what differs, numbers by seed and over seeds."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -66,6 +67,37 @@ def test_over_seeds_by_hand_and_by_scipy(project):
     assert metric(found, "test/accuracy")["shown"] and not metric(found, "test/loss")["shown"]
     assert any(name.startswith("test/accuracy_layer") for name in found["only_a"]) and found["only_b"] == []
     dump_json(found)  # holds no NaN
+
+
+def test_runs_of_one_split_are_tested_within_seeds_as_well(project):
+    def compare(split):
+        a, b = sides(project, FF, BP)
+        for record in (*a.records, *b.records):
+            record.plan["data"] = record.plan["data"] | {"split_seed": split}
+        return two_runs.compare(a, b)
+
+    found = compare("run")
+    row = metric(found, "test/accuracy")
+    within = stats.ttest_rel(ACCURACY[BP], ACCURACY[FF])
+    assert found["paired"] and row["paired_p"] == pytest.approx(within.pvalue)
+    assert (row["paired_low"], row["paired_high"]) == pytest.approx(tuple(within.confidence_interval()))
+    assert row["welch_p"] == pytest.approx(stats.ttest_ind(ACCURACY[BP], ACCURACY[FF], equal_var=False).pvalue)
+    p_values = [m["welch_p"] if m["paired_p"] is None else m["paired_p"] for m in found["metrics"]]
+    tested = sorted(p for p in p_values if p is not None)
+    assert row["holm_p"] == pytest.approx(
+        min(1.0, max(p * (len(tested) - i) for i, p in enumerate(tested) if p <= within.pvalue + 1e-12))
+    )
+    dump_json(found)
+    other = compare(0)
+    assert not other["paired"] and metric(other, "test/accuracy")["paired_p"] is None
+
+
+def test_other_seeds_are_not_paired(project):
+    a, b = sides(project, FF, BP)
+    for record in (*a.records, *b.records):
+        record.plan["data"] = record.plan["data"] | {"split_seed": "run"}
+    fewer = replace(b, records=b.records[:2])
+    assert not two_runs.compare(a, fewer)["paired"]
 
 
 def test_one_run_each_has_values_and_no_test(project):

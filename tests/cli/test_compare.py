@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from scipy import stats
 
 from ffrepro.cli import main
 
@@ -26,6 +27,19 @@ def test_tables_and_json_say_the_same(capsys):
     assert [float(cell) for cell in line.split()[1:]] == pytest.approx(
         [accuracy["a"]["mean"], accuracy["b"]["mean"], accuracy["difference"]], abs=1e-4
     )
+
+
+def test_variants_of_one_split_have_both_tests(capsys):
+    names = [f"paper/cpu/rnn_dollar_corrected/{variant}" for variant in ("ff_std", "bptt")]
+    assert main.main(["compare", *names, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    accuracy = next(row for row in found["metrics"] if row["name"] == "test/accuracy")
+    a, b = ([one[side] for one in accuracy["per_seed"]] for side in "ab")
+    assert found["paired"] and accuracy["paired_p"] == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert accuracy["welch_p"] == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
+    assert main.main(["compare", *names]) == 0
+    out = capsys.readouterr().out
+    assert "p (Welch)" in out and "p (paired by seed)" in out
 
 
 @pytest.mark.parametrize("margin", ["0", "-1", "inf", "x"])

@@ -55,6 +55,19 @@ def test_a_language_that_punkt_lacks(tmp_path):
     assert error.value.where == path
 
 
+def test_punkt_is_not_there(tmp_path):
+    """The message names the missing file, and the command that fetches it with its data set."""
+    texts, punkt = archive(tmp_path, {"train/pos/0_9": b"Good film."})
+    punkt.unlink()
+    with pytest.raises(FfreproError) as error:
+        reviews.prepare(imdb.SPEC, texts, punkt, out=tmp_path / "imdb.npz")
+    assert error.value.where == punkt and "ffrepro fetch imdb" in error.value.fix
+    assert not (tmp_path / "imdb.npz").exists()
+    with pytest.raises(FfreproError) as error:
+        tokens.tokenizer(punkt)
+    assert error.value.where == punkt and "ffrepro fetch punkt" in error.value.fix
+
+
 def test_reviews_are_read_as_they_are(tmp_path):
     good = {f"train/pos/{number}_9": b"Good film." for number in range(250)}
     odd = {"train/neg/0_1": b"Bad", "test/neg/0_2": b"\xff\xfe no text", "test/pos/3_8": b" \n "}

@@ -8,6 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from helpers.method_cases import WORD_CASES
 from helpers.plans import prepare_standin
 
 from ffrepro import methods, nets
@@ -23,12 +24,8 @@ NET = {
     "dropout": 0.1, "positions": "learnt", "embedding_std": 0.1,
 }  # fmt: skip
 METHODS = {
-    "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
-    "ff_words": {
-        "negatives": "random", "corrupted": 0.3, "goodness": "mean", "goodness_activation": "relu", "delta": 1.0,
-        "weight_decay": 0.0,
-    },
-}  # fmt: skip
+    name: settings | ({"negatives": "random"} if name == "ff_words" else {}) for name, settings in WORD_CASES.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +110,15 @@ def test_ids_and_what_is_asked(task, data):
             assert asked[count] == answers and not asked[count + 1 :].any()  # the end
     small, large = (Task(data, SETTINGS | {"train_samples": n}, 3, 16, "cpu", torch.float32) for n in (20, 60))
     assert set(small.index["train"].tolist()) < set(large.index["train"].tolist())
+
+
+def test_pools_are_the_words_of_either_side(task):
+    """Each in the ids of its own side, as often as the training sentences have them."""
+    for pool, rows, first in zip(
+        task.pools, (task.source_NT, task.target_NT), (task.offset + SPECIAL, SPECIAL), strict=True
+    ):
+        train = rows[task.index["train"]]
+        assert torch.equal(pool.bincount(), train[train >= first].long().bincount()) and len(pool) > 100
 
 
 def test_fewer_pairs_than_asked_for(data):
@@ -205,3 +211,37 @@ def test_the_decoder_sees_the_source_and_no_later_word(task):
     prompt = batch["x"][:, :11]
     asked = found[:, 11] > 0
     assert asked.any() and torch.equal(method.next_word(prompt).argmax(1)[asked].int(), found[asked, 11])
+
+
+def test_cross_attention_masks_the_padding_of_the_source():
+    """Columns behind the sources change nothing; neither does what another sentence of the batch fills them with."""
+    generator = torch.Generator().manual_seed(0)
+    nets_of = [nets.build(NET | {"dropout": 0.0}, (20, 15, length), None, generator).double() for length in (5, 8)]
+    wide, narrow = nets_of[1], nets_of[0]
+    weights = wide.state_dict()
+    weights |= {
+        f"{side}_positions.weight": weights[f"{side}_positions.weight"][:rows]
+        for side, rows in (("source", 6), ("target", 7))
+    }
+    narrow.load_state_dict(weights)
+    begin, first = 21, 22 + SPECIAL  # behind the target's 20 ids and the end's; the source's words
+    source = torch.tensor([[first, first + 3, 0, 0, 0], [first + 1, first + 2, first + 5, first + 4, first]])
+    behind = torch.tensor([[begin, 4, 7, 3], [begin, 9, 2, 0]])
+
+    def decoded(net, source_BT):
+        z, layout = net.embed(torch.cat([source_BT, behind[: len(source_BT)]], 1))
+        for block in net.blocks:
+            z = block(z, layout)
+        rows = (layout.sample_N == 0) & (layout.position_N >= net.source)
+        return z[rows]
+
+    expected = decoded(narrow, source[:1])
+    assert expected.shape == (4, 16)
+    torch.testing.assert_close(decoded(wide, torch.nn.functional.pad(source[:1], (0, 3))), expected)
+    torch.testing.assert_close(decoded(narrow, source), expected)
+    changed = source.clone()
+    changed[0, 1] += 1
+    assert (decoded(narrow, changed) - expected).abs().max() > 1e-3
+    changed = source.clone()
+    changed[0, 2] = first  # no padding any more
+    assert (decoded(narrow, changed) - expected).abs().max() > 1e-3

@@ -63,6 +63,28 @@ def test_a_trace_has_the_format_of_its_context(tmp_path):
     assert points(read(tmp_path, text)) == POINTS
 
 
+@pytest.mark.parametrize(("channel", "down"), [("F", "0.5"), ("S", "T")])
+def test_a_channel_of_force_or_of_the_tip_parts_a_trace(tmp_path, channel, down):
+    rows = [*POINTS[0], (17, 30, 40), (18, 30, 50), *((x, y, t) for x, y, t in POINTS[1])]
+    up = {"F": "0", "S": "F"}[channel]
+    values = [up if t in (40, 50) else down for _, _, t in rows]
+    form = FORM.format("").replace('<channel name="T"', f'<channel name="{channel}"/><channel name="T"')
+    text = ", ".join(f"{x} {y} {value} {t}" for (x, y, t), value in zip(rows, values, strict=True))
+    air = "0 0 " + up + " 5"
+    found = read(tmp_path, ink(form, trace(air, 'type="penUp"'), trace(text)))
+    assert points(found) == POINTS and found.notes == []
+    assert f"InkML channels X, Y, {channel}, T" in found.line and "3 rows with the pen up left out" in found.line
+
+
+def test_a_channel_of_force_that_says_nothing_is_not_used(tmp_path):
+    form = FORM.format("").replace('<channel name="T"', '<channel name="F"/><channel name="T"')
+    for force, said in ((0, "every row"), (-1, "negative")):
+        rows = ", ".join(f"{x} {y} {force} {t}" for x, y, t in POINTS[0])
+        found = read(tmp_path, ink(form, trace(rows)))
+        assert points(found) == [POINTS[0]]
+        assert len(found.notes) == 1 and "pressure" in found.notes[0] and said in found.notes[0]
+
+
 def test_times_by_the_sample_rate(tmp_path):
     rows = ", ".join(f"{x} {y}" for x, y, _ in POINTS[1])
     source = '<inkSource><sampleRate uniform="true" value="100"/></inkSource>'

@@ -175,6 +175,37 @@ def test_a_pen_that_is_never_down_is_not_believed(tmp_path):
     assert found.notes == ["pressure is negative in some rows: not used"]
 
 
+@pytest.mark.parametrize(("header", "other"), [("pen", "pen_up"), ("pen_up", "pen"), ("pressure", "another name")])
+def test_a_pen_that_is_up_in_most_rows_is_warned_of(tmp_path, header, other):
+    down = pen(slice(0, 30)) if header != "pen_up" else 1 - pen(slice(0, 30))
+    found = user_recording.read(write(tmp_path, (*CURVE, down), f"x,y,t,{header}"))
+    same(found, [tuple(column[30:] for column in CURVE)])
+    (note,) = found.notes
+    assert "30 of 40 rows" in note and note.endswith(other)
+    if header != "pressure":
+        turned = user_recording.read(write(tmp_path, (*CURVE, down), f"x,y,t,{other}"))
+        same(turned, [tuple(column[:30] for column in CURVE)])
+        assert turned.notes == []
+
+
+def test_columns_that_are_passed_over_are_named(tmp_path):
+    found = user_recording.read(write(tmp_path, (*CURVE, CURVE[0], CURVE[1]), "x,y,t,tilt,azimuth"))
+    same(found, [CURVE])
+    assert found.line.endswith("; passed over: tilt, azimuth") and found.notes == []
+    many = write(tmp_path, (*CURVE, *[T] * 10), ",".join(["x", "y", "t", *(f"f{n}" for n in range(10))]))
+    assert user_recording.read(many).line.endswith("f6, f7 and 2 more")
+
+
+@pytest.mark.parametrize("word", ["up", "penUp", "touchend"])
+def test_words_of_a_lifted_pen_in_another_column_are_warned_of(tmp_path, word):
+    event = np.where(pen(AIR), "move", word)
+    found = user_recording.read(write(tmp_path, (*CURVE, event, T), "x,y,t,event,count"))
+    same(found, [CURVE])
+    (note,) = found.notes
+    assert "'event'" in note and " 5 rows" in note
+    assert found.line.endswith("; passed over: event, count")
+
+
 def test_a_stroke_number_parts_movements(tmp_path):
     stroke = np.where(np.arange(COUNT) < 20, 3, 4)
     found = user_recording.read(write(tmp_path, (stroke, *CURVE), "stroke_id,x,y,time"))
@@ -213,6 +244,35 @@ def test_units_are_told_apart(tmp_path, unit, step_ms):
 )
 def test_units_that_contradict_or_tell_nothing_are_refused(tmp_path, header, scale, unit, what):
     assert what in refused(write(tmp_path, (*CURVE[:2], T * scale), header), unit).what
+
+
+@pytest.mark.parametrize(
+    ("step", "unit", "other", "hertz"),
+    [
+        (500, "us", "ms", ("2,000 Hz", "2 Hz")),
+        (250, "ms", "us", ("4 Hz", "4,000 Hz")),
+        (0.6, "ms", "s", ("1,666.67 Hz", "1.66667 Hz")),
+        (600_000, "ns", "us", ("1,666.67 Hz", "1.66667 Hz")),
+    ],
+)
+def test_a_unit_that_could_be_another_is_warned_of(tmp_path, step, unit, other, hertz):
+    path = write(tmp_path, (*CURVE[:2], np.arange(COUNT) * step), "x,y,t")
+    found = user_recording.read(path)
+    assert f"t in {unit}" in found.line
+    (note,) = [note for note in found.notes if "--unit" in note]
+    lasting = [
+        f"{39 * step * user_clock.UNITS[one] / 1e3:.4g} s at {f}" for one, f in zip((unit, other), hertz, strict=True)
+    ]
+    assert all(part in note for part in (*lasting, f"--unit {unit}", f"--unit {other}"))
+    assert not any("--unit" in note for note in user_recording.read(path, unit).notes)
+    named = write(tmp_path, (*CURVE[:2], np.arange(COUNT) * step), f"x,y,t_{unit}")
+    assert not any("--unit" in note for note in user_recording.read(named).notes)
+
+
+@pytest.mark.parametrize("step", [0.01, 1, 4, 10, 20, 100, 1000, 10_000, 1e6, 1e7])
+def test_steps_of_common_devices_are_not_warned_of(step):
+    unit = user_clock.guess(step)
+    assert unit and user_clock.others(step, unit) == []
 
 
 def test_an_option_against_the_steps_is_warned_of(tmp_path):

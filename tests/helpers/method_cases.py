@@ -73,10 +73,10 @@ FF_TOKENS = {
 CWC_TOKENS = {"steepness": 1.0, "weight_decay": 0.0}
 CWC_MAPS = {**CWC_TOKENS, "gradient": "closed_form"}
 WORD_CASES = {  # methods that foretell words: tests/methods/test_words.py
-    "backprop_words": {"weight_decay": 0.0, "checkpoint": False, "trained": "all"},
+    "backprop_words": BP_TOKENS,
     "ff_words": {
-        "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_activation": "relu", "delta": 1.0,
-        "weight_decay": 0.0,
+        "negatives": "task", "corrupted": 0.3, "goodness": "mean", "goodness_of": "sample",
+        "goodness_activation": "relu", "hinge": "layer", "delta": 1.0, "pass_on": "normalised", "weight_decay": 0.0,
     },
 }  # fmt: skip
 MODELS["test"] = Model((20, 20, 20), (3, 3, 3), (1,))
@@ -180,6 +180,8 @@ CASES = {
     "ff_tokens sublayers": ("ff_tokens", {**FF_TOKENS, "goodness_of": "token"}),
     "ff_tokens active set": ("ff_tokens", {**FF_TOKENS, "active_set": True, "l1": 1e-6}),
     "ff_tokens aggregated": ("ff_tokens", {**FF_TOKENS, "hinge": "aggregated", "goodness": "norm"}),
+    "ff_tokens adaptive": ("ff_tokens", {**FF_TOKENS, "margin": "adaptive", "goodness": "linear"}),
+    "ff_tokens sigmoid": ("ff_tokens", {**FF_TOKENS, "goodness_activation": "sigmoid", "delta": 0.1}),
     "hybrid_tokens attention sublayers": ("hybrid_tokens", {**HYBRID, "local": "attention"}),
     "hybrid_tokens feed-forward sublayers": ("hybrid_tokens", {**HYBRID, "local": "feedforward"}),
     "ff_tokens nothing passed on": (

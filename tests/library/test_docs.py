@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import textwrap
 
 import pytest
 
@@ -37,6 +38,22 @@ EXAMPLES = {
 def test_an_example_runs(name, project_root, capsys):
     runpy.run_path(str(project_root / "examples" / f"{name}.py"), run_name="__main__")
     assert re.search(EXAMPLES[name], capsys.readouterr().out)
+
+
+def test_the_pages_first_programs_run(project_root):
+    """As they stand there, each by itself; the one of several processes is a script's."""
+    page = (project_root / "docs/LIBRARY.md").read_text()
+    programs = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "__main__" not in code]
+    assert len(programs) == 2
+    readme = (project_root / "README.md").read_text()
+    programs += [
+        textwrap.dedent(code) for code in re.findall(r"^    import ffrepro .*\n(?:    .*\n|\n)*", readme, re.M)
+    ]
+    assert len(programs) == 3
+    for code in programs:
+        names = {}
+        exec(compile(code, "a page of the documentation", "exec"), names)
+        assert names["learner"].history
 
 
 def test_every_example_is_run(project_root):

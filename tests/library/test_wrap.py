@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import ffrepro
 from ffrepro.data import loaders
@@ -106,6 +106,25 @@ def test_any_method_on_the_same_blocks_learns(method, schemes):
     assert learner.scores(images(5)[0]).shape == (5, CLASSES)
 
 
+@pytest.mark.parametrize("loss", [
+    lambda h, label: h.square().mean(), lambda h, label: h.flatten(1).square().mean(1),
+], ids=["mean", "by sample"])  # fmt: skip
+def test_an_own_loss_is_validated_block_by_block(loss):
+    x, y = images(16)
+    for train in [(x, y), DataLoader(TensorDataset(x, y), 8)]:
+        learner = small(loss, batch_size=8).fit(train, epochs=2, validation=(x, y))
+        assert {"val/loss_layer0", "val/loss_layer1", "val/error"} <= learner.history[-1].keys()
+    small(loss, schedule="multistep").fit(x, y, epochs=1, validation=(x, y))
+    own = small(loss, plateau_epochs=1, plateau_threshold=0.0)
+    own.step(x, y)
+    line, found = own.end_epoch((x, y)), own.evaluate(x, y)
+    assert line["val/loss_layer1"] == found["loss_layer1"]
+    assert found["loss"] > found["loss_layer0"] + found["loss_layer1"]  # the head's is in it
+    own.step(x, y)
+    own.end_epoch((100 * x, y))  # a worse loss of every block, and a lower rate for it
+    assert own.method.rates()["lr_layer0"] == own.method.rates()["lr_layer1"] == 0.5e-2
+
+
 def test_loaders_are_read_every_epoch_with_workers_and_in_any_form():
     x, y = images(24)
     loader = DataLoader(TensorDataset(x, y), batch_size=8, num_workers=1)
@@ -122,6 +141,26 @@ def test_loaders_are_read_every_epoch_with_workers_and_in_any_form():
     assert len(reads) == 4  # the first to see a batch
     assert again.score(Dictionaries()) == again.score(x, y)
     assert np.array_equal(again.predict(Dictionaries()), again.predict(x))
+
+
+class Stream(IterableDataset):
+    """Samples one after the other; nobody knows how many."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __iter__(self):
+        return zip(*self.arrays, strict=True)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_loaders_of_streams(progress):
+    x, y = images(24)
+    loader = DataLoader(Stream(x, y), 8)
+    learner = small(progress=progress).fit(loader, epochs=2, validation=loader)
+    again = small().fit(DataLoader(TensorDataset(x, y), 8), epochs=2, validation=(x, y))
+    losses = [[line["train/loss"] for line in one.history] for one in (learner, again)]
+    assert losses[0] == losses[1] and learner.score(loader) == again.score(x, y)
 
 
 class TwoInputs(nn.Module):
@@ -146,6 +185,130 @@ def test_several_inputs_by_position_and_by_name():
     fitted = ffrepro.wrap(TwoInputs(), ["one"], classes=CLASSES, lr=3e-2)
     fitted.fit(DataLoader([{**{k: v[i] for k, v in by_name.items()}, "labels": y[i]} for i in range(16)], 8), epochs=20)
     assert fitted.score(DataLoader(TensorDataset(tokens, numbers, y), 16)) > 0.9
+
+
+class Experts(nn.Module):
+    """Each sample goes through one of eight experts, between two blocks or inside of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.experts = nn.Linear(6, 8), nn.ModuleList(nn.Linear(8, 8) for _ in range(8))
+        self.b, self.fc = nn.Identity(), nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        h = self.a(x)
+        way, out = h.argmax(1), torch.zeros_like(h)
+        for index in way.unique().tolist():
+            out[way == index] = self.experts[index](h[way == index])
+        return self.fc(self.b(out).relu())
+
+
+@pytest.mark.parametrize("at", [["a", "b"], ["b"]], ids=["between", "inside"])
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_samples_that_go_different_ways(at, method):
+    """Four samples do not meet all eight experts, the batch does."""
+    x, y = torch.randn(64, 6, generator=torch.Generator().manual_seed(0)), torch.arange(64) % CLASSES
+    torch.manual_seed(0)
+    learner = ffrepro.wrap(Experts(), at, method, classes=CLASSES, lr=1e-2)
+    before = copy.deepcopy(learner.model.state_dict())
+    losses = [learner.step(x, y)["loss"] for _ in range(10)]
+    assert losses[-1] < losses[0]
+    assert not any(torch.equal(value, before[name]) for name, value in learner.model.state_dict().items())
+
+
+class LeftOut(nn.Module):
+    """A part that half of the steps leave out, as LayerDrop does."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.sometimes, self.b, self.fc = (nn.Linear(4, 4) for _ in range(4))
+
+    def forward(self, x):
+        h = self.a(x)
+        if not self.training or torch.rand(()) < 0.5:
+            h = h + self.sometimes(h)
+        return self.fc(self.b(h))
+
+
+def test_parts_that_are_left_out_at_random():
+    x, y = torch.randn(8, 4), torch.arange(8) % CLASSES
+    for seed in range(8):
+        learner = ffrepro.wrap(LeftOut(), ["a", "b"], classes=CLASSES, seed=seed, lr=1e-2)
+        before = learner.model.sometimes.weight.clone()
+        for _ in range(6):
+            learner.step(x, y)
+        assert not torch.equal(before, learner.model.sometimes.weight)
+    never = LeftOut()
+    never.never = nn.Linear(2, 2)
+    with pytest.raises(ffrepro.FfreproError) as error:
+        ffrepro.wrap(never, ["a", "b"], classes=CLASSES).step(x, y)
+    assert error.value.where == "at, never"
+
+
+def conv1d():
+    return nn.Sequential(
+        nn.Conv1d(2, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 9, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(9, CLASSES),
+    )  # fmt: skip
+
+
+def test_features_are_found_where_they_are():
+    """Channels first behind convolutions over a sequence, last in a Swin transformer's maps; both learn."""
+    x = torch.randn(16, 2, 20, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(16) % CLASSES
+    torch.manual_seed(0)
+    learner = ffrepro.wrap(conv1d(), "auto", classes=CLASSES, lr=1e-2)
+    losses = [learner.step(x, y)["loss"] for _ in range(10)]
+    assert [aux.map.in_features for aux in learner.method.maps] == [6, 9] and losses[-1] < losses[0]
+    ours = ffrepro.wrap(conv1d(), "auto", "cwc", classes=CLASSES, head="all")
+    ours.step(x, y)
+    assert [len(means) for means in ours.method.means] == [6, 9] and ours.method.extra["head"].in_features == 15
+    h = torch.randn(2, 6, 5)
+    assert torch.allclose(ours.method.goodness(0, h), h.square().mean(2) @ ours.method.means[0], atol=1e-6)
+    swin = torchvision.models.SwinTransformer(
+        patch_size=[4, 4], embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=[4, 4], num_classes=CLASSES
+    )
+    learner = ffrepro.wrap(swin, "auto", classes=CLASSES)
+    learner.step(*images(4))
+    assert learner.method.anatomy.shapes[0] == (8, 8, 16)
+    assert [aux.map.in_channels for aux in learner.method.maps] == [16, 16, 32, 32]
+    assert ffrepro.wrap(swin, "auto", "cwc", classes=CLASSES).step(*images(4)).keys() >= {"loss_layer3"}
+    convnext = torchvision.models.convnext_tiny(num_classes=CLASSES)
+    learner = ffrepro.wrap(convnext, ["features.0", "features.1.0"], classes=CLASSES)
+    learner.step(*images(4))
+    assert [aux.map.in_channels for aux in learner.method.maps] == [96, 96]
+
+
+class Turned(nn.Module):
+    """Its linear map and its convolution both have the shape of its output: 6 features at 6 places, or 6 at 6."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv1d(2, 6, 1), nn.Linear(6, 6))
+        self.fc = nn.Linear(36, CLASSES)
+
+    def forward(self, x):
+        return self.fc(self.block(x).flatten(1))
+
+
+def test_features_that_nothing_tells_from_positions(tmp_path):
+    x, y = torch.randn(8, 2, 6), torch.arange(8) % CLASSES
+    with pytest.raises(ffrepro.FfreproError) as error:
+        ffrepro.wrap(Turned(), ["block"], classes=CLASSES).step(x, y)
+    assert error.value.where == "at, block" and "features" in error.value.fix
+    assert ffrepro.wrap(Turned(), ["block"], "bp", classes=CLASSES).step(x, y).keys() == {"loss"}
+    h = torch.randn(2, 6, 6)
+    for features, turned in [("first", h.mT), ({"block": "last"}, h), ("last", h)]:
+        learner = ffrepro.wrap(Turned(), ["block"], classes=CLASSES, features=features)
+        learner.step(x, y)
+        assert torch.equal(learner.method.goodness(0, h), learner.method.maps[0](turned))
+        learner.save(tmp_path / "learner.pt")
+        again = ffrepro.WrappedLearner.load(tmp_path / "learner.pt", Turned())
+        assert again.cut.features == features and np.array_equal(again.scores(x), learner.scores(x))
+    for wrong in ("middle", {"fc": "last"}, {"block": 1}):
+        with pytest.raises(ffrepro.FfreproError) as error:
+            ffrepro.wrap(Turned(), ["block"], classes=CLASSES, features=wrong)
+        assert error.value.where == "features"
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -262,6 +425,89 @@ def test_freezing_and_fine_tuning():
         learner.freeze("three")
 
 
+def fit_again(learner, x, y):
+    learner.fit(x, y, epochs=1, validation=(x, y))
+    learner.fit(x, y, epochs=1)
+
+
+def predict_and_fit(learner, x, y):
+    learner.fit(x, y, epochs=1)
+    learner.score(x, y)
+    learner.fit(x, y, epochs=1)
+
+
+def one_step(learner, x, y):
+    learner.step(x, y)
+
+
+@pytest.mark.parametrize("method", ["sff", "bp"])
+@pytest.mark.parametrize("train", [fit_again, predict_and_fit, one_step])
+@pytest.mark.parametrize("begin", ["new", "loaded in eval mode", "unwrapped", "by hand"])
+def test_what_is_frozen_stays_however_it_is_trained(method, train, begin):
+    x, y = images(16)
+    torch.manual_seed(0)
+    model = Net()
+    if begin == "loaded in eval mode":
+        model.eval()
+    elif begin == "unwrapped":
+        model = ffrepro.wrap(model, AT, method, classes=CLASSES).fit(x, y, epochs=1).unwrap()
+    elif begin == "by hand":
+        model.one.requires_grad_(False).eval()
+    learner = ffrepro.wrap(model, AT, method, classes=CLASSES)
+    if begin != "by hand":
+        learner.freeze("one")
+    before = copy.deepcopy(model.state_dict())
+    train(learner, x, y)
+    same = {name for name, value in model.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith("one.")}
+
+
+@pytest.mark.parametrize("method", ["sff", "bp"])
+def test_what_is_unfrozen_learns(method):
+    x, y = images(16)
+    torch.manual_seed(0)
+    model = Net()
+    model.two.requires_grad_(False)  # by hand, and its BatchNorm not in evaluation mode
+    learner = ffrepro.wrap(model, AT, method, classes=CLASSES, schedule="multistep", lr=1e-2).freeze("one")
+    learner.step(x, y)
+    learner.unfreeze("one")
+    model.two.requires_grad_(True)
+    before, method = copy.deepcopy(model.state_dict()), learner.method
+    learner.step(x, y)
+    assert not any(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert learner.method is not method and learner.method.rates()["lr"] == 1e-2
+    method = learner.method
+    learner.freeze("one").step(x, y)
+    learner.unfreeze("one").step(x, y)
+    assert learner.method is method  # nothing that its optimizers do not have
+    with pytest.raises(ffrepro.FfreproError):
+        learner.unfreeze("three")
+
+
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_inputs_get_the_models_floating_type(method):
+    x, y = images(16)
+    torch.manual_seed(0)
+    double = ffrepro.wrap(Net().double(), AT, method, classes=CLASSES, batch_size=8)
+    double.fit(x, y, epochs=1, validation=(x, y))
+    assert double.score(x.double(), y) == double.score(x, y) and double.model.fc.weight.dtype == torch.float64
+    torch.manual_seed(0)
+    single, same = small(method), small(method)
+    assert single.step(x.double(), y) == same.step(x, y)
+
+
+def test_a_file_keeps_what_is_frozen(tmp_path):
+    x, y = images(16)
+    learner = small().fit(x, y, epochs=1).freeze("one", "two.0")
+    learner.save(tmp_path / "learner.pt")
+    again = ffrepro.WrappedLearner.load(tmp_path / "learner.pt", Net().eval())
+    before = copy.deepcopy(again.model.state_dict())
+    assert again.step(x, y).keys() == learner.step(x, y).keys()
+    again.fit(x, y, epochs=1)
+    same = {name for name, value in again.model.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith(("one.", "two.0."))}
+
+
 def test_a_model_in_evaluation_mode_is_trained_all_the_same():
     x, y = images(16)
     model = Net().eval()
@@ -288,13 +534,19 @@ def test_layouts_give_the_same_numbers():
     assert last.model.two[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_compiled_parts_train_and_compiled_models_are_refused():
+@pytest.mark.parametrize("method", ["sff", "cwc", "bp"])
+def test_compiled_parts_train(method):
     x, y = images(16)
-    plain, compiled = small(), small()
-    block = compiled.model.two
-    block.forward = torch.compile(block.forward, backend="eager")
+    plain, compiled = small(method), small(method)
+    for block in (compiled.model.one, compiled.model.two):
+        # With graphs of autograd, as the default backend has, which run backward once; "eager" has none.
+        block.forward = torch.compile(block.forward, backend="aot_eager")
     for _ in range(2):
         assert compiled.step(x, y) == pytest.approx(plain.step(x, y), rel=1e-5)
+    assert np.allclose(compiled.scores(x), plain.scores(x), rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_models_are_refused():
     whole, in_place = torch.compile(Net(), backend="eager"), Net()
     in_place.two.compile(backend="eager")
     for model in (whole, in_place, nn.DataParallel(Net())):
@@ -335,12 +587,20 @@ WRONG = {
     "an iterator": (lambda: small().fit(iter([(X, Y)])), "train"),
     "a share of a loader": (
         lambda: small().fit(DataLoader(TensorDataset(X, Y), 4), validation=0.5), "validation"),
+    "a prediction of nothing": (lambda: small().fit(X, Y, epochs=1).predict(X[:0]), "inputs"),
+    "inputs that are not finite": (lambda: small().step(X * math.nan, Y), "step"),
+    "a rate at which a step diverges": (lambda: repeat(small(lr=1e30)), "step"),
     "a scheme that is not there": (lambda: small("bp", inference="ensemble").step(X, Y), "method backprop_blocks"),
     "nothing learnt": (lambda: small().predict(X), "Learner"),
     "an own loss in a file": (lambda: own_loss().save("x.pt"), "save"),
-    "an own loss that goes by a validation loss": (
-        lambda: own_loss(plateau_on="validation").fit(X, Y, epochs=1, validation=(X, Y)), "training.plateau_on"),
+    "an own loss of a wrong shape": (lambda: small(lambda h, label: h.flatten()).step(X, Y), "method"),
+    "an own loss that is no tensor": (lambda: small(lambda h, label: 1.0).fit(X, Y, epochs=1), "method"),
 }  # fmt: skip
+
+
+def repeat(learner):
+    for _ in range(9):
+        learner.step(X, Y)
 
 
 def own_loss(**settings):

@@ -8,14 +8,23 @@ from helpers.method_cases import LENGTH, TOKENS, WORD_CASES, WORDS
 
 from ffrepro import methods, nets
 
-CASES = [*WORD_CASES, "ff_words mistakes", "ff_words swap"]
+OPTIONS = {
+    "mistakes": {"negatives": "mistakes"},
+    "swap": {"negatives": "swap"},
+    "random": {"negatives": "random"},
+    "published": {"goodness": "sum", "goodness_of": "batch", "pass_on": "nothing", "delta": 3000.0},
+    "aggregated": {"hinge": "aggregated", "goodness_of": "token", "delta": 2.0},
+    "no hinge": {"hinge": "none"},
+    "micro-batches": {"micro_batches": 3},
+}
+CASES = [*WORD_CASES, *(f"{'backprop' if name == 'micro-batches' else 'ff'}_words {name}" for name in OPTIONS)]
 
 
-def build(case, seed=0, lr=1e-2):
-    name, _, negatives = case.partition(" ")
+def build(case, seed=0, lr=1e-2, dtype=torch.float32, **net_settings):
+    name, _, options = case.partition(" ")
     generator = torch.Generator().manual_seed(seed)
-    net = nets.build(TOKENS, (WORDS, LENGTH), None, generator)
-    settings = WORD_CASES[name] | ({"negatives": negatives} if negatives else {})
+    net = nets.build(TOKENS | net_settings, (WORDS, LENGTH), None, generator).to(dtype)
+    settings = WORD_CASES[name] | OPTIONS.get(options, {})
     return methods.module(name).Method(net, settings, make_batch(2), generator, lr)
 
 
@@ -68,7 +77,7 @@ def test_save_and_load_go_on_bit_for_bit(case, tmp_path):
     assert same(method.weights(), again.weights())
 
 
-@pytest.mark.parametrize("case", ["ff_words", "ff_words swap"])
+@pytest.mark.parametrize("case", ["ff_words", "ff_words swap", "ff_words published"])
 def test_no_gradient_comes_from_the_readout_or_from_above(case):
     first, second = build(case), build(case)
     with torch.no_grad():
@@ -96,3 +105,90 @@ def test_what_is_measured_by_hand(case):
         assert torch.allclose(single["loss_sum"], out["loss_sum"][row], atol=1e-4)
         assert int(out["count"][row]) == int((batch["target"][row] > 0).sum())
         assert torch.equal(out["prediction"][row] > 0, batch["target"][row] > 0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_batch_in_which_no_word_is_asked(case):
+    """The readout, and a net that learns from it, stay as they are, bit for bit; blocks of FF learn without it."""
+    method, batch = build(case), make_batch()
+    method.step(batch)
+    before = copy.deepcopy(method.weights())
+    silent = batch | {"target": torch.zeros_like(batch["target"])}
+    out = method.step(silent)
+    after = method.weights()
+    assert float(out["loss"]) == 0
+    assert all(torch.equal(after[name], before[name]) for name in after if name.startswith("extra."))
+    name = "blocks.1.sublayers.1.up.weight"
+    assert torch.equal(after[name], before[name]) == case.startswith("backprop")
+    measured = method.evaluate_batch(silent)
+    for name in ("loss_sum", "count", "right", "loss", "prediction"):
+        assert not measured[name].any(), name
+    assert measured["prediction"].shape == (len(batch["x"]), LENGTH + 1)
+    assert method.step(batch)["loss"].isfinite()
+
+
+def test_a_step_of_table_5_by_hand():
+    """Each block sees the embedded text; one sum of squares of all true texts stands against one of all corrupted."""
+    method, by_hand = (build("ff_words published", dtype=torch.float64, dropout=0.0) for _ in range(2))
+    batch = make_batch(6)
+    out = method.step(batch)
+    both = torch.cat([batch["clean"], batch["x"]])
+    start, layout = by_hand.net.embed(both)
+    for index, block in enumerate(by_hand.net.blocks):
+        z = block(start if index == 0 else start.detach(), layout)
+        true = sum(row.relu().square().sum() for row, sample in zip(z, layout.sample_N, strict=True) if sample < 6)
+        other = sum(row.relu().square().sum() for row, sample in zip(z, layout.sample_N, strict=True) if sample >= 6)
+        loss = other - true + 3000.0
+        loss.backward()
+        assert float(out[f"loss_layer{index}"]) == pytest.approx(float(loss.detach()), rel=1e-12)
+        for (name, ours), wanted in zip(method.net.blocks[index].named_parameters(), block.parameters(), strict=True):
+            torch.testing.assert_close(ours.grad, wanted.grad, rtol=1e-8, atol=1e-10, msg=name)
+        assert block.sublayers[1].up.weight.grad.abs().max() > 1e-3
+    torch.testing.assert_close(method.net.tokens.weight.grad, by_hand.net.tokens.weight.grad, rtol=1e-8, atol=1e-10)
+
+
+def test_one_hinge_of_tokens_by_hand():
+    """Every token of a true text against the one at its place: their mean squares, summed over both layers."""
+    method, by_hand = (build("ff_words aggregated", dtype=torch.float64, dropout=0.0) for _ in range(2))
+    batch = make_batch(6)
+    out = method.step(batch)
+    z, layout = by_hand.net.embed(torch.cat([batch["clean"], batch["x"]]))
+    goods = []
+    for block in by_hand.net.blocks:
+        h = block(z, layout)
+        goods.append(torch.stack([row.relu().square().mean() for row in h]))
+        z = h.detach()
+    true, other = (goods[0] + goods[1]).chunk(2)
+    loss = (other - true + 2.0).clamp(min=0).mean()
+    loss.backward()
+    assert float(out["loss_layer0"]) == pytest.approx(float(loss.detach()), rel=1e-12) and "loss_layer1" not in out
+    for name, parameter in method.net.blocks.named_parameters():
+        torch.testing.assert_close(parameter.grad, by_hand.net.blocks.get_parameter(name).grad, rtol=1e-8, atol=1e-12)
+
+
+def test_where_nothing_is_passed_on_words_are_read_from_the_embedded_text():
+    """Evaluation and generation do as training: the first block changes nothing of what the last one gives."""
+    batch = make_batch()
+    for case in ("ff_words published", "ff_words"):
+        method = build(case)
+        before = method.evaluate_batch(batch)["loss_sum"], method.next_word(batch["x"][:, :5])
+        with torch.no_grad():
+            method.net.blocks[0].sublayers[1].up.weight.mul_(-3.0)
+        after = method.evaluate_batch(batch)["loss_sum"], method.next_word(batch["x"][:, :5])
+        for ours, others in zip(before, after, strict=True):
+            assert torch.equal(ours, others) == (case == "ff_words published")
+
+
+def test_parts_of_a_batch_change_no_number():
+    """Parts ask for different numbers of words; one asks for none."""
+    whole, parts = (build(case, dtype=torch.float64, dropout=0.0) for case in CASES if case.startswith("backprop"))
+    for seed in range(3):
+        batch = make_batch(seed=seed)
+        batch["target"][:7], batch["target"][7, 1:] = 0, batch["clean"][7]
+        first, second = whole.step(batch), parts.step(batch)
+        assert float(first["loss"]) == pytest.approx(float(second["loss"]), rel=1e-12)
+        for name, parameter in whole.net.named_parameters():
+            if parameter.grad is not None:
+                wanted = parts.net.get_parameter(name).grad
+                torch.testing.assert_close(parameter.grad, wanted, rtol=1e-9, atol=1e-12, msg=name)
+    assert float(first["loss"]) > 0

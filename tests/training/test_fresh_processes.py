@@ -27,13 +27,16 @@ def test_layers_in_parallel_are_compared_within_a_round(monkeypatch):
     alone, both = iter([4.0, 6.0, 5.0]), iter([2.0, 2.0, 5.0])
     ways = {"one": lambda: (next(alone), {}), "two": lambda: (next(both), {"stages_s": [3.0, 1.0]})}
     monkeypatch.setattr(bench_layers, "ways", lambda case: ways)
-    found = bench_layers.measure(bench_layers.Case("rnn"), 3)
+    found = bench_layers.measure("rnn", 3)
     one, two = found["rows"]
     assert (one["speedup"], one["epoch_s_median"]) == (1.0, 5.0)
     assert (two["speedup"], two["speedup_low"], two["speedup_high"]) == (2.0, 1.0, 3.0)
     assert abs(found["bound"] - 4 / 3) < 1e-12
-    assert [line.split()[-3:] for line in bench_layers.describe(found).splitlines()[-2:-1]] == [
-        ["2.00", "1.00", "3.00"]
+    other = found | {"bound": 1.5, "rows": [one, two | {"speedup": 1.8, "speedup_low": 0.5}]}
+    whole = bench_layers.together([found, other, other])
+    assert whole["bound"] == 1.5 and whole["fresh"] == [found, other, other] and whole["net"] == "rnn"
+    assert [line.split()[-3:] for line in bench_layers.describe(whole).splitlines()[-2:-1]] == [
+        ["1.80", "0.50", "3.00"]
     ]
 
 

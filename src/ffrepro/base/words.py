@@ -25,6 +25,8 @@ ADDED = {
         "ff": {"first_layer": "separate", "top_share": 0.05},  # a share: of a goodness that there was not
         "ff_unsupervised": {"top_share": 0.05},
         "scff": {"top_share": 0.05},
+        "backprop_words": {"micro_batches": 1},
+        "ff_words": {"goodness_of": "sample", "hinge": "layer", "pass_on": "normalised"},
     },
     "net": {"vision": {"norm_momentum": "own"}},
 }

@@ -39,6 +39,14 @@ def check(content: dict, where: object) -> None:
         known("experiment of the budget", budget, content["experiments"], where)
         unlimited = set(content["experiments"]) - set(budget) - _benches(content)
         known("experiment (it has no budget)", unlimited, [], where)
+    for family, entries in content.get("controls", {}).items():
+        place = f"{where} controls"
+        families = [family, *(entry["experiment"] for entry in entries if "experiment" in entry)]
+        known("experiment", families, content["experiments"], place)
+        known("variant", [e["variant"] for e in entries if "variant" in e], content["variants"], place)
+        known("treatment", [e["treatment"] for e in entries if "treatment" in e], content["treatments"], place)
+    for family, other in content.get("paired", {}).items():
+        known("experiment", [family, other], content["experiments"], f"{where} paired")
     known("baseline", [baseline] if isinstance(baseline, str) else [*baseline, *baseline.values()],
            content["variants"], where)  # fmt: skip
     for claim in [*content["claims"], _shown_first(content)]:

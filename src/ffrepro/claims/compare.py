@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ffrepro.claims import choices, counted, judge, machines, verdict
+from ffrepro.claims import choices, controls, counted, judge, machines, verdict
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
@@ -61,14 +61,16 @@ def measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pi
     beside = {}
     for entry in claim.get("companions", []):
         other, found = sample(claims, measure | {"row": None} | entry, treatment, pick, factor)
-        if found:
+        if found and not controls.missing(claims, entry["metric"], other, pick):
             shown[entry["label"]] = other
             apart = claim | {"measure": measure | entry}
             beside[entry["label"]] = _unjudged(claims, apart, treatment, other, found)
     reduced = {label: e.reduced for label, e in shown.items() if e.reduced}
     expected, rounded = claims.expected(claim), claims.rounded(claim)
-    if not values:
-        reason = _why_not(claims, store, claim, treatment, evidence)
+    lacking = controls.missing(claims, measure["metric"], evidence, pick) if values else []
+    if not values or lacking:
+        why = Verdict(verdict.NOT_RUN, controls.reason(lacking)) if lacking else None
+        reason = why or _why_not(claims, store, claim, treatment, evidence)
         return Comparison(claim, treatment, expected, None, None, 0, None, beside, reason, rounded=rounded,
                           reduced=reduced)  # fmt: skip
     cell = replace(
@@ -87,7 +89,7 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
     measure = {key: entry[key] for key in ("experiment", "dataset", "variant", "row", "metric") if key in entry}
     claim = {"kind": "measured", "row": entry["label"], "metric": "", "quantity": entry["quantity"], "measure": measure}
     evidence, values = sample(claims, measure, entry.get("treatment", treatment), pick, claims.factor(claim))
-    if not values:
+    if not values or controls.missing(claims, measure["metric"], evidence, pick):
         return Comparison(claim, treatment, st.NAN, None, None, 0, None, {}, Verdict(OPERAND))
     return _unjudged(claims, claim, treatment, evidence, values)
 

@@ -31,6 +31,7 @@ def completed(paper: str, content: dict, study: dict, where: object) -> dict:
         "treatments": {name: study["treatments"][name] for name in content["treatments"]},
         "variants": {name: labels[name] for name in content["variants"]},
         "experiments": names,
+        "protocols": _protocols(study, content["experiments"]),
         "claims": [claim | {"id": f"{paper}/{claim['id']}"} for claim in content["claims"]],
     }
     if isinstance(content["budget"], str):
@@ -95,6 +96,19 @@ def _put_beside(claim: dict, baseline: str | dict) -> None:
             inherited | entry | ({"variant": twin} if entry.get("variant") == _TWIN else {})
             for entry in claim["companions"]
         ]
+
+
+def _protocols(study: dict, families: Iterable[str]) -> dict[str, str]:
+    """Experiment -> its task, of one without (a bench, say) its own name; nothing where the study has but one task."""
+    above = study.get("groups", {}) | study["experiments"]
+
+    def task(name: str | None) -> str | None:
+        entry = above.get(name, {})
+        return entry.get("task") or (task(entry["extends"]) if "extends" in entry else None)
+
+    tasks = {name: task(name) for name in families}
+    several = len({task(name) for name in study["experiments"]} - {None}) > 1
+    return {name: found or name for name, found in tasks.items()} if several else {}
 
 
 def _runs_of(experiment: str, treatment: str) -> str:

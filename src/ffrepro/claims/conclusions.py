@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -146,9 +146,18 @@ def paired(cells: list[Comparison]) -> bool:
     if any(cell.is_counted for cell in cells) or len({cell.seeds for cell in cells}) > 1:
         return False
     plans = [cell.evidence.records[0].plan for cell in cells]
-    places = {(p["dataset"], p["protocol"]["treatment"], p["scale"], p["hardware"]) for p in plans}
-    split = all(p["data"].get("split_seed") == "run" for p in plans) or len({cell.runs for cell in cells}) == 1
-    return len(places) == 1 and (split or all(cell.is_bench for cell in cells))
+    one_run_or_process = len({cell.runs for cell in cells}) == 1 or all(cell.is_bench for cell in cells)
+    return one_place(plans) and (one_run_or_process or split_by_seed(plans))
+
+
+def one_place(plans: Iterable[dict]) -> bool:
+    """Whether runs are of one data set and treatment, at one scale on one hardware profile."""
+    return len({(p["dataset"], p["protocol"]["treatment"], p["scale"], p["hardware"]) for p in plans}) == 1
+
+
+def split_by_seed(plans: Iterable[dict]) -> bool:
+    """Whether the split of the data goes with the seed: runs of one seed share it."""
+    return all(plan.get("data", {}).get("split_seed") == "run" for plan in plans)
 
 
 def _of_sample(atom: Atom, holds: bool, each: list[float]) -> Tested:

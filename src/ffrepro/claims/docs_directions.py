@@ -88,7 +88,8 @@ def _row(sources: Sources, entry: dict[str, Any], other: Callable[[str], Sources
 def _state(entry: dict[str, Any], runs: list[tuple[dict, list[dict]]], verdicts: dict[str, str]) -> str:
     """``COVERED`` and so on, from what is committed: nobody calls a direction covered by hand."""
     if any(plans for _, plans in runs) or any(verdict.sum_of(kind) in _DECIDED for kind in verdicts.values()):
-        whole = all(plans and {p["variant"] for p in plans} >= set(named.get("variants", [])) for named, plans in runs)
+        found = [(set(named.get("variants", [])), set().union(*map(_variants, plans))) for named, plans in runs]
+        whole = all(plans for _, plans in runs) and all(there >= wanted for wanted, there in found)
         return COVERED if whole and "why" not in entry else PARTLY
     return DECLARED if runs or "files" in entry else NOT
 
@@ -107,7 +108,12 @@ def _plans(study: Sources, named: dict[str, Any]) -> list[dict[str, Any]]:
             raise unknown(kind, name, content[f"{kind}s"], where=where)
     plans = [record.plan for record in study.store.records.values() if record.plan["paper"] == study.claims.paper]
     plans = [plan for plan in plans if _family(plan) == named["experiment"]]
-    return [plan for plan in plans if plan["variant"] in named.get("variants", [plan["variant"]])]
+    return [plan for plan in plans if "variants" not in named or _variants(plan) & set(named["variants"])]
+
+
+def _variants(plan: dict[str, Any]) -> set[str]:
+    """Those that a run has numbers of: a bench has all of its own in one record."""
+    return set(plan["variants"]) if plan["kind"] == "bench" else {plan["variant"]}
 
 
 def _family(plan: dict[str, Any]) -> str:

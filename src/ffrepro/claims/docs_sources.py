@@ -12,6 +12,7 @@ from typing import Any
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import read_json
 from ffrepro.base.names import unknown
+from ffrepro.claims import controls
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
@@ -99,6 +100,11 @@ class Sources:
         seeds = {record.plan["seed"] for record in runs.records}
         same = tuple(record for record in others.records if record.plan["seed"] in seeds) if others else ()
         return Evidence(same) if same else None
+
+    def lacking(self, runs: Evidence, metric: str) -> list[str]:
+        """The controls of a number that have no runs beside it, at its scale and on its hardware."""
+        place = f"{runs.scale}/{runs.hardware}"
+        return controls.missing(self.claims, metric, runs, lambda *names: self.groups.get("/".join((place, *names))))
 
     def claim(self, short: str) -> Assessment:
         """The claim called ``025``.

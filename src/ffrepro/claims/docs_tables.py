@@ -19,6 +19,7 @@ from ffrepro.claims.records import Evidence, Record
 from ffrepro.core import statistics as st
 
 NOT_RUN = verdict.NOT_RUN
+NO_CONTROLS = "its controls have no run"
 _OF_PLAN = ("family", "dataset", "treatment", "method")  # a family is an experiment without data set and treatment
 _WORDS = ("verdict", "evidence")  # what of a claim is no number
 _ROUNDING = 1e-12  # of a printed percentage that is divided, and of 1 - x
@@ -233,20 +234,30 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         runs = sources.only(name)
     if runs is None:
         return NOT_RUN
+    if "metric" in spec and sources.lacking(runs, spec["metric"]):
+        return NO_CONTROLS
     if "reach" in spec:
         return _reached(sources, spec, runs)
-    twin = sources.twin(runs) if "twin" in spec or "over_twin" in spec else runs
+    asked = "twin" in spec or "over_twin" in spec
+    if asked and sources.claims.twin(runs.records[0].plan["variant"]) is None:
+        return formats.DASH  # a baseline has none
+    twin = sources.twin(runs) if asked else runs
     if twin is None:
         return NOT_RUN
     if "n" in spec:
         return str(len(runs))
     values = _values(sources, twin if "twin" in spec else runs, spec, spec["metric"], row)
+    if "over_metric" in spec:
+        below = _values(sources, runs, spec, spec["over_metric"], row)
+        values = [_ratio(a, b) for a, b in zip(values, below, strict=True)] if values and below else []
     if "over_twin" in spec:
         others = _values(sources, twin, spec, spec["over_twin"], row)
         values = [_ratio(st.summarize(values).mean, st.summarize(others).mean)] if values and others else []
     if not values:
         return formats.DASH
     values = [spec.get("factor", 1) * number for number in values]
+    if "at_most" in spec:
+        return _met(values, spec["at_most"], row)
     match spec.get("statistic"):
         case None:
             return formats.mean_std(st.summarize(values), spec["digits"]) + spec.get("suffix", "")
@@ -257,6 +268,13 @@ def _measured(sources: Sources, spec: dict, row: Row) -> str:
         case "most":
             number = max(values)
     return _shown(number, {key: entry for key, entry in spec.items() if key != "factor"})
+
+
+def _met(values: list[float], limit: float | str, row: Row) -> str:
+    """Whether every run stays within a limit: a number, or the name of a field that has it."""
+    most = _checked(_field(row, limit), limit) if isinstance(limit, str) else limit
+    over = sum(value > most for value in values)
+    return f"missed in {over} of {len(values)}" if over else "met"
 
 
 def _reached(sources: Sources, spec: dict, runs: Evidence) -> str:

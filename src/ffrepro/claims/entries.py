@@ -134,6 +134,7 @@ def _numbers(claims: Claims, store: Store, columns: list[Column]) -> Table:
         return formats.interval(*ends, digits[name])
 
     rows = [
+        row("protocol", lambda _, c: claims.protocol(c.claim) or formats.DASH),
         row("published", lambda _, c: tables.published(claims, c.claim)),
         row("ours", lambda _, c: tables.ours(claims, c)),
         row("n", lambda _, c: str(c.n or formats.DASH)),

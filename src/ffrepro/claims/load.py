@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -14,7 +15,7 @@ from jsonschema import Draft202012Validator
 from ffrepro.base import studies, yamlfile
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.claims import expressions
+from ffrepro.claims import expressions, formats
 from ffrepro.claims.check import check
 from ffrepro.claims.complete import completed, expanded
 from ffrepro.claims.scale import Scale
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ffrepro.claims.records import Record
 
 FILE, STUDY = "claims.yaml", "study.yaml"
+_POINT = re.compile(r"_[a-z_]+[0-9.]+")  # of a grid, in a variant's name
 SCHEMA = "workflow/schemas/claims.schema.yaml"
 
 
@@ -42,6 +44,14 @@ class Rule(NamedTuple):
     better: str | None
     censored: bool
     draws: int
+
+
+class Equivalence(NamedTuple):
+    """Within which margin two of our own samples count as the same; ``margin`` is on ``scale``, ``words`` say it."""
+
+    scale: Scale
+    margin: float
+    words: str
 
 
 class Budget(NamedTuple):
@@ -99,6 +109,10 @@ class Claims:
         """Whether claims are measured by an experiment, or stand beside it; by the name it has in run names."""
         return experiment in self._families
 
+    def family_of_runs(self, experiment: str) -> str | None:
+        """An experiment as the claims file calls it, by the name it has in run names."""
+        return self._families.get(experiment)
+
     def measured_by(self, plan: dict[str, Any]) -> list[str]:
         """Short ids of the claims whose number a run gives, alone or with its other seeds."""
         if not self.speaks_of(plan["experiment"]):
@@ -130,12 +144,28 @@ class Claims:
         entry = self.content["baseline"]
         return [entry] if isinstance(entry, str) else list(entry.values())
 
+    def protocol(self, claim: dict) -> str:
+        """By which of a study's protocols a claim is measured: a task, or a bench; empty where there is but one."""
+        return self.content["protocols"].get(claim.get("measure", {}).get("experiment"), "")
+
     def twin(self, variant: str) -> str | None:
-        """The variant that one is compared with; None of a baseline."""
+        """The variant that one is compared with, of a point of a grid the same point; None of a baseline."""
         entry = self.content["baseline"]
         if isinstance(entry, str):
             return None if variant == entry else entry
-        return entry.get(variant)
+        base, point = self.ungridded(variant)
+        return f"{entry[base]}{point}" if base in entry else None
+
+    def ungridded(self, variant: str) -> tuple[str, str]:
+        """A variant and the point of the grid in its name: ``ff`` and ``_samples5000``; without one, an empty text."""
+        known = [name for name in self.content["variants"] if _POINT.fullmatch(variant.removeprefix(name))]
+        base = variant if variant in self.content["variants"] or not known else max(known, key=len)
+        return base, variant[len(base) :]
+
+    def label(self, variant: str) -> str:
+        """What a variant is called, with its point of a grid."""
+        base, point = self.ungridded(variant)
+        return self.content["variants"].get(base, base) + re.sub(r"^_([a-z_]+)", r", \1 ", point).replace("_", " ")
 
     def factor(self, claim: dict) -> float:
         """What a measured number is multiplied by to be in the paper's units."""
@@ -190,6 +220,19 @@ class Claims:
         words += " (post hoc)" if setting is not quantity else ""
         return Rule(scale, margin, words, quantity.get("threshold"), quantity.get("better"),
                     quantity.get("censored", False), claim["n"] or 1)  # fmt: skip
+
+    def equivalence(self, quantity: str) -> Equivalence | None:
+        """When two of our own samples of a quantity are the same: as it says, else by its margin set beforehand.
+
+        None where neither fits two samples: a margin that is relative to a published value, or of a share's complement.
+        """
+        entry = self.content["quantities"][quantity]
+        margin = entry.get("equivalence", entry).get("margin", {})
+        if "absolute" in margin:
+            return Equivalence(Scale("linear"), margin["absolute"], formats.margin(margin, "linear"))
+        if "factor" in margin and ("equivalence" in entry or entry.get("scale") == "log"):
+            return Equivalence(Scale("log", least=1e-12), math.log(margin["factor"]), formats.margin(margin, "log"))
+        return None
 
     def family(self, claim: dict) -> str:
         """The claims over which its tests are corrected: those of the first table that shows it, unless it says."""

@@ -8,7 +8,7 @@ nowhere is no evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,11 +198,18 @@ class Store:
         # A report asks thousands of times, of thousands of plans and records.
         self._plans_of = _grouped(self.plans.values(), lambda plan: plan["experiment"])
         self._records_of = _grouped(self.records.values(), lambda r: (r.plan["experiment"], r.plan["variant"]))
+        committed = (record for record in self.records.values() if record.committed)
+        self._committed_of = _grouped(committed, lambda r: (r.plan["experiment"], r.plan["scale"]))
 
     def planned(self, experiment: str, variant: str | None = None, scale: str | None = None) -> list[dict]:
         """Plan files of an experiment."""
         plans = self._plans_of.get(experiment, [])
         return [p for p in plans if variant in (None, p["variant"]) and scale in (None, p["scale"])]
+
+    def committed_on(self, experiment: str, scale: str, devices: Container[str]) -> set[str]:
+        """The hardware profiles, of some devices, on which the committed runs of an experiment were made."""
+        plans = [record.plan for record in self._committed_of.get((experiment, scale), [])]
+        return {plan["hardware"] for plan in plans if plan["profile"]["device"] in devices}
 
     def missing(self, scale: str) -> list[str]:
         """Runs of a scale, planned on the preferred hardware, without a usable record."""

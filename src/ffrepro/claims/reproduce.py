@@ -19,6 +19,8 @@ def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
 
     That is the least that plans all of its numbers with enough seeds for a verdict, else the least that plans any. Runs
     are of the preferred hardware, or, without a preference, of the first that is planned: one profile is enough.
+    Where an experiment's committed runs are of other profiles of the same device, they are of one of these: runs of
+    another precision would not add to them.
     """
     treatment = claims.treatments[0]
     places = set()
@@ -27,7 +29,7 @@ def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
         places.add((name, _variant(measure)))
     plans = [plan for experiment, variant in sorted(places) for plan in store.planned(experiment, variant)]
     hardware = store.hardware or [plan["hardware"] for plan in plans[:1]]
-    plans = [plan for plan in plans if plan["hardware"] in hardware]
+    plans = [plan for plan in plans if plan["hardware"] in _profiles(plan, plans, store, hardware)]
     of_scales = [[plan for plan in plans if plan["scale"] == scale] for scale in SCALES[1:]]
     return next((found for found in of_scales if _enough(found, places)), next(filter(None, of_scales), []))
 
@@ -40,17 +42,31 @@ def _enough(plans: list[dict], places: set[tuple[str, str]]) -> bool:
     return bool(plans) and all(len(seeds.get(place, ())) >= ENOUGH for place in places)
 
 
+def _profiles(plan: dict, plans: list[dict], store: Store, preferred: list[str]) -> list[str]:
+    """The profiles of a plan's experiment and scale that count: the preferred, or one that has committed runs."""
+    devices = {other["profile"]["device"] for other in plans if other["hardware"] in preferred}
+    committed = sorted(store.committed_on(plan["experiment"], plan["scale"], devices))
+    return preferred if not committed or set(committed) & set(preferred) else committed[:1]
+
+
 def cost(plans: Iterable[dict], store: Store, hours: Hours | None) -> str:
     """What is missing of some runs, in words: ``6 runs at scale lite, about 2.5 hours``; empty where nothing is."""
     missing = [plan for plan in plans if plan["run"] not in store.records]
     if not missing:
         return ""
-    text = f"{len(missing)} run{'s' if len(missing) > 1 else ''} at scale {missing[0]['scale']}"
-    spent = [hours(plan) for plan in missing] if hours else [None]
-    known = [one for one in spent if one is not None]
-    if len(known) < len(spent):
+    text = f"{_runs(len(missing))} at scale {missing[0]['scale']}"
+    if hours is None:
         return text
-    return f"{text}, about {sum(known):.1f} hours" if sum(known) >= 0.1 else f"{text}, some minutes"
+    known = [one for plan in missing if (one := hours(plan)) is not None]
+    unknown = len(missing) - len(known)
+    if not known:
+        return f"{text}, of unknown length"
+    spent = f"about {sum(known):.1f} hours" if sum(known) >= 0.1 else "some minutes"
+    return f"{text}, {spent}" + (f" and {_runs(unknown)} of unknown length" if unknown else "")
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count > 1 else ''}"
 
 
 def commands(claims: Claims, store: Store, assessment: Assessment, tables: Iterable[str]) -> str:
@@ -70,8 +86,8 @@ def makes(claims: Claims, store: Store, assessment: Assessment, tables: Iterable
     for (scale, hardware), folders in groups.items():
         targets = " ".join(f"runs/{folder}/seed{_braces(seeds)}/result.json" for folder, seeds in folders.items())
         lines.append(f"snakemake --cores all {targets} --config scale={scale} hardware={hardware}")
-    scales = [scale for scale, _ in groups] or [SCALES[1]]
-    return lines + [f"snakemake --cores all {claims.paper}_{table} --config scale={scales[0]}" for table in tables]
+    options = [f"scale={scale} hardware={hardware}" for scale, hardware in groups] or [f"scale={SCALES[1]}"]
+    return lines + [f"snakemake --cores all {claims.paper}_{table} --config {options[0]}" for table in tables]
 
 
 def _braces(seeds: list[str]) -> str:

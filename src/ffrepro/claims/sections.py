@@ -186,7 +186,11 @@ def _margin(entry: dict) -> str:
     if "threshold" in entry:
         return f"by its side of {entry['threshold']:g} alone"
     if "margin" not in entry:
-        return "never judged"
+        same = entry.get("equivalence")
+        if same is None:
+            return "never judged"
+        within = formats.margin(same["margin"], "linear")
+        return f"never judged; two samples of ours are the same within {within} ({same['why']})"
     text = formats.margin(entry["margin"], entry.get("scale", "linear"))
     if "post_hoc" in entry:
         later = entry["post_hoc"]

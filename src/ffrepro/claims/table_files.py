@@ -16,10 +16,10 @@ from ffrepro.claims.records import Store
 from ffrepro.claims.tables import TableResult
 
 COLUMNS = (
-    "claim", "where", "row", "metric", "treatment", "scale", "hardware", "source", "published", "expected", "mean",
-    "std", "n", "ci_low", "ci_high", "predicted_low", "predicted_high", "difference", "margin", "p_different", "p_holm",
-    "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand", "notes",
-    "deviations", "companions", "runs",
+    "claim", "where", "row", "metric", "protocol", "treatment", "scale", "hardware", "source", "published", "expected",
+    "mean", "std", "n", "ci_low", "ci_high", "predicted_low", "predicted_high", "difference", "margin", "p_different",
+    "p_holm", "p_equivalent", "p_equivalent_holm", "detects", "equivalence_up_to", "verdict", "reason", "beforehand",
+    "notes", "deviations", "companions", "runs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
@@ -113,7 +113,9 @@ def as_latex(result: TableResult) -> str:
     letters = result.footnotes()
     for claim_id in result.ids():
         claim = claims.claims[claim_id]
-        cells = [claim["row"], claim["metric"], tables.published(claims, claim)]
+        protocol = claims.protocol(claim)
+        metric = f"{claim['metric']} ({protocol})" if protocol else claim["metric"]
+        cells = [claim["row"], metric, tables.published(claims, claim)]
         for treatment in claims.treatments:
             cell = result.cells[treatment, claim_id]
             marks = "".join(f" [{letters[text]}]" for text in result.notes[treatment, claim_id])
@@ -142,7 +144,7 @@ def _csv_row(result: TableResult, treatment: str, claim_id: str) -> list:
     claim, evidence, summary = cell.claim, cell.evidence, cell.summary
     sample = [csv_number(getattr(summary, name)) if summary else "" for name in ("mean", "std", "n", "low", "high")]
     return [
-        claim_id, claim["where"], claim["row"], claim["metric"], treatment,
+        claim_id, claim["where"], claim["row"], claim["metric"], result.claims.protocol(claim), treatment,
         evidence.scale if evidence else "", evidence.hardware if evidence else "",
         evidence.records[0].about["data"]["source"] if evidence else "",
         csv_number(claim["value"]), csv_number(cell.expected), *sample, *map(csv_number, cell.power.predicted),

@@ -36,11 +36,11 @@ def body(results: list[TableResult]) -> list[Block]:
 def of_treatment(result: TableResult, treatment: str) -> Table:
     """The paper's own layout, our number and the verdict under each of its."""
     rows: list[list[str | list[Line]]] = []
-    for label, shorts in result.spec["rows"].items():
+    for label, shorts in result.rows().items():
         row: list[str | list[Line]] = [label]
         row += [_cell(result, treatment, result.claims.claim(short)) for short in shorts]
         rows.append(row)
-    return Table(["", *result.spec["columns"]], rows, stacked=True)
+    return Table(["", *result.columns()], rows, stacked=True)
 
 
 def _cell(result: TableResult, treatment: str, claim: dict) -> list[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ffrepro.claims import conclusions, formats
 from ffrepro.claims.blocks import Line, Table
 from ffrepro.claims.comparison import Comparison
-from ffrepro.claims.load import Claims
+from ffrepro.claims.load import Claims, Equivalence
 from ffrepro.core import statistics as st
 
 
@@ -15,8 +15,11 @@ from ffrepro.core import statistics as st
 class Pair:
     """Two of our own samples against each other: effect size, Student's, Welch's and, within seeds, the paired test.
 
-    ``paired`` is None where the runs do not share a split by seed; ``p_holm`` is of it where it is there, else Welch's,
-    over the table.
+    Attributes:
+        paired: None where the runs do not share a split by seed.
+        p_holm: of the paired test where it is there, else of Welch's, over the table.
+        equivalent: p of two one-sided tests (paired where the test of a difference is) that the means lie within
+            ``margin`` of each other; NaN where none is declared. equivalent_holm: the same, over the table.
     """
 
     label: str
@@ -29,6 +32,9 @@ class Pair:
     effect: st.Effect
     p_holm: float
     digits: int
+    equivalent: float = st.NAN
+    equivalent_holm: float = st.NAN
+    margin: str = formats.DASH
 
 
 def table(found: list[Pair]) -> Table:
@@ -42,6 +48,9 @@ def table(found: list[Pair]) -> Table:
         "p (Welch)",
         "p (paired by seed)",
         "p (paired, else Welch; Holm)",
+        "p (equivalence)",
+        "p (equivalence; Holm)",
+        "Within",
         "Hedges' g [95 % CI]",
     ]
     rows: list[list[str | list[Line]]] = [
@@ -49,34 +58,49 @@ def table(found: list[Pair]) -> Table:
             pair.label, pair.treatment, formats.mean_std(pair.a, pair.digits), formats.mean_std(pair.b, pair.digits),
             formats.p_value(pair.student.p), formats.p_value(pair.welch.p),
             formats.p_value(pair.paired.p if pair.paired else None), formats.p_value(pair.p_holm),
+            formats.p_value(pair.equivalent), formats.p_value(pair.equivalent_holm), pair.margin,
             f"{formats.number(pair.effect.g, 1)} {formats.interval(pair.effect.low, pair.effect.high, 1)}",
         ]
         for pair in found
     ]  # fmt: skip
-    return Table(header, rows, frozenset(range(2, 9)))
+    return Table(header, rows, frozenset(range(2, len(header))))
 
 
 def pairs(claims: Claims, spec: dict, treatment: str, cells: dict[str, Comparison]) -> list[Pair]:
     """The pairs that a table names, and cells beside other variants of ours, where both have runs."""
-    found = []
+    found: list[tuple[Comparison, Comparison, str]] = []
     for first, second in spec["pairs"]:
         a, b = cells[claims.claim(first)["id"]], cells[claims.claim(second)["id"]]
-        if a.summary is None or b.summary is None:
-            continue
-        found.append((a, b.summary, b.claim["row"], _within(a, b)))
+        if a.summary is not None and b.summary is not None:
+            found.append((a, b, b.claim["row"]))
     for cell in cells.values():
         others = [entry["label"] for entry in cell.claim.get("companions", []) if "variant" in entry]
-        beside = {name: cell.beside[name] for name in others if cell.summary and name in cell.beside}
-        found += [(cell, other.summary, name, _within(cell, other)) for name, other in beside.items()]
-    welch = [st.two_sample_t(a.summary, b, equal_variance=False) for a, b, *_ in found]
-    adjusted = st.holm([(entry[-1] or test).p for entry, test in zip(found, welch, strict=True)])
+        found += [(cell, cell.beside[name], name) for name in others if cell.summary and name in cell.beside]
+    within = [_within(a, b) for a, b, _ in found]
+    welch = [st.two_sample_t(a.summary, b.summary, equal_variance=False) for a, b, _ in found]
+    adjusted = st.holm([(inside or test).p for inside, test in zip(within, welch, strict=True)])
+    rules = [claims.equivalence(a.claim["quantity"]) for a, _, _ in found]
+    alike = [_equivalent(a, b, rule) for (a, b, _), rule in zip(found, rules, strict=True)]
     return [
-        Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b,
-             st.two_sample_t(a.summary, b, equal_variance=True), test, within, st.hedges_g(a.summary, b),
-             p,
-             claims.content["quantities"][a.claim["quantity"]]["digits"])
-        for (a, b, other, within), test, p in zip(found, welch, adjusted, strict=True)
+        Pair(f"{a.claim['row']} against {other}, {a.claim['metric']}", treatment, a.summary, b.summary,
+             st.two_sample_t(a.summary, b.summary, equal_variance=True), test, inside,
+             st.hedges_g(a.summary, b.summary), p, claims.content["quantities"][a.claim["quantity"]]["digits"],
+             *same, rule.words if rule else formats.DASH)
+        for (a, b, other), inside, test, p, rule, *same in zip(
+            found, within, welch, adjusted, rules, alike, st.holm(alike), strict=True
+        )
     ]  # fmt: skip
+
+
+def _equivalent(a: Comparison, b: Comparison, rule: Equivalence | None) -> float:
+    """p of two one-sided tests that two samples are the same; NaN without a margin, or of a single run."""
+    if rule is None or min(len(a.values), len(b.values)) < 2:
+        return st.NAN
+    ours, theirs = ([rule.scale.of(value) for value in cell.values] for cell in (a, b))
+    if conclusions.paired([a, b]):
+        each = st.summarize([x - y for x, y in zip(ours, theirs, strict=True)])
+        return st.tost_one_sample(each, 0.0, rule.margin)
+    return st.tost_two_sample(st.summarize(ours), st.summarize(theirs), rule.margin)
 
 
 def _within(a: Comparison, b: Comparison) -> st.Test | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,24 @@ class TableResult:
     def anchor(self) -> str:
         """Where a report has it."""
         return f"{self.claims.paper}-{self.name}"
+
+    def columns(self) -> list[str]:
+        """Titles of the columns, each with the protocol of its numbers where no column has several."""
+        cells = zip(*self.spec["rows"].values(), strict=True)
+        return self._named(self.spec["columns"], cells) or self.spec["columns"]
+
+    def rows(self) -> dict[str, list[str]]:
+        """Label -> short claim ids; a label names the protocol of a row's numbers where no column's title does."""
+        rows = self.spec["rows"]
+        labels = None if self.columns() != self.spec["columns"] else self._named(rows, rows.values())
+        return dict(zip(labels or rows, rows.values(), strict=True))
+
+    def _named(self, titles: Iterable[str], cells: Iterable[Iterable[str]]) -> list[str] | None:
+        """Titles with the one protocol of each one's cells; None where there is none, or one has several."""
+        found = [{self.claims.protocol(self.claims.claim(short)) for short in ids} for ids in cells]
+        if any(len(names) > 1 for names in found) or not all(map(any, found)):
+            return None
+        return [f"{title} ({names.pop()})" for title, names in zip(titles, found, strict=True)]
 
     def ids(self) -> list[str]:
         """The claims of the table, each once, row by row."""
@@ -143,7 +162,7 @@ def overview(result: TableResult) -> Table:
     """The paper's own layout, our numbers under each of its."""
     letters = result.footnotes()
     rows: list[list[str | list[Line]]] = []
-    for label, short_ids in result.spec["rows"].items():
+    for label, short_ids in result.rows().items():
         row: list[str | list[Line]] = [label]
         for short in short_ids:
             claim = result.claims.claim(short)
@@ -152,16 +171,16 @@ def overview(result: TableResult) -> Table:
                 lines.append(_overview_line(result, treatment, claim, letters))
             row.append(lines)
         rows.append(row)
-    return Table(["", *result.spec["columns"]], rows)
+    return Table(["", *result.columns()], rows)
 
 
 def details(result: TableResult) -> Table:
     """One row for each claim and treatment, with everything that the verdict rests on."""
-    header = ["Row", "Metric", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference", "p",
-              "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
+    header = ["Row", "Metric", "Protocol", "Treatment", "Published", "Ours", "n", "95 % CI", "Predicted", "Difference",
+              "p", "p (Holm)", "p (equivalence)", "the same (Holm)", "Detects", "Equivalence up to", "Verdict",
               "By the margin set beforehand", "Evidence", "Deviations", "Claim"]  # fmt: skip
     keys = [(treatment, claim_id) for claim_id in result.ids() for treatment in result.claims.treatments]
-    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(3, 15)))
+    return Table(header, [_detail_row(result, *key) for key in keys], frozenset(range(4, 16)))
 
 
 def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str | list[Line]]:
@@ -173,8 +192,8 @@ def _detail_row(result: TableResult, treatment: str, claim_id: str) -> list[str 
     deviations = result.claims.deviations(cell.claim, treatment) if cell.summary or cell.companions else []
     place = f"{cell.evidence.scale}, {cell.evidence.hardware}" if cell.evidence else formats.DASH
     return [
-        cell.claim["row"], cell.claim["metric"], treatment, published(result.claims, cell.claim),
-        ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
+        cell.claim["row"], cell.claim["metric"], result.claims.protocol(cell.claim) or formats.DASH, treatment,
+        published(result.claims, cell.claim), ours(result.claims, cell) + marks, str(cell.n or formats.DASH),
         formats.interval(low, high, digits) + (" (range)" if cell.is_bench and cell.n == 1 else ""),
         formats.interval(*cell.power.predicted, digits), formats.signed(cell.difference, digits),
         *map(formats.p_value, (tests.different, tests.holm_different, tests.equivalent, tests.holm_equivalent)),

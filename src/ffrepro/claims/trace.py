@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import sha256_file
-from ffrepro.claims import load, reproduce
+from ffrepro.claims import load, reproduce, verdict
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.formats import plain
 from ffrepro.claims.load import Claims
@@ -48,8 +48,12 @@ def find(root: str | Path, wanted: str) -> tuple[Claims, list[str]]:
     )
 
 
-def describe(claims: Claims, store: Store, claim_id: str) -> str:
-    """The way from a claim to its files, as text."""
+def describe(claims: Claims, store: Store, claim_id: str, hours: reproduce.Hours | None = None) -> str:
+    """The way from a claim to its files, as text; what is missing, and its hours, of one that was not run.
+
+    Args:
+        hours: what a planned run takes.
+    """
     assessment = assess(claims, store)[claim_id]
     lines = [*_published(claims, assessment), *_measured(claims, assessment)]
     headline = [store.records[run] for run in assessment.headline.runs]
@@ -61,6 +65,9 @@ def describe(claims: Claims, store: Store, claim_id: str) -> str:
     lines += [*_files(store.root, headline), *_settings(headline)]
     again = reproduce.makes(claims, store, assessment, claims.tables_of(assessment.claim))
     lines += ["6. to make it again", *(f"   {command}" for command in again or ["none: no run decides it"])]
+    if assessment.verdict.kind in verdict.SUMS[verdict.RUN_NOT]:
+        missing = reproduce.cost(reproduce.needed(claims, store, assessment.claim), store, hours)
+        lines.append(f"   not run: {missing or 'no run is planned'}")
     return "\n".join(lines) + "\n"
 
 
@@ -107,7 +114,7 @@ def _files(root: Path, records: list[Record]) -> list[str]:
 
 def _settings(records: list[Record]) -> list[str]:
     if not records:
-        return []
+        return ["5. settings", "   none"]
     plan = records[0].plan
     lines = [f"5. settings of {plan['run']} (plan/{plan['run']}.json)"]
     for key, source in plan["origin"].items():

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ffrepro.claims import conclusions
 from ffrepro.claims.records import ENOUGH, Record
 from ffrepro.claims.run_lookup import Found
 from ffrepro.core import statistics as st
@@ -26,7 +27,8 @@ def compare(a: Found, b: Found, margin: float | None = None) -> dict[str, Any]:
     Returns:
         ``a``, ``b`` (name, runs, committed), ``settings`` and ``facts`` that differ (``name``, ``a``, ``b``; of
         settings also ``source_a``, ``source_b``), ``equal`` (how many settings do not), ``same_task``,
-        ``same_machine``, ``metrics`` (see ``_metric``), ``only_a``, ``only_b`` (names of metrics) and ``notes``.
+        ``same_machine``, ``paired`` (whether runs of one seed share data and split), ``metrics`` (see ``_metric``),
+        ``only_a``, ``only_b`` (names of metrics) and ``notes``.
     """
     settings = list(_different(_settings(a.records[0].plan), _settings(b.records[0].plan)))
     origins = [side.records[0].plan.get("origin", {}) for side in (a, b)]
@@ -34,10 +36,14 @@ def compare(a: Found, b: Found, margin: float | None = None) -> dict[str, Any]:
         row["source_a"], row["source_b"] = (origin.get(row["name"], "") for origin in origins)
     same_task = _task(a) == _task(b)
     same_machine = _one_machine(a, b)
+    paired = same_task and _paired(a, b)
     numbers_a, numbers_b = (_numbers(side, same_machine) for side in (a, b))
     common = [name for name in numbers_a if name in numbers_b]
-    metrics = [_metric(name, numbers_a[name], numbers_b[name], margin, tested=same_task) for name in common]
-    for metric, p in zip(metrics, st.holm([_nan(m["welch_p"]) for m in metrics]), strict=True):
+    metrics = [
+        _metric(name, numbers_a[name], numbers_b[name], margin, tested=same_task, paired=paired) for name in common
+    ]
+    p_values = [_nan(m["welch_p"] if m["paired_p"] is None else m["paired_p"]) for m in metrics]
+    for metric, p in zip(metrics, st.holm(p_values), strict=True):
         metric["holm_p"] = _finite(p)
     shown = {name for side in (a, b) for record in side.records for name in record.shown}
     for metric in metrics:
@@ -51,6 +57,7 @@ def compare(a: Found, b: Found, margin: float | None = None) -> dict[str, Any]:
         "facts": list(_different(_facts(a), _facts(b))),
         "same_task": same_task,
         "same_machine": same_machine,
+        "paired": paired,
         "margin": margin,
         "metrics": metrics,
         "only_a": [name for name in numbers_a if name not in numbers_b],
@@ -105,6 +112,13 @@ def _task(side: Found) -> tuple[Any, ...]:
     return plan["kind"] == "bench", plan["protocol"].get("task"), plan["dataset"], plan["source"]
 
 
+def _paired(a: Found, b: Found) -> bool:
+    """Whether the sides have the same seeds, and a seed's runs share data and split."""
+    seeds = [sorted(record.plan["seed"] for record in side.records) for side in (a, b)]
+    plans = [record.plan for record in (*a.records, *b.records)]
+    return seeds[0] == seeds[1] and conclusions.one_place(plans) and conclusions.split_by_seed(plans)
+
+
 def _one_machine(a: Found, b: Found) -> bool:
     records = [*a.records, *b.records]
     first = records[0]
@@ -134,7 +148,13 @@ def _of_record(record: Record) -> Iterator[tuple[str, float | None]]:
 
 
 def _metric(
-    name: str, a: Mapping[int, float | None], b: Mapping[int, float | None], margin: float | None, *, tested: bool
+    name: str,
+    a: Mapping[int, float | None],
+    b: Mapping[int, float | None],
+    margin: float | None,
+    *,
+    tested: bool,
+    paired: bool,
 ) -> dict[str, Any]:
     """One number of both sides.
 
@@ -142,7 +162,8 @@ def _metric(
         ``per_seed``: seed, a, b and difference (b - a) of every seed that either side has; of one run a side, one entry
         whatever the seeds. ``a`` and ``b``: n, mean, std (None of one run); ``difference`` of the means. ``welch_p``,
         ``tost_p`` (None without several runs a side, without a margin, or between tasks), ``low`` and ``high``: the
-        95 % interval of the difference.
+        95 % interval of the difference, by Welch. ``paired_p``, ``paired_low``, ``paired_high``: of the differences
+        within seeds, None where the runs of a seed do not share their split.
     """
     sides = [_summary(values) for values in (a, b)]
     if len(a) == len(b) == 1:
@@ -155,12 +176,16 @@ def _metric(
         "a": _plain(sides[0]),
         "b": _plain(sides[1]),
         "difference": _minus(*(side.mean if side else None for side in reversed(sides))),
-        **dict.fromkeys(("welch_p", "low", "high", "tost_p")),
+        **dict.fromkeys(("welch_p", "low", "high", "paired_p", "paired_low", "paired_high", "tost_p")),
     }
     first, second = sides
     if tested and first and second and min(first.n, second.n) > 1:
         found = st.combined(second.mean - first.mean, sides)
         row |= {"welch_p": found.p, "low": found.low, "high": found.high}
+        if paired and a.keys() == b.keys():
+            each = st.summarize([b[seed] - a[seed] for seed in sorted(a)])
+            p = _finite(st.one_sample_t(each, 0.0).p)
+            row |= {"paired_p": p, "paired_low": each.low, "paired_high": each.high}
         if margin is not None and name.startswith(_OF_SPLITS):  # a margin is of metrics, not of epochs or seconds
             row["tost_p"] = st.tost_two_sample(second, first, margin)
     return row

@@ -12,12 +12,13 @@ from ffrepro.cli import common, project
 _EPILOG = """\
 example:
   ffrepro compare EXPERIMENT/VARIANT/seed0 EXPERIMENT/OTHER_VARIANT/seed0
-  ffrepro compare paper/cpu/EXPERIMENT/VARIANT paper/cpu/EXPERIMENT/OTHER_VARIANT --margin 0.02
+  ffrepro compare paper/cpu/rnn_dollar_corrected/ff_std paper/cpu/rnn_dollar_corrected/bptt --margin 0.02
   ffrepro compare EXPERIMENT/VARIANT/seed0 ../other/runs/lite/cpu/EXPERIMENT/VARIANT/seed0
 
 A run is named by its folder, by its name or by a part of it; with its seed it is that run alone, without it all seeds
 of the variant. Names are looked up in runs/, then in reports/reference/. Differences are B - A. Over seeds: mean,
-standard deviation, Welch's test, Holm's correction over the numbers in common and, with --margin, equivalence (TOST).
+standard deviation, Welch's test, where the runs of a seed share data and split the paired test as well, Holm's
+correction over the numbers in common (of the paired test, else Welch's) and, with --margin, equivalence (TOST).
 """
 _WIDEST = 48  # characters of a value
 
@@ -92,7 +93,11 @@ def _print(found: dict[str, Any], *, every: bool) -> None:
 
 def _header(found: dict[str, Any]) -> tuple[str, ...]:
     tested = any(metric["welch_p"] is not None for metric in found["metrics"])
-    tests = ("95 % interval", "p (Welch)", "p (Holm)") if tested else ()
+    tests: tuple[str, ...] = ("95 % interval (Welch)", "p (Welch)") if tested else ()
+    if tested and found["paired"]:
+        tests += ("95 % interval (paired)", "p (paired by seed)", "p (paired, else Welch; Holm)")
+    elif tested:
+        tests += ("p (Holm)",)
     equivalent = (f"p (within {found['margin']:g})",) if tested and found["margin"] else ()
     return ("number", "A", "B", "B - A", *tests, *equivalent)
 
@@ -101,10 +106,16 @@ def _row(metric: dict[str, Any], found: dict[str, Any]) -> tuple[str, ...]:
     from ffrepro.claims import formats
 
     width = len(_header(found))
-    interval = "" if metric["low"] is None else f"{_number(metric['low'], '+')} to {_number(metric['high'], '+')}"
-    tests = (interval, formats.p_value(metric["welch_p"]), formats.p_value(metric["holm_p"]))
+    tests: tuple[str, ...] = (_interval(metric["low"], metric["high"]), formats.p_value(metric["welch_p"]))
+    if found["paired"]:
+        tests += (_interval(metric["paired_low"], metric["paired_high"]), formats.p_value(metric["paired_p"]))
+    tests += (formats.p_value(metric["holm_p"]),)
     row = (metric["name"], _mean(metric["a"]), _mean(metric["b"]), _number(metric["difference"], "+"), *tests)
     return (*row, formats.p_value(metric["tost_p"]))[:width]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{_number(low, '+')} to {_number(high, '+')}"
 
 
 def _mean(side: dict[str, Any] | None) -> str:

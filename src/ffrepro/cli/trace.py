@@ -14,7 +14,7 @@ example:
 
 The way has six hops: the claim and its place in the paper; what measures it; the runs and their verdict, under each
 treatment; the records' files with their hashes; the settings of the runs and where each comes from; the commands that
-make the number again.
+make the number again, and what they cost where nothing was run yet.
 """
 
 
@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the trace of the one claim that is meant, or the list of those that fit."""
     from ffrepro.claims import trace
     from ffrepro.claims.records import Store
+    from ffrepro.pipeline.estimates import Estimator
 
     root = project.folder()
     claims, found = trace.find(root, " ".join(args.claim))
@@ -44,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     workspace, plans = all_plans(root, None, None)
     store = Store(root, plans, workspace.hardware)
-    print(trace.describe(claims, store, found[0]), end="")
+    print(trace.describe(claims, store, found[0], Estimator(workspace).hours), end="")
     return common.say_bad(store.bad)

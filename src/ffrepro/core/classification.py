@@ -14,7 +14,7 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
 
     Args:
         arrays: ``label`` (S,), ``loss`` (S, L), ``scores_<scheme>`` (S, C) for each scheme, maybe ``layer_scores``
-            (S, L, C).
+            (S, L, C), or ``layer_loss`` (S, L) of a method whose layers have losses and no scores.
         inference: the scheme that ``accuracy`` and ``error`` stand for.
 
     Returns:
@@ -23,6 +23,8 @@ def metrics(arrays: dict[str, np.ndarray], inference: str) -> dict[str, float]:
     """
     by_layer = arrays["loss"].mean(0, dtype=np.float64)
     out = {"loss": float(by_layer.sum())} | of_predictions(predictions(arrays) | {"label": arrays["label"]}, inference)
+    for layer, loss in enumerate(arrays["layer_loss"].mean(0, dtype=np.float64) if "layer_loss" in arrays else []):
+        out[f"loss_layer{layer}"] = float(loss)
     layers = arrays["layer_scores"].shape[1] if "layer_scores" in arrays else 0
     for layer, loss in enumerate(by_layer[:layers]):  # each loss before its accuracy
         name = f"accuracy_layer{layer}"

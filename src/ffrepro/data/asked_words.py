@@ -10,7 +10,6 @@ from torch import Tensor
 from ffrepro.data.review_batches import Reviews
 from ffrepro.data.reviews import ReviewSet
 from ffrepro.data.task import Batch, Task
-from ffrepro.data.vocabulary import SPECIAL
 
 
 class AskedWords(Task):
@@ -20,7 +19,7 @@ class AskedWords(Task):
 
     Attributes:
         reviews: the texts, in splits. inputs: size of the vocabulary, tokens of a text.
-        pool_P: int64, the known words of the training texts, as often as they occur.
+        pool_P: int64, the known words of the training texts, as often as they occur. pools: that alone.
     """
 
     watch = ("perplexity", "min")
@@ -42,8 +41,8 @@ class AskedWords(Task):
         self.settings, self.seed = settings, seed
         self.batch_size, self.device, self.dtype = batch_size, device, dtype
         self.inputs = (len(self.reviews.vocabulary), settings["length"])
-        train_NT = self.reviews.token_NT[self.reviews.index["train"].to(device)]
-        self.pool_P = train_NT[train_NT >= SPECIAL].long()
+        self.pool_P = self.reviews.pool_P
+        self.pools = [self.pool_P]
 
     def counts(self) -> dict[str, int]:
         """Texts in each split."""

@@ -234,7 +234,7 @@ class LoaderTask(Classification):
 
     def counts(self) -> dict[str, int]:
         """Batches of each split that says how many it has, else 0: a loader need not know its samples."""
-        return {name: len(loader) if isinstance(loader, Sized) else 0 for name, loader in self.parts.items()}
+        return {name: _batches_in(loader) for name, loader in self.parts.items()}
 
     def epoch(self, generator: torch.Generator) -> Iterator[Any]:
         """Training batches as the loader orders them."""
@@ -258,6 +258,14 @@ class LoaderTask(Classification):
     def size(self, batch: Any) -> int:
         """Samples in a batch."""
         return len(batch["label"])
+
+
+def _batches_in(loader: Iterable[Any]) -> int:
+    """How many batches a loader says it has; 0: it does not know."""
+    try:
+        return len(loader) if isinstance(loader, Sized) else 0
+    except TypeError:  # a DataLoader has a length, and asks its data set, which need not have one
+        return 0
 
 
 def _inputs(x: Any, device: str, where: str) -> Inputs:

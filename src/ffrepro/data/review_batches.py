@@ -14,7 +14,7 @@ from ffrepro.base.settings import integer
 from ffrepro.core import seeds
 from ffrepro.data import corpus
 from ffrepro.data.reviews import ReviewSet
-from ffrepro.data.vocabulary import PAD, Vocabulary
+from ffrepro.data.vocabulary import PAD, SPECIAL, Vocabulary
 
 SETTINGS = {
     "train_samples": integer("texts to train on, of every class alike", 2500, minimum=4),
@@ -36,6 +36,7 @@ class Reviews:
         token_NT: int32 (N, length), 0 behind the end. length_N: tokens of each. label_N: int64.
         index: positions in the prepared set by split: ``train, val, test, rest``.
         vocabulary: of the training texts.
+        pool_P: int64, the known words of the training texts, as often as they occur.
         classes: how many.
     """
 
@@ -50,6 +51,8 @@ class Reviews:
         self.vocabulary = Vocabulary(train[train < len(types)], len(types), settings["vocabulary"], where)
         self.token_NT = torch.from_numpy(self.vocabulary.of_type[type_NT].astype(np.int32)).to(device)
         self.length_N = (self.token_NT != PAD).sum(1)
+        train_NT = self.token_NT[self.index["train"].to(device)]
+        self.pool_P = train_NT[train_NT >= SPECIAL].long()
         self.label_N = torch.from_numpy(data.label.astype(np.int64)).to(device)
         self.classes = len(data.manifest["classes"])
         self.device = device

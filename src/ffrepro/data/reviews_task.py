@@ -36,7 +36,7 @@ class Task(Classification):
         evaluation: see ``Classification``.
 
     Attributes:
-        inputs: size of the vocabulary, length of a text.
+        inputs: size of the vocabulary, length of a text. pools: the known words of the training texts, as one pool.
     """
 
     watch = ("accuracy", "max")
@@ -61,6 +61,7 @@ class Task(Classification):
         self.reviews = Reviews(data, settings, seed, device)
         self.batch_size, self.device, self.dtype = batch_size, device, dtype
         self.classes = self.reviews.classes
+        self.pools = [self.reviews.pool_P]
         self.inputs = (len(self.reviews.vocabulary), settings["length"])
 
     def counts(self) -> dict[str, int]:

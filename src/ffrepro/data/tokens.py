@@ -35,6 +35,9 @@ def tokenizer(punkt: Path, language: str = "english") -> Callable[[str], list[st
     from nltk.tokenize.destructive import NLTKWordTokenizer
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
+    if not punkt.is_file():
+        raise FfreproError("punkt's parameters are not there", where=punkt, fix="fetch them: ffrepro fetch punkt")
+
     def wanted(name: str) -> bool:
         path = PurePosixPath(name)
         return path.name in FILES and path.parent.name == language

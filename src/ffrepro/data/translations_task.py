@@ -39,6 +39,7 @@ class Task(Base):
 
     Attributes:
         inputs: ids of the target's vocabulary and of the source's, and words of a sentence.
+        pools: int64, the known words of the training sentences, as often as they occur: of the source, of the target.
 
     Raises:
         FfreproError: fewer pairs than asked for.
@@ -82,8 +83,11 @@ class Task(Base):
         self.target_NT = rows["target"].int().to(device)
         self.length_N = (rows["target"] != PAD).sum(1)
         words_P = rows["target"][self.index["train"]]
+        read_P = rows["source"][self.index["train"]]
+        pools = [read_P[read_P >= SPECIAL] + self.offset, words_P[words_P >= SPECIAL]]
+        self.pools = [pool_P.to(device) for pool_P in pools]
         ends_P = torch.full((len(train),), self.end)  # of a unigram, an end a sentence is a word as others are
-        self.share = foretold.shares(torch.cat([words_P[words_P >= SPECIAL], ends_P]), answers + 1)
+        self.share = foretold.shares(torch.cat([pools[1], ends_P]), answers + 1)
 
     def counts(self) -> dict[str, int]:
         """Pairs in each split."""

@@ -14,6 +14,9 @@ STAMPS = "ISO stamps"
 # no two units but the ends of s (0.4) and us (500 to 400,000): what is left over is asked for.
 _FEWEST_MS, _MOST_MS = 0.5, 400.0
 _SLOWEST_S = 0.1  # a step of seconds that is longer may as well be a short one of ms
+# Steps so near to these that they could be: a unit that fits no better is warned of. 1 s is beyond them, or a mouse of
+# 1000 Hz, 1 ms, would be.
+_NEARLY_FEWEST_MS, _NEARLY_MOST_MS = 0.2, 900.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +42,11 @@ def guess(step: float) -> str | None:
     }
     found = [unit for unit, does in fits.items() if does]
     return found[0] if len(found) == 1 else None
+
+
+def others(step: float, unit: str) -> list[str]:
+    """The units other than ``unit`` in which ``step`` could nearly be a step of a person's movement."""
+    return [other for other, ms in UNITS.items() if other != unit and _NEARLY_FEWEST_MS <= step * ms <= _NEARLY_MOST_MS]
 
 
 def unit_of(steps: np.ndarray, named: str | None, asked: str | None, where: object) -> tuple[str, list[str]]:
@@ -73,11 +81,21 @@ def unit_of(steps: np.ndarray, named: str | None, asked: str | None, where: obje
                 where=where,
                 fix="say --unit s, ms, us or ns, or name the column t_s, t_ms, t_us or t_ns",
             )
+        for other in others(step, likely):
+            readings = [f"{steps.sum() * UNITS[one] / 1e3:.4g} s at {_hertz(step, one)}" for one in (likely, other)]
+            notes.append(
+                f"t read in {likely} is {readings[0]}, in {other} it would be {readings[1]}: "
+                f"say --unit {likely} or --unit {other}"
+            )
         return likely, notes
     if likely not in (None, said):
-        what = f"{step:.6g} {said} from point to point is {1e3 / (step * UNITS[said]):,.6g} Hz"
+        what = f"{step:.6g} {said} from point to point is {_hertz(step, said)}"
         if asked is None:
             fix = f"name the column t_{likely} if its times are in {likely}; --unit {said} if they are as named"
             raise FfreproError(f"the column of times is named in {said}, but {what}", where=where, fix=fix)
         notes.append(f"{what}: are the times in {likely}?")
     return said, notes
+
+
+def _hertz(step: float, unit: str) -> str:
+    return f"{1e3 / (step * UNITS[unit]):,.6g} Hz"

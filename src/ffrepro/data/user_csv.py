@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import user_clock, user_columns, user_points, user_text
+from ffrepro.data import user_clock, user_columns, user_pen, user_points, user_text
 from ffrepro.data.user_columns import Columns
 from ffrepro.data.user_points import Points
 
@@ -20,7 +21,7 @@ _SEPARATORS = {";": "semicolons", ",": "commas", "\t": "tabs", None: "spaces"}  
 _WORDS = {
     "up": 0.0, "false": 0.0, "no": 0.0, "off": 0.0, "down": 1.0, "true": 1.0, "yes": 1.0, "on": 1.0,
 }  # fmt: skip
-_PEN = ("pen", "pen up", "pressure")
+_LIFTED = {"up", "penup", "pen_up", "pen up", "lift", "lifted", "mouseup", "touchend", "pointerup", "hover", "air"}
 Lines = Iterator[tuple[int, str]]
 
 
@@ -37,6 +38,7 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
     numbers (or stamps) names the columns (``user_columns.of_header``); without it there are three, whose order the
     numbers must tell (``of_points``), or those of SVC2004 after a line with their count. Fields may stand in quotes,
     those of other columns may be empty. t is in ``unit`` where it is given, else as named or as its steps tell.
+    A column passed over whose words say that the pen is up is warned of.
     Whether the numbers are a movement is for ``ffrepro.kinematics.reference`` to say.
 
     Raises:
@@ -61,11 +63,15 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
     else:
         named, width, lines = _unnamed(first, where), len(first), chain([begin], lines)
     at = named.at if named else {"x": 0, "y": 1, "t": 2}
+    others = [column for column in range(len(first)) if named and column not in at.values()]
+    passed = {first[column] or f"column {column + 1}": column for column in others}
+    says_up: Counter[str] = Counter()  # columns passed over -> rows with a word for a lifted pen
     stamps = False
     values = array("d")  # a list of a million points would take ten times as much
     for number, line in lines:
         fields = _fields(line, separator, width, f"{path}, line {number}")
         stamps = stamps or (not values and user_clock.stamp(fields[at["t"]]) is not None)
+        says_up.update(name for name, column in passed.items() if fields[column].lower() in _LIFTED)
         values.extend(_point(line, fields, separator, at, stamps, f"{path}, line {number}"))
     table = np.array(values).reshape(-1, len(at))
     if stamps and unit:
@@ -76,7 +82,12 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
     out = _points(table, column, found, user_clock.STAMPS if stamps else unit, path)
     if len(first) == 1 and int(first[0]) != len(table):
         out.notes.append(f"the first line says {first[0]} points, there are {len(table)}")
-    return out
+    out.notes.extend(
+        f"column {name!r} says in {rows} {'row' if rows == 1 else 'rows'} that the pen is up: not used; "
+        "to part movements by it, name it pen, with up and down in it"
+        for name, rows in says_up.items()
+    )
+    return out._replace(passed=tuple(passed))
 
 
 def _svc(count: str, lines: Lines, where: str) -> tuple[Columns, int, Lines]:
@@ -118,26 +129,14 @@ def _points(table: np.ndarray, column: dict[str, int], found: Columns, unit: str
 
 
 def _trace(column: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """The movement of every row, ``UP`` where pen or pressure says so, and warnings.
-
-    A column by which the pen is never down says nothing: a device without pressure writes 0 in every row.
-    """
+    """The movement of every row, ``UP`` where pen or pressure says so, and warnings."""
     count = len(column["x"])
-    trace, notes = np.zeros(count, np.int32), []
+    trace = np.zeros(count, np.int32)
     if "stroke" in column and count:
         stroke = column["stroke"]
         trace[1:] = np.cumsum(stroke[1:] != stroke[:-1])
-    for role in _PEN:
-        if role not in column:
-            continue
-        values = column[role]
-        up = values > 0 if role == "pen up" else values <= 0  # an empty field, NaN, is neither
-        if role == "pressure" and (values < 0).any():  # standardised, say
-            notes.append("pressure is negative in some rows: not used")
-        elif count and up.all():
-            notes.append(f"{role} says in every row that the pen is up: not used")
-        else:
-            trace[up] = user_points.UP
+    up, notes = user_pen.up(column)
+    trace[up] = user_points.UP
     return trace, notes
 
 
@@ -183,7 +182,7 @@ def _point(
     for role, column in at.items():
         field = fields[column]
         value = user_clock.stamp(field) if role == "t" and stamps else _number(field, separator)
-        if value is None and role in (*_PEN, "stroke"):
+        if value is None and role in (*user_pen.ROLES, "stroke"):
             value = math.nan if not field else _WORDS.get(field.lower())
         if value is None:
             kind = "stamp as in the first line" if role == "t" and stamps else "number"

@@ -12,17 +12,19 @@ from xml.etree.ElementTree import Element, ParseError
 import numpy as np
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import user_clock, user_points
+from ffrepro.data import user_clock, user_pen, user_points
 from ffrepro.data.user_points import UP, Points
 
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _VALUE = re.compile(r"""([!'"]?)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[TF])""")
 _PLAIN = ["X", "Y"]  # channels of a file without a trace format
+_PEN = {"F": "pressure", "S": "pen"}  # force, tip switch: channels that say whether the pen touches the surface
 
 
 def parse(text: str, path: Path, unit: str | None = None) -> Points:
     """The points of all traces, in document order; those of type penUp are left out.
 
+    A trace is parted where its channel F (force) or S (tip switch) is 0, as a text is by a column of pressure or pen.
     Channels are those of the trace's own format (through contextRef), else of the document's. Values may be written
     as such, as first (') or as second (") differences. Without a channel T the times are those of the source's sample
     rate, from each trace's timeOffset on.
@@ -35,7 +37,7 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
     """
     root = _root(text, path)
     form_of = _forms(root)
-    tables, marks, forms, rates = [], [], [], set()
+    tables, pens, marks, forms, rates = [], [], [], [], set()
     for number, trace in enumerate(_all(root, "trace"), start=1):
         where = f"{path}, trace {number}"
         form = form_of(trace.get("contextRef", ""))
@@ -49,6 +51,7 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
             times = _number(trace.get("timeOffset", "0"), where) + 1e3 * np.arange(len(table)) / rate
         forms.append(form)
         tables.append(np.stack([table[:, at["X"]], table[:, at["Y"]], times], 1))
+        pens.append({role: table[:, form.channels.index(name)] for name, role in _PEN.items() if name in form.channels})
         marks.append(np.full(len(table), UP if trace.get("type") == "penUp" else number, np.int32))
     if not tables:
         return user_points.empty()
@@ -56,14 +59,26 @@ def parse(text: str, path: Path, unit: str | None = None) -> Points:
         fix = "give every trace a channel T in one unit, or none"
         raise FfreproError("some traces have times, or units of times, that others have not", where=path, fix=fix)
     x, y, t = np.concatenate(tables).T
-    trace_N = np.concatenate(marks)
+    trace_N, notes = _lifted(np.concatenate(marks), pens, [len(table) for table in tables])
     kinds = {tuple(form.channels) for form in forms}
     read = f"InkML channels {', '.join(kinds.pop() if len(kinds) == 1 else 'XY')}"
     if rates:
-        return Points(x, y, t, trace_N, read, f"ms by a sample rate of {', '.join(f'{r:g}' for r in rates)} Hz", [])
+        return Points(x, y, t, trace_N, read, f"ms by a sample rate of {', '.join(f'{r:g}' for r in rates)} Hz", notes)
     steps = np.diff(t)[trace_N[1:] == trace_N[:-1]]
-    found, notes = user_clock.unit_of(steps, forms[0].unit, unit, path)
-    return Points(x, y, t * user_clock.UNITS[found], trace_N, read, found, notes)
+    found, more = user_clock.unit_of(steps, forms[0].unit, unit, path)
+    return Points(x, y, t * user_clock.UNITS[found], trace_N, read, found, notes + more)
+
+
+def _lifted(trace_N: np.ndarray, pens: list[dict[str, np.ndarray]], lengths: list[int]) -> tuple[np.ndarray, list[str]]:
+    """The traces with the rows ``UP`` in which a channel says so, and warnings; traces of type penUp are not asked."""
+    columns = {
+        role: np.concatenate([pen.get(role, np.full(n, np.nan)) for pen, n in zip(pens, lengths, strict=True)])
+        for role in _PEN.values()
+    }
+    down = np.flatnonzero(trace_N != UP)
+    up, notes = user_pen.up({role: values[down] for role, values in columns.items()})
+    trace_N[down[up]] = UP
+    return trace_N, notes
 
 
 def _root(text: str, path: Path) -> Element:

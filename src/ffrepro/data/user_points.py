@@ -15,6 +15,7 @@ _JUMP = 8.0  # a jump is as many times faster than the steps around it,
 _JUMP_LENGTH = 0.15  # and covers so much of the movement's extent
 _AROUND = 3  # steps on either side
 _MIN_POINTS = 10
+_NAMED = 8  # columns that the line names; a table of features has hundreds
 _EXTENTS_A_SECOND = 100.0  # across the whole movement in 10 ms: a flick of the finger takes several times as long
 
 Recording = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -27,6 +28,7 @@ class Points(NamedTuple):
         x, y: float64 (n,). t: float64 (n,), ms.
         trace: int32 (n,). Neighbours of one number belong to one movement; ``UP``: the pen is up.
         columns, unit: how they were read, in words. notes: what the user should know.
+        passed: names of the columns that were passed over.
     """
 
     x: np.ndarray
@@ -36,6 +38,7 @@ class Points(NamedTuple):
     columns: str
     unit: str
     notes: list[str]
+    passed: tuple[str, ...] = ()
 
 
 def empty() -> Points:
@@ -79,6 +82,9 @@ def describe(points: Points, made: list[Recording]) -> str:
     steps = steps[steps > 0]
     rate = f", about {float(f'{1e3 / np.median(steps):.3g}'):,.10g} Hz" if len(steps) else ""
     parts = [f"{points.columns}: {count:,} points, {seconds:.2f} s{rate}", f"t in {points.unit}"]
+    if points.passed:
+        more = f" and {len(points.passed) - _NAMED} more" if len(points.passed) > _NAMED else ""
+        parts.append(f"passed over: {', '.join(points.passed[:_NAMED])}{more}")
     up = int((points.trace == UP).sum())
     if up:
         parts.append(f"{up:,} {'row' if up == 1 else 'rows'} with the pen up left out")

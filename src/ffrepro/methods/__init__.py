@@ -14,8 +14,8 @@ from ffrepro.base.names import unknown
 
 __path__ = search_path("methods", __path__)
 _SHARED = {
-    "base", "cuts", "derivative_free", "images", "local", "local_cuts", "loss_blocks", "pairs", "tokens", "unlabelled",
-    "words",
+    "base", "cuts", "derivative_free", "images", "local", "local_cuts", "loss_blocks", "pairs", "token_pairs", "tokens",
+    "unlabelled", "words",
 }  # fmt: skip
 
 

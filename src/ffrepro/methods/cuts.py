@@ -50,9 +50,9 @@ class CutMethod(BaseMethod):
         self.classes = classes_of(net)
         volumes = any(parameter.ndim > 4 for parameter in self.cut.parameters())  # have a layout of their own
         self.conv = hyperparameters["channels_last"] and not volumes and images.lay_out(self.cut)
-        modules = list(self.cut.model.modules())
-        still = [module for module in modules if not module.training]
-        self._still = still if len(still) < len(modules) else []
+        self.cut.read_modes()
+        types = {parameter.dtype for parameter in self.cut.parameters() if parameter.is_floating_point()}
+        self.dtype = types.pop() if len(types) == 1 else None  # None: the net itself knows what it takes
         self.anatomy = examine(self.cut, self.take(example))
         self.parts: dict[str, list[nn.Parameter]] = {}
 
@@ -69,23 +69,19 @@ class CutMethod(BaseMethod):
         self.optimizers = [torch.optim.AdamW(some, weight_decay=decay, fused=True) for some in sets]
 
     def take(self, batch: Batch) -> Any:
-        """The batch's inputs, one tensor or several, in the net's memory format."""
+        """The batch's inputs, one tensor or several, in the net's memory format and floating type."""
         x = batch["x"]
         if isinstance(x, dict):
-            return {name: images.take({"x": value}, self.conv) for name, value in x.items()}
-        if isinstance(x, tuple):
-            return tuple(images.take({"x": value}, self.conv) for value in x)
-        return images.take(batch, self.conv)
+            return {name: self._taken(value) for name, value in x.items()}
+        return tuple(map(self._taken, x)) if isinstance(x, tuple) else self._taken(x)
+
+    def _taken(self, x: Tensor) -> Tensor:
+        x = x.to(self.dtype) if self.dtype is not None and x.is_floating_point() else x
+        return images.take({"x": x}, self.conv)
 
     def train(self) -> None:
         """Put the net into training mode, but for what is to stay in evaluation mode."""
         self.cut.train()
-        for module in self._still:
-            module.training = False
-
-    def keep_still(self, module: nn.Module) -> None:
-        """Keep a part of the net in evaluation mode from now on."""
-        self._still += list(module.modules())
 
     def normalise(self, h: Tensor) -> Tensor:
         """What of a block's activations goes on: layer norm, or they themselves."""

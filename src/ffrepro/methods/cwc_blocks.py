@@ -35,8 +35,8 @@ class Method(LocalCuts):
         super().__init__(net, hyperparameters, example, generator, lr)
         self.means = []
         own = next(self.cut.parameters())
-        for block, (name, shape) in enumerate(zip(self.cut.at, self.anatomy.shapes, strict=True)):
-            channels, classes = shape[0] if len(shape) == 3 else shape[-1], self.classes_in(block)
+        for block, name in enumerate(self.cut.at):
+            channels, classes = self.features(block), self.classes_in(block)
             if channels < classes:
                 raise FfreproError(
                     f"{name} has {channels} channels for {classes} classes: no group for each",
@@ -49,6 +49,7 @@ class Method(LocalCuts):
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
         """(B, classes): mean of squares of each group."""
+        h = self.laid_out(block, h)
         square = positions.mean_square(h) if h.ndim > 2 else h.to(wide(h)).square()
         return square @ self.means[block]
 

@@ -15,15 +15,17 @@ That pays below two thirds of active pairs; above (by the last step's share) all
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, flag, number
-from ffrepro.core import token_goodness, token_negatives
+from ffrepro.core import token_negatives
 from ffrepro.data import label_negatives
 from ffrepro.methods.base import Batch, classes_of
-from ffrepro.methods.tokens import LocalTokenMethod
+from ffrepro.methods.token_pairs import Again, PairMethod
 from ffrepro.nets.transformer import Layout
 
 VERSION = 1  # of its numbers: tests/golden/ff_tokens.json
@@ -56,7 +58,7 @@ SETTINGS = {
 _MARGIN_STEP = 0.05  # of an adaptive margin, relative, at no or all pairs active
 
 
-class Method(LocalTokenMethod):
+class Method(PairMethod):
     """FF on a net of token blocks.
 
     Raises:
@@ -66,8 +68,6 @@ class Method(LocalTokenMethod):
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
         super().__init__(net, hyperparameters, example, generator, lr)
         self.classes = classes_of(net)
-        self.margins = [float(hyperparameters["delta"])] * self.layers
-        self.shares = [1.0] * self.layers  # of active pairs in the last step
         alone = hyperparameters["hinge"] == "layer" and hyperparameters["goodness_of"] == "sample"
         if hyperparameters["active_set"] and not (alone and hyperparameters["negatives"] != "noise"):
             raise FfreproError(
@@ -85,26 +85,10 @@ class Method(LocalTokenMethod):
         x_BT, label_B = self.pairs(batch)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        if self.hp["hinge"] == "aggregated":
-            return self._aggregated(x_BT, label_B)
-        out: Batch = {}
-        start = self._embed(x_BT, label_B)
-        z_ND, layout = start
-        for index, block in enumerate(self.net.blocks):
-            z_ND = start[0].detach() if index and self.hp["pass_on"] == "nothing" else z_ND
-            drops = self.draw(block, z_ND, 2)
-            if self.hp["active_set"] and self.shares[index] < WORTH_IT:
-                again = (lambda which: self._embed(x_BT[which], label_B[which])[0]) if index == 0 else None
-                h_ND, loss_P = self._learn_active(index, z_ND.detach(), layout, drops, again)
-            else:
-                h_ND = self.run(block, z_ND, layout, drops)
-                loss_P = self._pair_loss(index, self.goodness(h_ND, layout))
-                (loss_P.mean() + self._penalty(block)).backward()
-            self.optimizers[index].step()
-            z_ND = h_ND.detach()
-            self._count(index, loss_P.detach(), out)
-        out["loss"] = torch.stack([out[f"loss_layer{index}"] for index in range(self.layers)]).sum()
-        return out
+        start_ND, layout = self._embed(x_BT, label_B)
+        _, out = self.learn(x_BT, start_ND, layout, lambda which: self._embed(x_BT[which], label_B[which])[0])
+        losses = [value for name, value in out.items() if name.startswith("loss_layer")]
+        return out | {"loss": torch.stack(losses).sum()}
 
     def pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Token ids (2B, T) and labels (2B,): positive samples and, in their order, a negative one of each."""
@@ -119,19 +103,9 @@ class Method(LocalTokenMethod):
             if kind == "swap":
                 negative_BT = token_negatives.swap_positions(x_BT, where_BT, self.generator)
             else:
-                negative_BT = token_negatives.random_tokens(x_BT, where_BT, x_BT[x_BT != 0], self.generator)
+                negative_BT = token_negatives.random_tokens(x_BT, where_BT, self.pool(x_BT != 0, x_BT), self.generator)
         neutral_B = torch.full((2 * len(x_BT),), self.net.neutral, device=x_BT.device)
         return torch.cat([x_BT, negative_BT]), neutral_B
-
-    def goodness(self, z_ND: Tensor, layout: Layout) -> Tensor:
-        """Of each sample, token or half of the batch (positive, negative), as ``goodness_of`` says."""
-        of, size = self.hp["goodness_of"], len(layout.count_B)
-        group_N = {"token": None, "sample": layout.sample_N, "batch": layout.sample_N // (size // 2)}[of]
-        return self._good(z_ND, group_N, 2 if of == "batch" else size)
-
-    def _good(self, z_ND: Tensor, group_N: Tensor | None, groups: int) -> Tensor:
-        share_N = token_goodness.of_tokens(z_ND, self.hp["goodness"], self.hp["goodness_activation"])
-        return token_goodness.of_groups(share_N, group_N, groups, z_ND.shape[1], self.hp["goodness"])
 
     def _embed(self, x_BT: Tensor, label_B: Tensor) -> tuple[Tensor, Layout]:
         z_ND, layout = self.net.embed(x_BT, label_B, everywhere=self.hp["label"] == "everywhere")
@@ -141,19 +115,16 @@ class Method(LocalTokenMethod):
             z_ND = torch.cat([z_ND[:half], z_ND[half:] + self.hp["noise_std"] * noise])
         return z_ND, layout
 
-    def _pair_loss(self, index: int, g: Tensor) -> Tensor:
-        positive_P, negative_P = g.chunk(2)
-        if self.hp["hinge"] == "none":
-            return negative_P - positive_P
-        return token_goodness.hinge(positive_P, negative_P, self.margins[index])
-
     def _penalty(self, block: nn.Module) -> Tensor | float:
         if not self.hp["l1"]:
             return 0.0
         return self.hp["l1"] * torch.stack([p.abs().sum() for p in block.parameters() if p.ndim > 1]).sum()
 
-    def _learn_active(self, index: int, z_ND: Tensor, layout: Layout, drops, again) -> tuple[Tensor, Tensor]:
-        """Activations of all samples and losses of all pairs; gradients of the active pairs."""
+    def _learn_block(
+        self, index: int, z_ND: Tensor, layout: Layout, drops: Any, again: Again | None
+    ) -> tuple[Tensor, Tensor]:
+        if not (self.hp["active_set"] and self.shares[index] < WORTH_IT):
+            return super()._learn_block(index, z_ND, layout, drops, again)
         block = self.net.blocks[index]
         with torch.no_grad():
             h_ND = block(z_ND, layout, drops)
@@ -163,7 +134,7 @@ class Method(LocalTokenMethod):
         if len(active):
             which = torch.cat([active, active + len(loss_P)])
             some, rows = layout.some(which)
-            z_nD = z_ND[rows] if again is None else again(which)
+            z_nD = again(which) if index == 0 and again is not None else z_ND[rows]
             h_nD = self.run(block, z_nD, some, [drop if drop is None else drop[rows] for drop in drops])
             penalty = penalty + self._pair_loss(index, self.goodness(h_nD, some)).sum() / len(loss_P)
         else:
@@ -174,30 +145,10 @@ class Method(LocalTokenMethod):
             penalty.backward()
         return h_ND, loss_P
 
-    def _aggregated(self, x_BT: Tensor, label_B: Tensor) -> Batch:
-        """One hinge on the goodness summed over layers; each layer's part of its gradient stays in the layer."""
-        out: Batch = {}
-        z_ND, layout = self._embed(x_BT, label_B)
-        goods = []
-        for block in self.net.blocks:
-            h_ND = self.run(block, z_ND, layout, self.draw(block, z_ND, 2))
-            goods.append(self.goodness(h_ND, layout))
-            z_ND = h_ND.detach()
-        loss_P = self._pair_loss(0, torch.stack(goods).sum(0))
-        (loss_P.mean() + sum(self._penalty(block) for block in self.net.blocks)).backward()
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self._count(0, loss_P.detach(), out)
-        return {"loss": out["loss_layer0"], **out}
-
     def _count(self, index: int, loss_P: Tensor, out: Batch) -> None:
-        out[f"loss_layer{index}"] = loss_P.mean()
-        if self.hp["hinge"] != "none":
-            share = (loss_P > 0).to(loss_P.dtype).mean()
-            out[f"active_layer{index}"] = share
-            self.shares[index] = float(share)
-            if self.hp["margin"] == "adaptive":
-                self.margins[index] *= 1 + _MARGIN_STEP * (1 - 2 * self.shares[index])
+        super()._count(index, loss_P, out)
+        if self.hp["hinge"] != "none" and self.hp["margin"] == "adaptive":
+            self.margins[index] *= 1 + _MARGIN_STEP * (1 - 2 * self.shares[index])
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, number
-from ffrepro.core import token_goodness, token_negatives
+from ffrepro.core import token_negatives
 from ffrepro.methods import ff_tokens, words
 from ffrepro.methods.base import Batch
-from ffrepro.methods.tokens import LocalTokenMethod
+from ffrepro.methods.token_pairs import PairMethod
 from ffrepro.nets.transformer import PAD, Layout
 
 VERSION = 1  # of its numbers: tests/golden/ff_words.json
@@ -32,15 +32,18 @@ SETTINGS = {
         "share of a negative's words that are changed, where the task does not say", 0.15, above=0, maximum=1
     ),
     "goodness": ff_tokens.SETTINGS["goodness"],
+    "goodness_of": ff_tokens.SETTINGS["goodness_of"],
     "goodness_activation": ff_tokens.SETTINGS["goodness_activation"],
+    "hinge": ff_tokens.SETTINGS["hinge"],
     "delta": ff_tokens.SETTINGS["delta"],
+    "pass_on": ff_tokens.SETTINGS["pass_on"],
     "weight_decay": ff_tokens.SETTINGS["weight_decay"],
 }
 LIKELIEST = 5
 """Words that a mistake is drawn from."""
 
 
-class Method(LocalTokenMethod):
+class Method(PairMethod):
     """FF on texts and their corrupted twins, and a readout of words.
 
     Batches: ``x`` (B, T), token ids, ``target`` (B, T + 1), the asked words, and ``clean`` (B, T), the true text; where
@@ -64,26 +67,20 @@ class Method(LocalTokenMethod):
     def step(self, batch: Batch) -> Batch:
         """One update of every block and of the readout.
 
+        Where no word is asked the blocks learn, and the readout stays as it is.
+
         Returns:
-            ``loss`` of the readout, ``loss_layer<l>``, ``active_layer<l>`` (share of pairs with a gradient).
+            ``loss`` of the readout (0 where no word is asked), ``loss_layer<l>``, ``active_layer<l>`` (share of pairs
+            with a gradient).
         """
         clean_BT = batch.get("clean", batch["x"])
         asked_first = "clean" not in batch
         other_BT = batch["x"] if self.hp["negatives"] == "task" else self._negatives(clean_BT, batch)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        out: Batch = {}
         both_BT = torch.cat([clean_BT, other_BT])
-        z_ND, layout = self.net.embed(both_BT)
-        for index, block in enumerate(self.net.blocks):
-            z_ND = self.net.enter(index, z_ND, both_BT)
-            h_ND = block(z_ND, layout, self.draw(block, z_ND, 2))
-            loss_P = self._pair_loss(h_ND, layout, self.net.rows(index, layout))
-            loss_P.mean().backward()
-            self.optimizers[index].step()
-            out[f"loss_layer{index}"] = loss_P.detach().mean()
-            out[f"active_layer{index}"] = (loss_P.detach() > 0).to(h_ND.dtype).mean()
-            z_ND = h_ND.detach()
+        start_ND, layout = self.net.embed(both_BT)
+        z_ND, out = self.learn(both_BT, start_ND, layout)
         half = len(z_ND) // 2
         if self.hp["negatives"] == "task" or asked_first:
             seen_ND = z_ND[:half] if asked_first else z_ND[half:]
@@ -91,6 +88,8 @@ class Method(LocalTokenMethod):
         else:
             seen_ND, seen = self._activations(batch["x"])
         rows, true_R = words.asked(batch["target"], seen)
+        if not len(rows):
+            return {"loss": z_ND.new_zeros(()), **out}
         loss = F.cross_entropy(self.extra(seen_ND[rows]), true_R)
         loss.backward()
         self.optimizers[-1].step()
@@ -104,35 +103,32 @@ class Method(LocalTokenMethod):
         out = words.measured(self.extra, z_ND, rows, true_R, layout, self.net.length)
         return out | {"loss": (out["loss_sum"] / out["count"].clamp(min=1)).unsqueeze(1)}
 
+    @torch.no_grad()
     def next_word(self, x_BT: Tensor) -> Tensor:
         """Logits (B, words) of the word behind every sequence."""
-        return words.next_word(self.net, self.extra, x_BT)
+        return words.next_word(self.extra, *self._activations(x_BT))
 
     @torch.no_grad()
     def _activations(self, x_BT: Tensor) -> tuple[Tensor, Layout]:
-        z_ND, layout = self.net.embed(x_BT)
-        for block in self.net.blocks:
-            z_ND = block(z_ND, layout)
+        start_ND, layout = self.net.embed(x_BT)
+        z_ND = start_ND
+        for index, block in enumerate(self.net.blocks):
+            z_ND = block(start_ND if index and self.hp["pass_on"] == "nothing" else z_ND, layout)
         return z_ND, layout
-
-    def _pair_loss(self, z_ND: Tensor, layout: Layout, rows: Tensor | None) -> Tensor:
-        z_ND, sample_N = (z_ND, layout.sample_N) if rows is None else (z_ND[rows], layout.sample_N[rows])
-        share_N = token_goodness.of_tokens(z_ND, self.hp["goodness"], self.hp["goodness_activation"])
-        width, groups = z_ND.shape[1], len(layout.count_B)
-        good = token_goodness.of_groups(share_N, sample_N, groups, width, self.hp["goodness"])
-        return token_goodness.hinge(*good.chunk(2), self.hp["delta"])
 
     @torch.no_grad()
     def _negatives(self, clean_BT: Tensor, batch: Batch) -> Tensor:
         if self.hp["negatives"] in ("swap", "random"):
             out = clean_BT
-            for own_BT in self.net.sentences(clean_BT):
+            for kind, own_BT in enumerate(self.net.sentences(clean_BT)):
                 words_BT = torch.where(own_BT, clean_BT, PAD)
                 where_BT = token_negatives.chosen_positions(words_BT, self.hp["corrupted"], self.generator)
                 if self.hp["negatives"] == "swap":
                     out = token_negatives.swap_positions(out, where_BT, self.generator)
                 else:
-                    out = token_negatives.random_tokens(out, where_BT, clean_BT[own_BT], self.generator)
+                    out = token_negatives.random_tokens(
+                        out, where_BT, self.pool(own_BT, clean_BT, kind), self.generator
+                    )
             return out
         where_BT = token_negatives.chosen_positions(clean_BT, self.hp["corrupted"], self.generator)
         z_ND, layout = self._activations(batch["x"])

@@ -37,16 +37,33 @@ class LossBlocks(LocalCuts):
 
     def loss(self, block: int, h: Tensor, label_B: Tensor) -> Tensor:
         """The mean of the function's losses."""
-        return self.function(h, label_B).mean()
+        return self._losses(h, label_B).mean()
+
+    def _losses(self, h: Tensor, label_B: Tensor) -> Tensor:
+        """What the function returns, (B,) or ().
+
+        Raises:
+            FfreproError: something else.
+        """
+        found = self.function(h, label_B)
+        size = len(label_B)
+        if not isinstance(found, Tensor) or found.shape not in ((), (size,)) or not found.is_floating_point():
+            kind = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise FfreproError(
+                f"the loss returns a {kind} for activations of shape {tuple(h.shape)}",
+                where="method",
+                fix=f"return the loss of each sample, shape ({size},), or their mean, shape ()",
+            )
+        return found
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
-        """``scores_head`` (B, classes): the head's logits. ``loss`` (B, L + 1): of the blocks and the head."""
+        """``scores_head`` (B, classes): the head's logits. ``layer_loss`` (B, L); ``loss`` (B, L + 1): also its."""
         label_B = batch["label"]
-        losses, logits = self.forward(batch, lambda _, h: self.function(h, label_B).expand(len(label_B)), head=True)
+        losses, logits = self.forward(batch, lambda _, h: self._losses(h, label_B).expand(len(label_B)), head=True)
         assert logits is not None
-        losses.append(F.cross_entropy(logits, label_B, reduction="none"))
-        return {"scores_head": logits, "loss": torch.stack(losses, 1)}
+        every = [*losses, F.cross_entropy(logits, label_B, reduction="none")]
+        return {"scores_head": logits, "layer_loss": torch.stack(losses, 1), "loss": torch.stack(every, 1)}
 
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:

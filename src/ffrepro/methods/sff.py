@@ -65,8 +65,9 @@ class Method(LocalCuts):
         hp = self.hp
         made: dict[Any, Auxiliary] = {}
         maps = []
-        for block, shape in enumerate(self.anatomy.shapes):
-            alike = (len(shape), shape[0] if len(shape) == 3 else shape[-1], self.classes_in(block))
+        for block in range(self.layers):
+            shape = self.shape(block)
+            alike = (len(shape), self.features(block), self.classes_in(block))
             key = alike if hp["aux_sharing"] == "channels" else block
             if key not in made:
                 made[key] = Auxiliary(
@@ -100,4 +101,4 @@ class Method(LocalCuts):
 
     def goodness(self, block: int, h: Tensor) -> Tensor:
         """(B, classes) of the block's auxiliary map."""
-        return self.maps[block](h)
+        return self.maps[block](self.laid_out(block, h))

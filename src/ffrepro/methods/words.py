@@ -44,12 +44,8 @@ def asked(target_BS: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     return rows, target_N[rows]
 
 
-@torch.no_grad()
-def next_word(net: nn.Module, head: nn.Module, x_BT: Tensor) -> Tensor:
-    """Logits (B, words) of the word behind the last token of every sequence, without dropout."""
-    z_ND, layout = net.embed(x_BT)
-    for block in net.blocks:
-        z_ND = block(z_ND, layout)
+def next_word(head: nn.Module, z_ND: Tensor, layout: Layout) -> Tensor:
+    """Logits (B, words) of the word behind the last token of every sequence."""
     return head(z_ND[layout.count_B.cumsum(0) - 1])
 
 

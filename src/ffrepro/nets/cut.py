@@ -32,6 +32,9 @@ class Cut(nn.Module):
     Attributes:
         classes: how many the task has; set by ``nets.build`` or the learner.
         superclass_of: the superclass of each class, where they have any; set like ``classes``.
+        features: on which side of the blocks' activations the features are: ``first``, ``last``, or ``auto``
+            (``nets.cut_layout``); or these by the names of the submodules, where they are not ``auto``.
+        still: modules that stay in evaluation mode when the others train.
 
     Raises:
         FfreproError: a name that does not exist, or stands there twice; no name.
@@ -53,11 +56,34 @@ class Cut(nn.Module):
         self.at = list(at)
         self.classes: int | None = None
         self.superclass_of: list[int] | None = None
+        self.features: str | dict[str, str] = "auto"
+        self.still: list[nn.Module] = []
+        self._modes_read = False
 
     @property
     def blocks(self) -> list[nn.Module]:
         """The submodules at whose outputs the blocks end."""
         return [self.model.get_submodule(name) for name in self.at]
+
+    def read_modes(self) -> None:
+        """Add to ``still`` what is in evaluation mode while other modules are not, once.
+
+        Afterwards the modes are those of the last call, training or prediction, and say nothing of what is wanted.
+        """
+        if self._modes_read:
+            return
+        self._modes_read = True
+        modules = list(self.model.modules())
+        found = [module for module in modules if not module.training]
+        if len(found) < len(modules):
+            self.still += found
+
+    def train(self, mode: bool = True) -> Cut:
+        """Put the module into training mode, but for what stays in evaluation mode."""
+        super().train(mode)
+        for module in self.still:
+            module.training = False
+        return self
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The plain module's output."""

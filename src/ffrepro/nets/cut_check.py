@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.nets import cut_layout
 from ffrepro.nets.cut import Cut
 
-SAMPLES = 4  # of the batch that the trial run takes
+SAMPLES = 4  # of the batch that the first trial run takes
+TRIALS = 10  # more of them, before a parameter that none reached is refused: a path may be drawn, or depend on the data
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Anatomy:
 
     Attributes:
         shapes: of each block's activations, without the batch.
+        features: on which side of them the features are, ``first`` or ``last``; None: its layers disagree.
         in_place: whether what follows changes a block's activations in place, so that it needs a copy of them.
         parameters: of each part, the head last: what learns and is reached by its loss.
         out: shape of the module's output, without the batch.
     """
 
     shapes: list[tuple[int, ...]]
+    features: list[str | None]
     in_place: list[bool]
     parameters: list[list[nn.Parameter]]
     out: tuple[int, ...]
@@ -39,6 +43,9 @@ class Anatomy:
 
 def examine(net: Cut, x: Any) -> Anatomy:
     """A cut's anatomy, from a trial run on the first samples of ``x``; brings ``net.at`` into the running order.
+
+    Where a parameter is reached by no loss, the whole batch has a trial run, and then the first samples have some more:
+    a part that samples are routed to, or that is left out at random, may have had none.
 
     Buffers, random generators and every module's mode are afterwards what they were.
 
@@ -49,16 +56,34 @@ def examine(net: Cut, x: Any) -> Anatomy:
         FfreproError: a submodule that does not run, or more than once; a parameter that the losses of two parts
             reach, or of none. The message names its module, and a cut that is valid.
     """
-    x = _first_samples(x)
-    with _unchanged(net):
+    every, x = x, _first_samples(x)
+    # What is compiled runs as it is written: the trial's hooks and few samples would each be compiled for once.
+    with _unchanged(net), torch.compiler.set_stance("force_eager"):
         net.train()
         net.at = _running_order(net, x)
         anatomy, reached = _trial(net, x)
+        for trial in range(TRIALS):
+            wrong = _wrong(net, reached)
+            if wrong is None or wrong[1]:
+                break
+            again, more = _trial(net, _first_samples(every, None) if trial == 0 else x)
+            anatomy = _joined(anatomy, again)
+            reached = {name: sorted({*parts, *more[name]}) for name, parts in reached.items()}
         wrong = _wrong(net, reached)
         if wrong is not None:
             name, parts = wrong
             raise _explained(net, x, name, parts)
     return anatomy
+
+
+def _joined(first: Anatomy, second: Anatomy) -> Anatomy:
+    """What two trial runs found out together."""
+    parts = [
+        [*own, *(parameter for parameter in more if not any(parameter is other for other in own))]
+        for own, more in zip(first.parameters, second.parameters, strict=True)
+    ]
+    in_place = [a or b for a, b in zip(first.in_place, second.in_place, strict=True)]
+    return replace(first, in_place=in_place, parameters=parts)
 
 
 def _running_order(net: Cut, x: Any) -> list[str]:
@@ -86,29 +111,63 @@ def _trial(net: Cut, x: Any) -> tuple[Anatomy, dict[str, list[int]]]:
     """The anatomy, and for every parameter that learns the parts whose losses reach it."""
     own: list[Tensor] = []
     passed: list[Tensor] = []
+    features: list[str | None] = []
 
     def on_block(index: int, h: Tensor) -> Tensor:
+        features.append(cut_layout.side(seen, tuple(h.shape[1:])))
+        seen.clear()
         own.append(h)
         passed.append(h.detach().clone())
         return passed[-1]
 
-    with torch.enable_grad():
+    with torch.enable_grad(), cut_layout.observed(net.model) as seen:
         out = net.run(x, on_block)
     assert out is not None
     learning = {name: parameter for name, parameter in net.model.named_parameters() if parameter.requires_grad}
     reached: dict[str, list[int]] = {name: [] for name in learning}
     parts: list[list[nn.Parameter]] = []
-    for index, h in enumerate([*own, out]):
-        parts.append([])
-        if not h.requires_grad:
-            continue
-        gradients = torch.autograd.grad(h.sum(), list(learning.values()), retain_graph=True, allow_unused=True)
-        for (name, parameter), gradient in zip(learning.items(), gradients, strict=True):
-            if gradient is not None:
-                reached[name].append(index)
-                parts[-1].append(parameter)
+    ends = [*own, out]
+    some = _with_gradient(ends, learning)
+    for index, h in enumerate(ends):
+        behind = _leaves(h)
+        names = [name for name, parameter in some.items() if id(parameter) in behind]
+        parts.append([some[name] for name in names])
+        for name in names:
+            reached[name].append(index)
     shapes = [tuple(h.shape[1:]) for h in own]
-    return Anatomy(shapes, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
+    return Anatomy(shapes, features, [h._version > 0 for h in passed], parts, tuple(out.shape[1:])), reached
+
+
+def _leaves(h: Tensor) -> set[int]:
+    """Ids of the tensors without a past that a tensor's graph leads to, found without a backward pass.
+
+    One backward pass for each part would need the graph of what several parts share more than once, and what
+    ``torch.compile`` makes can be run backward only once.
+    """
+    waiting = [h.grad_fn] if h.grad_fn is not None else []
+    seen, found = set(waiting), {id(h)}
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):  # the end of the graph: a gradient is added up here
+            found.add(id(node.variable))
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return found
+
+
+def _with_gradient(ends: list[Tensor], learning: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Those parameters that get a gradient of all parts together: a graph may lead to one, and give it none."""
+    outputs = [h.sum() for h in ends if h.requires_grad]
+    if not outputs or not learning:
+        return {}
+    gradients = torch.autograd.grad(outputs, list(learning.values()), allow_unused=True)
+    return {
+        name: parameter
+        for (name, parameter), gradient in zip(learning.items(), gradients, strict=True)
+        if gradient is not None
+    }
 
 
 def _wrong(net: Cut, reached: dict[str, list[int]]) -> tuple[str, list[int]] | None:
@@ -122,9 +181,10 @@ def _explained(net: Cut, x: Any, name: str, parts: list[int]) -> FfreproError:
     module = name.rpartition(".")[0] or "the model itself"
     if not parts:
         return FfreproError(
-            f"no block's loss reaches {name}: it would never learn",
+            f"no block's loss reaches {name}, in {TRIALS + 1} trial runs on the first batch: it would never learn",
             where=f"at, {module}",
-            fix="freeze it (requires_grad_(False)) if it is to stay as it is, or cut behind it",
+            fix="freeze it (requires_grad_(False)) if it is to stay as it is, or cut behind it; "
+            "where the samples decide whether it runs, give a larger first batch",
         )
     losses = " and ".join(f"the one at {names[part]}" for part in parts)
     valid = _valid(net, x)
@@ -148,15 +208,15 @@ def _valid(net: Cut, x: Any) -> list[str] | None:
     return None
 
 
-def _first_samples(x: Any) -> Any:
-    """The first samples of every tensor; of a batch of one, that one twice: BatchNorm needs two."""
+def _first_samples(x: Any, count: int | None = SAMPLES) -> Any:
+    """The first samples of every tensor, or all; of a batch of one, that one twice: BatchNorm needs two."""
     if isinstance(x, dict):
-        return {key: _first_samples(value) for key, value in x.items()}
+        return {key: _first_samples(value, count) for key, value in x.items()}
     if isinstance(x, tuple):
-        return tuple(map(_first_samples, x))
+        return tuple(_first_samples(value, count) for value in x)
     if not isinstance(x, Tensor):
         return x
-    return x[:SAMPLES] if len(x) > 1 else x.repeat_interleave(2, 0)
+    return x[:count] if len(x) > 1 else x.repeat_interleave(2, 0)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Layers in parallel: an epoch by two processes against one, two threads, data-parallel backpropagation and the bound.
 
 Random data of the shapes of MNIST (an MLP of four layers) and of the $1 gestures (the RNN paper's net, Sec. 3.5). Every
-way starts anew in every round, makes an epoch that is not counted and then one that is; the ways take turns. The bound
-is what a pipeline of these groups could reach without any cost of its own: the work of all over that of the slowest.
+way starts anew in every round, makes an epoch that is not counted and then one that is; the ways take turns, in each of
+three fresh processes. The bound is what a pipeline of these groups could reach without any cost of its own: the work of
+all over that of the slowest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ffrepro.core import seeds
 from ffrepro.data.in_memory import ArrayTask, sequence_task
 from ffrepro.data.task import Task
 from ffrepro.nets import sizes
-from ffrepro.training import facts, machine, timing
+from ffrepro.training import facts, fresh_processes, machine, timing
 from ffrepro.training.learner import Learner
 from ffrepro.training.parallel import pipeline
 from ffrepro.training.parallel.partition import bound
@@ -136,8 +137,9 @@ def ways(case: Case) -> dict[str, Callable[[], tuple[float, dict[str, Any]]]]:
     }
 
 
-def measure(case: Case, rounds: int) -> dict[str, Any]:
+def measure(name: str, rounds: int) -> dict[str, Any]:
     """Rows and the bound of one net, the ways in turn."""
+    case = Case(name)
     seconds: dict[str, list[float]] = {}
     bounds, stages = [], []
     for _ in range(rounds):
@@ -161,9 +163,28 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def together(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """One net's result of those of several fresh processes: medians, the least and the most; all under ``fresh``."""
+    rows = []
+    for same in zip(*(result["rows"] for result in results), strict=True):
+        rows.append({
+            "name": same[0]["name"],
+            "epoch_s_median": statistics.median(row["epoch_s_median"] for row in same),
+            "speedup": statistics.median(row["speedup"] for row in same),
+            "speedup_low": min(row["speedup_low"] for row in same),
+            "speedup_high": max(row["speedup_high"] for row in same),
+        })  # fmt: skip
+    about = {key: results[0][key] for key in ("net", "processes", "rounds")}
+    bounds = [result["bound"] for result in results]
+    return about | {"rows": rows, "bound": statistics.median(bounds), "fresh": results}
+
+
 def describe(found: dict[str, Any]) -> str:
     """A table of one net's rows."""
-    lines = [f"{found['net']}: an epoch, median of {found['rounds']} rounds; speed-up within the round, least and most"]
+    lines = [
+        f"{found['net']}: an epoch, {found['rounds']} rounds in each of {len(found['fresh'])} processes, medians; "
+        "speed-up within the round, least and most"
+    ]
     columns = [
         Column("s", 8, "epoch_s_median", 3), Column("speed-up", 10, "speedup", 2),
         Column("from", 7, "speedup_low", 2), Column("to", 7, "speedup_high", 2),
@@ -176,7 +197,7 @@ def main(args: argparse.Namespace) -> None:
     """``ffrepro bench layers``: measure, print and, with ``--out``, write JSON."""
     found = []
     for name in [args.net] if args.net else NETS:
-        found.append(measure(Case(name), args.rounds))
+        found.append(together(fresh_processes.repeated(measure, name, args.rounds)))
         print(describe(found[-1]), flush=True)
     if args.out:
         made = facts.made_on("cpu", PROCESSES)

@@ -114,6 +114,7 @@ def make_method(
     example = next(iter(task.in_order("val")))
     net = build(plan["net"], task.inputs, task.classes, generator).to(task.device, task.dtype)
     net.superclass_of = getattr(task, "superclass_of", None)
+    net.pools = getattr(task, "pools", None)
     hyperparameters = {k: v for k, v in plan["method"].items() if k != "name"}
     method = methods.module(plan["method"]["name"]).Method
     if isinstance(net, Cut) and not getattr(method, "cuts", False):

@@ -49,6 +49,8 @@ class WrappedLearner(WrappedSaving, Learner):
         model, at, method, classes: see ``wrap``.
         precision: ``float32`` or ``bfloat16_mixed``, autocast of the training steps.
         superclasses: the superclass of each class, numbered from 0, for the setting ``coarse_blocks``.
+        features: whether the features of activations come ``first``, as behind convolutions, or ``last``, as behind
+            linear maps; of all blocks, or a dictionary by submodule; ``auto``: the layers of a block say so.
         settings: those of ``Learner`` and of the method, by name (docs/LIBRARY.md).
 
     Attributes:
@@ -74,8 +76,7 @@ class WrappedLearner(WrappedSaving, Learner):
         """
         data = X if y is None else (X, y)
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
-            with_validation = validation is not None and self._custom is None
-            self.training["plateau_on"] = "validation" if with_validation else "train"
+            self.training["plateau_on"] = "train" if validation is None else "validation"
         data, validation = loaders.several(data, validation, self.training["batch_size"], self.seed)
         if loaders.is_loader(data) or loaders.is_loader(validation):
             return self._fit_loaders(data, validation, epochs, processes)
@@ -84,6 +85,8 @@ class WrappedLearner(WrappedSaving, Learner):
 
     def step(self, x: Any, y: Any) -> dict[str, float]:
         """One update on one batch, for a training loop of one's own; the losses by name.
+
+        Where weights learn that did not when training began, optimizers and schedules begin anew.
 
         Args:
             x: a tensor, a tuple of positional or a dictionary of named inputs of the model. y: labels (B,).
@@ -124,7 +127,7 @@ class WrappedLearner(WrappedSaving, Learner):
         val = {} if validation is None else self.evaluate(validation)
         if not self._plateau_chosen and self.training["schedule"] == "plateau":
             for schedule in self.method.schedules:
-                schedule.on = "validation" if val and self._custom is None else "train"
+                schedule.on = "validation" if val else "train"
         rates = self.method.rates()
         self.method.end_epoch(train, val)
         self._means, self._seen = {}, 0
@@ -140,6 +143,8 @@ class WrappedLearner(WrappedSaving, Learner):
             X = arrays.inputs(X, "inputs")
         with explain.errors(self.method_name, self.device, X):
             found = [self.method.scores(batch, self._scheme) for batch in self._inputs_of(X)]
+        if not found:
+            raise FfreproError("there are no samples", where="inputs", fix="give at least one sample")
         return torch.cat(found).float().cpu().numpy()
 
     def score(self, X: Any, y: Any = None) -> float:

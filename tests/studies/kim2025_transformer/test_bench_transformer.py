@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, build, make_tokens
-from helpers.plans import TRANSFORMER, make_text_plan
+from helpers.method_cases import BP_TOKENS, CASES, CWC_MAPS, FF_TOKENS, WORD_CASES, build, make_tokens
+from helpers.plans import REVIEWS, TRANSFORMER, make_text_plan
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -107,6 +107,24 @@ def test_a_plans_bench_leaves_a_record(place):
     assert all(name in bench_transformer.describe(result) for name in rows)
 
 
+def test_words_stand_beside_backpropagation_in_parts_of_a_batch(place):
+    methods = {
+        f"{name}_words": {"name": method, **WORD_CASES[method]}
+        for name, method in zip(("bp", "ff"), ("backprop_words", "ff_words"), strict=True)
+    }
+    plan = bench_plan("transformer", methods, bench_batch=8, bench_rounds=3, bench_singles=2)
+    plan["data"] = {"name": "denoise", **REVIEWS, "corruption": "random", "corruption_share": 0.15}
+    plan["protocol"] = plan["protocol"] | {"task": "denoise"}
+    result = bench_transformer.run(plan, place)
+    rows = checked(place, plan)
+    ways = {
+        "bp_words_2l",
+        *(f"bp_words_2l, {way}" for way in ("single-tensor Adam", "foreach Adam", "4 parts", "8 parts")),
+    }
+    assert set(rows) == ways | {"ff_words_2l"} and result["baseline"] in ways
+    assert rows["bp_words_2l, 8 parts"]["peak_bytes"] < rows["bp_words_2l"]["peak_bytes"]
+
+
 def test_bounds_and_where_they_are_crossed():
     """(2 + 6 q) / 3 = .8 at q = 1 / 15; (2 + 2 q) / 3 = .8 at q = 1 / 5; lines between measured points."""
     assert active_sets.bound(1.0) == 2.0 and active_sets.bound(1.0, closed_form=True) == 4 / 3
@@ -154,9 +172,62 @@ def test_probes_of_what_the_paper_says_in_words(place):
         assert row["gradient_spread"] > 0 and 0 < row["accuracy"] <= 1 and 0 < row["accuracy_perturbed"] <= 1
         assert row["words_named"] == row["words_right"] == 1.0, name  # no method hides a text's words
         pairs = name in ("ff", "ff_active")
-        assert (row["attention_max"] is not None) == pairs
+        assert (row["attention_max"] is not None) == (row["auc_pairs"] is not None) == pairs
+        assert not pairs or row["auc_pairs"] > 0.5
+        assert row["gradient_first"] > 0 and row["gradient_last"] > 0 and row["diverged"] == 0
+        assert 0 <= row["accuracy_perturbed_10x"] <= 1 and 0 <= row["accuracy_perturbed_3x"] <= 1
         assert not pairs or 0 < row["attention_entropy"] < 4
     assert all(name in bench_probes.describe(result) for name in rows)
+
+
+def test_a_probe_that_finds_zero_says_zero(place, monkeypatch):
+    """Nothing right, no spread and no word named are measured; the share of right words among none is not."""
+    monkeypatch.setattr(bench_probes, "accuracy", lambda method, task: 0.0)
+    monkeypatch.setattr(bench_probes, "gradient_norms", lambda net: [2.0, 2.0])
+    plan = bench_plan("probes", {"bp": METHODS["bp"]}, bench_batch=20, bench_rounds=4, bench_lr=3e-3, noise_share=0.1)
+    bench_probes.run(plan, place)
+    row = checked(place, plan)["bp"]
+    assert row["accuracy"] == row["accuracy_perturbed"] == row["gradient_spread"] == 0.0
+    assert bench_probes.spread([]) is bench_probes.spread([3.0]) is None
+
+
+def test_norms_by_block_and_the_auc_of_held_out_pairs(monkeypatch):
+    """Two texts of two classes: goodness 3 and 1 under the true label, 2 and 0 under the wrong one: 3 of 4 pairs."""
+    assert bench_probes.middle([1.0, 4.0, float("inf"), 0.0]) == pytest.approx(2.0)
+    method = build("ff_tokens")
+    method.step(make_tokens(8, masked=True))
+    first = torch.cat([p.grad.flatten() for p in method.net.blocks[0].parameters()])
+    assert bench_probes.gradient_norms(method.net)[0] == pytest.approx(float(first.norm()))
+    scores = {"scores_goodness": torch.tensor([[3.0, 2.0], [0.0, 1.0]])}
+    task = SimpleNamespace(in_order=lambda split: [{"label": torch.tensor([0, 1])}])
+    monkeypatch.setattr(method, "evaluate_batch", lambda batch: scores)
+    assert bench_probes.auc_pairs(method, task) == 0.75
+    assert bench_probes.auc_pairs(build("backprop_tokens"), task) is None
+
+
+def test_a_diverged_net_is_counted_and_has_no_number_that_is_none(place, monkeypatch):
+    monkeypatch.setattr(bench_probes, "gradient_norms", lambda net: [float("nan"), float("inf")])
+    step = bench_probes.parts.make_method
+
+    def broken(*args):
+        method = step(*args)
+        learn = method.step
+        method.step = lambda batch: learn(batch) | {"loss": torch.tensor(float("nan"))}
+        return method
+
+    monkeypatch.setattr(bench_probes.parts, "make_method", broken)
+    plan = bench_plan("probes", {"bp": METHODS["bp"]}, bench_batch=20, bench_rounds=4, bench_lr=3e-3, noise_share=0.1)
+    bench_probes.run(plan, place)
+    row = checked(place, plan)["bp"]
+    assert row["diverged"] == 1.0 and row["gradient_spread"] is row["gradient_first"] is None
+
+
+def test_pairs_whose_margins_are_met_name_no_word():
+    method = build("ff_tokens")
+    method.margins = [-1e9] * 2
+    assert bench_probes.named(method, make_tokens(8, masked=True)) == {"words_named": 0.0, "words_right": None}
+    norms = bench_probes.gradient_norms(method.net)
+    assert norms == [0.0, 0.0] and bench_probes.spread(norms) is bench_probes.middle(norms) is None
 
 
 def test_an_active_set_without_an_active_pair_moves_as_all_pairs_do():

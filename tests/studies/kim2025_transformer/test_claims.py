@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from ffrepro.claims import expressions, load, reference
+from ffrepro.claims import expressions, load, reference, table_files, tables
 from ffrepro.claims.audit import checks, form
+from ffrepro.claims.compare import best_pick
+from ffrepro.claims.records import Store
 from ffrepro.pipeline.workspace import open_workspace
 
 PAPER = "kim2025_transformer"
@@ -111,7 +113,8 @@ def test_every_run_that_a_claim_names_is_planned(claims, planned):
             bench = measure["metric"].startswith("bench/")
             key = (name, "interleaved" if bench else measure["variant"])
             assert key in found, (claim["id"], key)
-            if bench:
+            if bench:  # a number beside one of a bench is shown where it names its row, and nowhere else
+                assert entry.get("row", None if entry else measure["row"]), claim["id"]
                 assert measure["variant"] in found[key]["variants"], (claim["id"], measure["variant"])
 
 
@@ -143,11 +146,29 @@ def test_twins_are_the_same_nets(claims, planned):
     plans = {(p["experiment"], p["variant"]): p for p in planned if p["kind"] == "train"}
     for (experiment, variant), plan in plans.items():
         twin = plans.get((experiment, claims.twin(variant) if variant in claims.content["variants"] else None))
-        if twin is not None and variant != "embeddings":
+        if twin is not None and variant not in ("embeddings", "ff_tuned"):  # tuned: each by a search of its own
             cut = {"blocks": "layer"}  # what learns by itself changes nothing under backpropagation
             assert twin["net"] | cut == plan["net"] | cut and twin["data"] == plan["data"], (experiment, variant)
             own = {"lr": None} if plan["method"]["name"] in SEARCHES else {}  # a mutation's size, not a rate of descent
             assert twin["training"] | own == plan["training"] | own
+
+
+def test_every_pair_that_is_declared_has_its_twin_planned(claims, planned):
+    """McNemar's test goes over every experiment of the task, whatever it is called."""
+    found = {(p["experiment"], p["variant"]): p for p in planned if p["kind"] == "train"}
+    of_task = {e for (e, v), p in found.items() if p["protocol"]["task"] == "sentiment" and claims.twin(v)}
+    held = set()
+    for family, of_twins in claims.content["paired"].items():
+        for treatment in claims.treatments:
+            experiment, others = (claims.experiment(name, treatment, "imdb") for name in (family, of_twins))
+            for name, variant in found:
+                if name == experiment and claims.twin(variant):
+                    assert (others, claims.twin(variant)) in found, (experiment, variant)
+                    held.add(experiment)
+    assert of_task - held == {"reduced_imdb_corrected"}  # compared by the updates to a target
+    assert claims.twin("ff_train_samples5000") == "bp_train_samples5000" and claims.twin("bp_4l_b32") is None
+    assert claims.label("ff_train_samples5000") == "FF-All, train samples 5000"
+    assert claims.label("ff_4l_b32") == "FF-All, 4 layers, batch 32, rate .0005"
 
 
 def test_what_follows_from_the_published_numbers(claims):
@@ -169,6 +190,13 @@ def test_ratios_are_the_published_ones(claims):
     assert claims.expected(memory) == pytest.approx(3.1 / 4.5) and claims.margin(memory) == 0.05
     spread = (290 / 360) * ((10 / 360) ** 2 + (12 / 290) ** 2) ** 0.5  # of a ratio of two means ± std
     assert spread == pytest.approx(0.04, abs=0.0005)
+
+
+def test_when_two_methods_are_the_same(claims):
+    """Table 9: within the 2 points of 327, the published deviation of BP's BLEU, a tenth of perplexity."""
+    found = {name: claims.equivalence(name) for name in ("accuracy", "bleu", "perplexity", "seconds")}
+    assert [found[name].words for name in ("accuracy", "bleu", "perplexity")] == ["±2", "±0.6", "a factor of 1.1"]
+    assert found["bleu"].margin == claims.claim("064")["std"] and found["seconds"] is None
 
 
 def test_every_deviation_touches_a_number(claims):
@@ -198,3 +226,22 @@ def test_audit_rows_name_claims_that_are_there(claims, audited):
     known = {n for c in claims.claims.values() for n in [c["id"][-3:], *c.get("repeats", [])]}
     named = {row.claim for row in audited.values()}
     assert named <= known and len(audited) == 69
+
+
+def test_tables_name_the_protocol_of_every_number(claims, project_root):
+    """From the study's tasks: over the columns where each has one, else at the rows."""
+    store = Store(project_root, [], local=False)
+    eight, nine, six, one = (
+        tables.build(claims, store, f"table{n}", best_pick(store), "best evidence") for n in (8, 9, 6, 1)
+    )
+    of = ["denoise", "denoise", "sentiment", "sentiment", "sentiment"]
+    titles = ("BLEU", "Perplexity", "Time", "Memory", "Accuracy")
+    assert eight.columns() == [f"{title} ({name})" for title, name in zip(titles, of, strict=True)]
+    assert list(eight.rows()) == list(TABLE_8)
+    labels = ("BLEU Score", "Perplexity", "Training Time", "Memory", "Accuracy")
+    assert list(nine.rows()) == [f"{label} ({name})" for label, name in zip(labels, of, strict=True)]
+    assert nine.columns() == ["BP", "FF"]
+    assert six.columns() == ["BP (sentiment)", "FF (sentiment)", "FF over BP (transformer_bench)"]
+    assert [label.split(" (")[1][:-1] for label in one.rows()] == ["transformer_bench"] * 2 + ["transformer_probes"]
+    for text in (table_files.as_markdown(nine), table_files.as_latex(eight), table_files.as_csv(eight)):
+        assert "denoise" in text and "sentiment" in text

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ffrepro.claims import load
 from ffrepro.claims.compare import Comparison
 from ffrepro.claims.verdict import Verdict
 from ffrepro.core import statistics as st
@@ -82,6 +83,41 @@ def test_hits_are_in_the_order_of_the_prepared_set():
 def test_a_run_is_read_by_its_own_inference(inference, right):
     arrays = {"test_index": [0], "test_label": [1], "test_prediction_one_pass": [0], "test_prediction_goodness": [1]}
     assert pairs.hits(record(inference=inference, **arrays), "test").right.tolist() == [right]
+
+
+def test_pairs_are_those_of_every_declared_experiment(project_root):
+    """Of a grid point to point; of the options against BP of `sentiment`; of what has no runs nothing."""
+    claims = load.load(project_root, "kim2025_transformer")
+
+    def runs(*right):
+        arrays = {"test_index": [0, 1], "test_label": [1, 1], "test_prediction_one_pass": list(right),
+                  "rest_index": [2], "rest_label": [1], "rest_prediction_one_pass": [1]}  # fmt: skip
+        return SimpleNamespace(records=(record(**arrays),), standin=False)
+
+    found = {
+        ("sentiment_imdb_corrected", "bp"): runs(1, 0), ("sentiment_imdb_corrected", "ff"): runs(1, 1),
+        ("sentiment_options_imdb_corrected", "ff_l1"): runs(0, 1),
+        ("sentiment_tuned_imdb_corrected", "bp_tuned"): runs(1, 1),
+        ("sentiment_tuned_imdb_corrected", "ff_tuned"): runs(0, 0),
+        ("scaling_imdb_corrected", "bp_train_samples5000"): runs(1, 0),
+        ("scaling_imdb_corrected", "ff_train_samples5000"): runs(1, 0),
+        ("scaling_imdb_corrected", "ff_train_samples10000"): runs(1, 0),
+        ("sentiment_published_imdb_as_published", "ff"): runs(1, 0),
+        ("sentiment_published_imdb_as_published", "bp"): runs(1, 0),
+    }  # fmt: skip
+    store = SimpleNamespace(
+        planned=lambda experiment, scale: [{"variant": v} for e, v in found if e == experiment],
+        at_scale=lambda experiment, variant, scale: found.get((experiment, variant)),
+    )
+    shown = [tuple(row[:4]) for _, row in pairs.rows(claims, store, "paper")]
+    assert shown == [
+        ("sentiment_imdb_corrected", "FF-All", "1", "1, 0, 1.000"),
+        ("sentiment_published_imdb_as_published", "FF-All", "1", "0, 0, 1.000"),
+        ("sentiment_tuned_imdb_corrected", "FF-All, tuned", "1", "0, 2, .500"),
+        ("sentiment_options_imdb_corrected", "FF-All, L1", "1", "1, 1, 1.000"),
+        ("scaling_imdb_corrected", "FF-All, train samples 5000", "1", "0, 0, 1.000"),
+    ]
+    assert "Pairs of trained models" in pairs.section(claims, store, "paper")[0].text
 
 
 def test_a_target_is_reached_in_the_first_epoch_at_or_above_it():

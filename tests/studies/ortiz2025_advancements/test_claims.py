@@ -63,8 +63,10 @@ def planned(project_root, claims):
 def test_claims_are_in_order_and_complete(claims):
     numbers = [int(name[-3:]) for name in claims.claims]
     assert numbers == sorted(set(numbers)) and set(range(1, 84)) <= set(numbers)
-    # of those that both lists of claims lacked, these only repeat another one
-    assert set(range(84, 120)) - set(numbers) == {86, 92, 105, 111}
+    # of those that both lists of claims lacked, these only repeat another one, whose note says so
+    assert set(range(84, 120)) - set(numbers) == {86, 105, 111}
+    again = " ".join(claim.get("note", "").partition("Said again: ")[2] for claim in claims.claims.values())
+    assert all(f"{number:03d}, Sec." in again for number in (86, 105, 111))
     ours = {name[-3:] for name, claim in claims.claims.items() if claim.get("own")}
     assert ours == {"078", "079", "080", "081", "082", "083", "120", "121", "122", "123", "124", "125", "126"}
     assert all(claim["n"] is None and "std" not in claim for claim in claims.claims.values())
@@ -231,3 +233,17 @@ def test_every_planned_run_can_be_evaluated_from_its_first_epoch(project_root, s
     after = [p for p in plans if p["kind"] == "train" and p["method"].get("head") == "after"]
     assert after or scale == "smoke"
     assert {p["protocol"]["inference"] for p in after} <= {"multi_pass", "goodness"}
+
+
+@pytest.mark.parametrize(
+    ("subsets", "whole", "holds"),
+    [((22.0, 23.0, 24.0), 25.0, True), ((23.0, 22.3, 24.0), 22.0, True), ((23.0, 22.5, 24.0), 22.0, False)],
+)
+def test_initial_layers_are_superfluous_where_a_part_reads_no_worse_by_the_margin(claims, subsets, whole, holds):
+    claim = claims.claim("092")
+    values = dict(zip(("last1", "last2", "last3"), subsets, strict=True)) | {"whole": whole}
+    assert set(claim["operands"]) == set(values)
+    assert expressions.truth(claim["ours"], values) is holds
+    margin = claims.content["quantities"]["test_error"]["margin"]["absolute"]
+    assert expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin + 0.01})
+    assert not expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin - 0.01})

@@ -4,8 +4,13 @@ Every variant trains for a number of updates, on the same reviews. Then, or mean
 
 - ``gradient_spread``: standard deviation of the logarithm of a block's gradient norm, over blocks and over the second
   half of the updates (Tables 1 and 3: vanishing and exploding gradients).
+- ``gradient_first``, ``gradient_last``: geometric means of the norms of the first and of the last block's gradient over
+  the same updates (Sec. 1: gradients that vanish or explode with depth).
+- ``diverged``: 1 where a loss was not finite, else 0; over processes the share of diverged seeds (Sec. 4.2, stability).
 - ``accuracy`` of validation reviews, and ``accuracy_perturbed`` after normal noise on every weight (Sec. 2.4, stability
-  under parameter shifts), the mean of three draws.
+  under parameter shifts), the mean of three draws; ``_3x`` and ``_10x`` with so many times the noise.
+- ``auc_pairs``: of validation reviews under the true label against the wrong one, by goodness over all layers (Sec.
+  3.4, whether positives are told from negatives), of methods whose negatives have the wrong label.
 - ``attention_max`` and ``attention_entropy`` of true pairs, ``_negative`` of the wrong ones (Sec. 3.4), of methods that
   learn from pairs.
 - ``words_named`` and ``words_right``: of a single review's words those that rows of the embedding's gradient name, and
@@ -27,7 +32,7 @@ import torch
 from torch import nn
 
 from ffrepro.base.settings import integer, number
-from ffrepro.core import attention, seeds
+from ffrepro.core import attention, detection, seeds
 from ffrepro.methods.base import Batch, Phase
 from ffrepro.nets.transformer import PAD, Attention
 from ffrepro.training import energy, parts, recorded_bench, timing
@@ -40,10 +45,12 @@ SETTINGS = {
     "noise_share": number("deviation of the noise on a weight, of its tensor's own deviation", above=0),
 }
 COLUMNS = (
-    "gradient_spread", "accuracy", "accuracy_perturbed", "attention_max", "attention_max_negative",
+    "gradient_spread", "gradient_first", "gradient_last", "diverged", "accuracy", "accuracy_perturbed",
+    "accuracy_perturbed_3x", "accuracy_perturbed_10x", "auc_pairs", "attention_max", "attention_max_negative",
     "attention_entropy", "attention_entropy_negative", "words_named", "words_right", "joules",
 )  # fmt: skip
 DRAWS = 3
+LEVELS = {"accuracy_perturbed": 1, "accuracy_perturbed_3x": 3, "accuracy_perturbed_10x": 10}  # times the noise
 
 
 def run(plan: dict, place: parts.Place) -> dict:
@@ -77,23 +84,29 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
     asked = {**plan, **variant, "training": {"lr": bench["bench_lr"]}}
     method = parts.make_method(asked, task, seeds.generator("init", plan["dataset"], seed))
     method.begin_phase(Phase())
-    norms: list[float] = []
+    norms: list[list[float]] = []  # of an update's blocks
+    diverged = False
     meter.start()
     batches = _batches(task, seeds.generator("order", plan["dataset"], seed))
     for step, batch in enumerate(islice(batches, bench["bench_rounds"])):
-        method.step(batch)
+        diverged |= not all(torch.as_tensor(value).isfinite().all() for value in method.step(batch).values())
         if 2 * step >= bench["bench_rounds"]:
-            norms += gradient_norms(method.net)
+            norms.append(gradient_norms(method.net))
     joules = meter.stop()
     found = {
-        "gradient_spread": statistics.pstdev(map(math.log, norms)) or None if norms else None,
-        "accuracy": accuracy(method, task) or None,
-        "accuracy_perturbed": perturbed(method, task, bench["noise_share"], seed) or None,
+        "gradient_spread": spread([norm for blocks in norms for norm in blocks]),
+        "gradient_first": middle([blocks[0] for blocks in norms]),
+        "gradient_last": middle([blocks[-1] for blocks in norms]),
+        "diverged": float(diverged),
+        "accuracy": accuracy(method, task),
+        **{key: perturbed(method, task, n * bench["noise_share"], seed) for key, n in LEVELS.items()},
+        "auc_pairs": auc_pairs(method, task),
         **_attention(method, next(iter(task.in_order("val")))),
         **named(method, next(iter(task.in_order("val")))),
-        "joules": joules / bench["bench_rounds"] if joules else None,
+        "joules": joules / bench["bench_rounds"] if joules else None,  # a counter that stands still measures nothing
     }
-    return {column: found[column] for column in COLUMNS}
+    finite = {key: None if value is None or not math.isfinite(value) else value for key, value in found.items()}
+    return {column: finite[column] for column in COLUMNS}
 
 
 def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
@@ -102,14 +115,45 @@ def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
         yield from task.epoch(generator)
 
 
+def spread(norms: list[float]) -> float | None:
+    """Standard deviation of the logarithms of norms; None of fewer than two, which have none."""
+    logs = _logs(norms)
+    return statistics.pstdev(logs) if len(logs) > 1 else None
+
+
+def middle(norms: list[float]) -> float | None:
+    """Geometric mean of norms; None without any."""
+    logs = _logs(norms)
+    return math.exp(statistics.fmean(logs)) if logs else None
+
+
+def _logs(norms: list[float]) -> list[float]:
+    """Of norms that have one: pairs whose margin is met have no gradient, a diverged net no finite one."""
+    return [math.log(norm) for norm in norms if norm > 0 and math.isfinite(norm)]
+
+
 def gradient_norms(net: nn.Module) -> list[float]:
-    """Norm of each block's gradient, of blocks that have one."""
+    """Norm of each block's gradient, from the first block on; 0 of one that has none."""
     found = []
     for block in net.blocks:  # type: ignore[union-attr]  # torch types attributes of a module as tensors or modules
         grads = [p.grad.flatten() for p in block.parameters() if p.grad is not None]
-        norm = float(torch.cat(grads).norm()) if grads else 0.0
-        found += [norm] if norm > 0 else []  # pairs whose margin is met have none
+        found.append(float(torch.cat(grads).norm()) if grads else 0.0)
     return found
+
+
+def auc_pairs(method: Any, task) -> float | None:
+    """Probability that a validation text under its label has more goodness than one under a wrong label.
+
+    None of methods whose negatives are none of this kind.
+    """
+    if not hasattr(method, "pairs") or method.hp["negatives"] != "label":
+        return None
+    scores, right = [], []
+    for batch in task.in_order("val"):
+        found = method.evaluate_batch(batch)["scores_goodness"]
+        scores.append(found.flatten())
+        right.append(nn.functional.one_hot(batch["label"], found.shape[1]).flatten())
+    return detection.auc(torch.cat(scores).cpu().numpy(), torch.cat(right).cpu().numpy())
 
 
 def accuracy(method: Any, task) -> float:
@@ -169,22 +213,23 @@ def named(method: Any, batch: Batch) -> dict[str, float | None]:
         optimizer.zero_grad()
     method.step(rows)
     grad = method.net.tokens.weight.grad
-    if grad is None:
-        return {"words_named": None, "words_right": None}
-    said = set(grad.abs().sum(1).nonzero().flatten().tolist()) - {PAD}
+    said = set() if grad is None else set(grad.abs().sum(1).nonzero().flatten().tolist()) - {PAD}
     true = set(rows["x"].flatten().tolist()) - {PAD}
     both = len(said & true)
-    return {"words_named": both / len(true) or None, "words_right": both / len(said) or None if said else None}
+    return {"words_named": both / len(true), "words_right": both / len(said) if said else None}
 
 
 def describe(result: dict) -> str:
     """The rows as a plain table."""
     config = result["config"]
     lines = [
-        f"after {config['rounds']} updates on batches of {config['batch']}: spread of gradient norms, accuracy, "
-        f"the same with noise of {config['noise_share']:g}, attention of true and wrong pairs, words named; energy: "
-        f"{config['energy']}",
+        f"after {config['rounds']} updates on batches of {config['batch']}: spread of gradient norms, those of the "
+        f"first and the last block, accuracy, the same with noise of {config['noise_share']:g}, 3 and 10 times as "
+        f"much, AUC of pairs, attention of true and wrong pairs, words named; energy: {config['energy']}",
     ]
-    titles = ("spread", "accuracy", "noisy", "max", "max neg", "entropy", "ent. neg", "named", "right", "J")
+    titles = (
+        "spread", "first", "last", "diverged", "accuracy", "noisy", "noisy 3x", "noisy 10x", "AUC", "max", "max neg",
+        "entropy", "ent. neg", "named", "right", "J",
+    )  # fmt: skip
     columns = [Column(title, 10, key, 3) for title, key in zip(titles, COLUMNS, strict=True)]
     return "\n".join([*lines, *timing.table(result["rows"], 24, columns)])

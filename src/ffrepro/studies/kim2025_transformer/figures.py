@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
+from ffrepro.claims import controls
 from ffrepro.claims.figures.style import PAPER, Drawn, Scene, canvas, caption, png, say
-from ffrepro.claims.records import Record
+from ffrepro.claims.records import Evidence, Record
 from ffrepro.core.statistics import Summary, summarize
 
 TREATMENT = "corrected"
@@ -48,7 +49,7 @@ def scaling(scene: Scene, spec: dict) -> list[Drawn]:
         runs = [(first, variant), *((experiment, name) for name in _variants(scene, experiment, variant, key))]
         for place, name in runs:
             evidence = scene.store.at_scale(place, name, scene.scale)
-            if evidence is not None:
+            if evidence is not None and not _lacking(scene, evidence, "test/accuracy"):
                 values = [100 * r.value("test/accuracy") for r in evidence.records]
                 points[evidence.records[0].plan[group][key]] = summarize(values)
                 used += evidence.records
@@ -64,7 +65,9 @@ def scaling(scene: Scene, spec: dict) -> list[Drawn]:
         ax.legend(loc="lower right")
     else:
         say(ax, f"no runs of {experiment} at scale {scene.scale}")
-    text = caption(scene, used, ["Mean ± std over seeds. The paper's figure has no numbers in its text."])
+    notes = ["Mean ± std over seeds; no point without the frozen net's runs on as many reviews.",
+             "The paper's figure has no numbers in its text."]  # fmt: skip
+    text = caption(scene, used, notes)
     return [Drawn(spec["name"], spec["title"], spec.get("shows", ""), png(figure), text)]
 
 
@@ -79,12 +82,16 @@ def _bar(scene: Scene, ax: Axes, place: int, claim: dict) -> tuple[Record, ...]:
     evidence = scene.evidence(measure["experiment"], TREATMENT, measure["dataset"], measure["variant"])
     values = [r.value(measure["metric"]) for r in evidence.records] if evidence else []
     found = [scene.claims.factor(claim) * value for value in values if value is not None]
-    if evidence is None or not found:
+    if evidence is None or not found or _lacking(scene, evidence, measure["metric"]):
         return ()
     summary = summarize(found)
     error = summary.std if summary.n > 1 else None
     ax.bar(place, summary.mean, 0.6, yerr=error, color=scene.colour(measure["variant"]), capsize=2)
     return evidence.records
+
+
+def _lacking(scene: Scene, evidence: Evidence, metric: str) -> list[str]:
+    return controls.missing(scene.claims, metric, evidence, lambda *names: scene.store.at_scale(*names, scene.scale))
 
 
 def _variants(scene: Scene, experiment: str, variant: str, key: str) -> list[str]:

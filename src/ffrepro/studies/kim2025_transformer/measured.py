@@ -16,12 +16,18 @@ BENCHES = {
     "transformer_probes": (
         "Gradients, attention, noise, leakage and energy",
         "After as many updates of every variant, on the same reviews; mean over processes. Spread: standard deviation "
-        "of the logarithm of gradient norms. Noise: on every weight. Attention, of methods with pairs: the largest "
-        "weight of a row and its entropy, of true and of wrong pairs. Named: share of a review's words that the "
-        "gradient of its step names (1: all of them), and share of the named words that are in it.",
+        "of the logarithm of gradient norms; first, last: their geometric mean in that block. Diverged: share of the "
+        "processes in which a loss was not finite. Noise: on every weight, once, 3 and 10 times the declared share. "
+        "AUC: of validation reviews under the true label against the wrong one, by goodness. Attention, of methods "
+        "with pairs: the largest weight of a row and its entropy, of true and of wrong pairs. Named: share of a "
+        "review's words that the gradient of its step names (1: all of them), and share of the named words that are "
+        "in it.",
         (
-            ("Gradient spread", "gradient_spread", 2, 1), ("Accuracy, %", "accuracy", 1, 100),
-            ("With noise, %", "accuracy_perturbed", 1, 100), ("Attention, max", "attention_max", 3, 1),
+            ("Gradient spread", "gradient_spread", 2, 1), ("First block", "gradient_first", 4, 1),
+            ("Last block", "gradient_last", 4, 1), ("Diverged, %", "diverged", 0, 100),
+            ("Accuracy, %", "accuracy", 1, 100), ("With noise, %", "accuracy_perturbed", 1, 100),
+            ("3 times, %", "accuracy_perturbed_3x", 1, 100), ("10 times, %", "accuracy_perturbed_10x", 1, 100),
+            ("AUC of pairs", "auc_pairs", 3, 1), ("Attention, max", "attention_max", 3, 1),
             ("Negatives", "attention_max_negative", 3, 1), ("Entropy", "attention_entropy", 2, 1),
             ("Negatives", "attention_entropy_negative", 2, 1), ("Words named", "words_named", 2, 1),
             ("Of them right", "words_right", 2, 1), ("Joules a step", "joules", 2, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Record, Store
 from ffrepro.core import paired
 
-EXPERIMENT, DATASET = "sentiment", "imdb"
+DATASET = "imdb"
 _PARTS = {"test": ("test",), "all": ("test", "rest")}
 _TEXT = (
     "Both runs of a pair have the same seed, split and reviews. McNemar: reviews that only one of the two has right, "
@@ -29,23 +30,14 @@ class Hits(NamedTuple):
 
 
 def section(claims: Claims, store: Store, scale: str) -> list[Block]:
-    """A row for each variant with runs that its twin has, too; nothing without."""
-    rows: list = []
-    standin = False
-    experiment = claims.experiment(EXPERIMENT, claims.treatments[0], DATASET)
-    for variant in claims.content["variants"]:
-        twin = claims.twin(variant)
-        ours = store.at_scale(experiment, variant, scale)
-        theirs = store.at_scale(experiment, twin, scale) if twin else None
-        if ours and theirs and (row := _row(claims.content["variants"][variant], ours, theirs)):
-            rows.append(row)
-            standin |= ours.standin
-    if not rows:
+    """A row for each variant of an experiment with runs that its twin has, too; nothing without."""
+    found = list(rows(claims, store, scale))
+    if not found:
         return []
-    header = ["FF against its BP", "Seeds", "McNemar, test: FF alone, BP alone, p", "McNemar, whole test half",
-              "Difference, points"]  # fmt: skip
+    header = ["Experiment", "FF against its BP", "Seeds", "McNemar, test: FF alone, BP alone, p",
+              "McNemar, whole test half", "Difference, points"]  # fmt: skip
     content: list[Block] = [Heading(f"Pairs of trained models (scale {scale})", 2, f"{claims.paper}-pairs")]
-    if standin:
+    if any(ours.standin for ours, _ in found):
         content.append(Notice("Stand-in data made by this project: the numbers show that everything runs."))
     apart = 100 * paired.smallest_difference(0.83, 500)
     sure = 100 * paired.smallest_difference(0.83, 500, power=0.8)
@@ -53,7 +45,21 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         f"At an accuracy of 83 %, 500 reviews cannot tell two runs apart below {formats.number(apart, 1)} points "
         f"({formats.number(sure, 1)} at a power of .8)."
     )
-    return [*content, Paragraph(f"{_TEXT} {limit}"), Table(header, rows, frozenset({1}))]
+    return [*content, Paragraph(f"{_TEXT} {limit}"), Table(header, [row for _, row in found], frozenset({2}))]
+
+
+def rows(claims: Claims, store: Store, scale: str) -> Iterator[tuple[Evidence, list]]:
+    """Runs and their row, of every experiment that claims.yaml has under ``paired``, under every treatment."""
+    for family, of_twins in claims.content["paired"].items():
+        for treatment in claims.treatments:
+            experiment, others = (claims.experiment(name, treatment, DATASET) for name in (family, of_twins))
+            for variant in dict.fromkeys(plan["variant"] for plan in store.planned(experiment, scale=scale)):
+                twin = claims.twin(variant)
+                ours = store.at_scale(experiment, variant, scale)
+                theirs = store.at_scale(others, twin, scale) if twin else None
+                row = _row(claims.label(variant), ours, theirs) if ours and theirs else None
+                if row:
+                    yield ours, [experiment, *row]
 
 
 def hits(record: Record, part: str) -> Hits | None:

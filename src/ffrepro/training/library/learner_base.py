@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -88,10 +89,25 @@ class LearnerBase:
         return self.inference or self._schemes[0]
 
     def _stepped(self, batch: Batch) -> dict[str, float]:
-        """A step of a loop of one's own; what it draws follows from the learner's seed and the step's number."""
+        """A step of a loop of one's own; what it draws follows from the learner's seed and the step's number.
+
+        Raises:
+            FfreproError: a loss that is not finite.
+        """
         self._steps += 1
         with seeds.drawing(self.device, "step", self.seed, self._steps), self._autocast():
-            return {name: float(value) for name, value in self.method.step(batch).items()}
+            found = self.method.step(batch)
+        # All in one copy: a GPU is waited for once.
+        values = torch.stack([torch.as_tensor(value, device=self.device).detach() for value in found.values()]).tolist()
+        losses = dict(zip(found, values, strict=True))
+        broken = [name for name, value in losses.items() if not math.isfinite(value)]
+        if broken:
+            raise FfreproError(
+                f"training diverged: {', '.join(broken)} is not finite in step {self._steps}",
+                where="step",
+                fix=f"begin anew with a lower `lr` (now {self.training['lr']:g}), or look at the input data",
+            )
+        return losses
 
     def _find(self, method: str) -> Any:
         """The method's module."""

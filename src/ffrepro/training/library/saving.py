@@ -55,6 +55,7 @@ class Saving(LearnerBase):
             net, method=content["method"], classes=content["classes"], inference=content["inference"],
             seed=content["seed"], **own, **shown, **scheduled, **content["hyperparameters"],
         )  # fmt: skip
+        learner._prepare(content)
         learner._begin_as(example, content["classes"])
         try:
             learner.method.load_weights(content["weights"])
@@ -65,3 +66,6 @@ class Saving(LearnerBase):
                 fix="build the net with the sizes that it was saved with",
             ) from None
         return learner
+
+    def _prepare(self, content: dict[str, Any]) -> None:
+        """What a file says of the net beside its weights; here nothing."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from torch import nn
 
 from ffrepro.base.errors import FfreproError
+from ffrepro.base.names import unknown
 from ffrepro.core import normalisation
 from ffrepro.nets import auto_cut
 from ffrepro.nets.cut import replace_first
+from ffrepro.nets.cut_layout import FIRST, LAST
 
 Where = str | Sequence[str] | Callable[[str, nn.Module], bool]
 
@@ -75,6 +77,23 @@ def superclass_of(superclasses: Sequence[int] | None, classes: int) -> list[int]
             fix="give one for each class, numbered from 0 without a gap",
         )
     return above
+
+
+def features_of(features: str | Mapping[str, str], at: Sequence[str]) -> str | dict[str, str]:
+    """On which side activations have their features, as it was given: of all blocks, or by the names of some.
+
+    Raises:
+        FfreproError: another side, or a name that the model is not cut at.
+    """
+    sides = (FIRST, LAST, "auto")
+    by_name = features if isinstance(features, Mapping) else {}
+    for name in by_name:
+        if name not in at:
+            raise unknown("place of a cut", name, at, where="features")
+    for side in by_name.values() if isinstance(features, Mapping) else [features]:
+        if side not in sides:
+            raise unknown("side", str(side), sides, where="features")
+    return dict(features) if isinstance(features, Mapping) else features
 
 
 def keep_norms(blocks: Iterable[nn.Module], epsilon: float) -> None:

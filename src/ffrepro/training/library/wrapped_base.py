@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -41,6 +41,7 @@ class WrappedBase(LearnerBase):
         classes: int,
         precision: str = "float32",
         superclasses: Sequence[int] | None = None,
+        features: str | Mapping[str, str] = "auto",
         schedule: str = "plateau",
         **settings: Any,
     ):
@@ -53,9 +54,11 @@ class WrappedBase(LearnerBase):
         self._plateau_chosen = "plateau_on" in settings
         cut = Cut(model, user_model.cut_names(model, at))
         cut.superclass_of = user_model.superclass_of(superclasses, classes)
+        cut.features = user_model.features_of(features, cut.at)
         super().__init__(cut, METHODS.get(name, name), classes=classes, schedule=schedule, **settings)
         self.cut, self.model, self.precision = cut, model, precision
         self._unwrapped = False
+        self._learning: set[int] = set()  # ids of the parameters that the method was made to train
         self._means: dict[str, float] = {}
         self._seen = 0
 
@@ -89,15 +92,19 @@ class WrappedBase(LearnerBase):
         assert self.classes is not None
         with explain.errors(self.method_name, self.device, batch["x"]):
             self._build(batch, self.classes)
+        self._learning = self._can_learn()
         self._example = loaders.first_two(batch["x"])
 
     def _ready(self, batch: Any) -> None:
         """Make the method on the first batch of a training loop of one's own, and begin its schedules."""
         self._require_wrapped()
-        if self._example is None:
+        if self._example is None or not self._can_learn() <= self._learning:
             self._build_on(batch)
         if not self.method.schedules:
             self.method.begin_schedule(self.training, 1)
+
+    def _can_learn(self) -> set[int]:
+        return {id(parameter) for parameter in self.model.parameters() if parameter.requires_grad}
 
     def _require_wrapped(self) -> None:
         if self._unwrapped:

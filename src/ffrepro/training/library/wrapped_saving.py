@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -24,15 +25,31 @@ class WrappedSaving(WrappedBase, Saving):
         Raises:
             FfreproError: no such submodule.
         """
+        for module in self._named(names, "freeze"):
+            module.requires_grad_(False)
+            module.eval()
+            self.cut.still += module.modules()
+        return self
+
+    def unfreeze(self, *names: str) -> Self:
+        """Have submodules learn, their BatchNorms' statistics too, from the next ``fit`` or ``step`` on.
+
+        Raises:
+            FfreproError: no such submodule.
+        """
+        self.cut.read_modes()  # else what is in evaluation mode now would be found still later
+        for module in self._named(names, "unfreeze"):
+            module.requires_grad_(True)
+            again = set(map(id, module.modules()))
+            self.cut.still = [other for other in self.cut.still if id(other) not in again]
+        return self
+
+    def _named(self, names: Sequence[str], where: str) -> list[nn.Module]:
         known = dict(self.model.named_modules())
         for name in names:
             if name not in known:
-                raise unknown("submodule", name, [name for name in known if name], where="freeze")
-            known[name].requires_grad_(False)
-            known[name].eval()
-            if self.method is not None:
-                self.method.keep_still(known[name])
-        return self
+                raise unknown("submodule", name, [name for name in known if name], where=where)
+        return [known[name] for name in names]
 
     def unwrap(self, *, norms: bool = False) -> nn.Module:
         """The model itself, in evaluation mode; this learner ends here.
@@ -60,12 +77,16 @@ class WrappedSaving(WrappedBase, Saving):
                 where="save",
                 fix="save the model's weights: torch.save(learner.unwrap().state_dict(), path)",
             )
-        own = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        own: dict[str, Any] = {"at": self.at, "precision": self.precision, "superclasses": self.cut.superclass_of}
+        own["features"] = self.cut.features
+        still = set(map(id, self.cut.still))
+        own["still"] = [name for name, module in self.model.named_modules() if id(module) in still]
+        own["frozen"] = [name for name, parameter in self.model.named_parameters() if not parameter.requires_grad]
         saved.write(path, self._content() | own)
 
     @classmethod
     def load(cls, path: str | Path, net: nn.Module, *, device: str | None = None) -> Self:
-        """A learner as it was saved, around a model of the same architecture.
+        """A learner as it was saved, around a model of the same architecture; what was frozen is frozen again.
 
         Raises:
             FfreproError: as ``Learner.load``.
@@ -74,4 +95,14 @@ class WrappedSaving(WrappedBase, Saving):
         if "at" not in content:
             raise FfreproError("a learner that wraps no model", where=path, fix="load it by ffrepro.Learner.load")
         own = {"at": content["at"], "precision": content["precision"], "superclasses": content.get("superclasses")}
+        own["features"] = content.get("features", "auto")
         return cls._restored(path, content, net, device=device, **own)
+
+    def _prepare(self, content: dict[str, Any]) -> None:
+        """Freeze what was frozen when it was saved."""
+        modules, parameters = dict(self.model.named_modules()), dict(self.model.named_parameters())
+        # Of another net's names some are not there: its weights are refused with a message of their own.
+        self.cut.still += [modules[name] for name in content.get("still", []) if name in modules]
+        for name in content.get("frozen", []):
+            if name in parameters:
+                parameters[name].requires_grad_(False)

@@ -79,7 +79,7 @@ class CutStage(Stage):
                 method._update(index, layer(index), found)
             passed = method._passed(index, h.detach())
             if all_blocks:
-                up[f"{READ}{index}"] = positions.mean(passed)
+                up[f"{READ}{index}"] = positions.mean(method.laid_out(index, passed))
             if index == self.layers[-1] and not self.last:
                 up["x"] = passed
                 raise _StageDone
