@@ -53,6 +53,21 @@ def test_welchs_test_is_scipys(world):
     assert f"p = {p:.3f}".replace("0.", ".") in text
 
 
+def test_an_interaction_is_a_difference_of_differences_within_seeds(world):
+    """A 2 x 2 design: (a - b) - (c - d) of each seed, tested against 0."""
+    runs(world, {})
+    cells = {"ff_std": ([0.90, 0.95, 0.93], [0.80, 0.84, 0.82]), "ff_rms": ([0.80, 0.83, 0.82], [0.79, 0.83, 0.80])}
+    for plan in world.plans:
+        if plan["variant"] in cells:
+            accuracy, auc = (values[plan["seed"]] for values in cells[plan["variant"]])
+            world.record(plan, accuracy=accuracy, auc=auc, epochs=50)
+    each = [a - b - (c - d) for a, b, c, d in zip(*cells["ff_std"], *cells["ff_rms"], strict=True)]
+    found, text = judged(world, "(c035 - c036) - (c033 - c034) > 0")
+    p = stats.ttest_1samp(each, 0).pvalue
+    assert found.kind == verdict.HOLDS and p < 0.05
+    assert f"p = {p:.3f}".replace("0.", ".") in text and "n = 3 (paired by seed)" in text
+
+
 def test_a_difference_in_the_means_alone_is_no_worse(world):
     runs(world, {"ff_rms": [0.85, 0.80, 0.90], "ff_std": [0.84, 0.83, 0.86]})
     assert judged(world, "c035 > c033")[0].kind == verdict.INCONCLUSIVE

@@ -9,6 +9,7 @@ import yaml
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.claims import docs
+from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
 from ffrepro.claims.screen import picture
 from ffrepro.cli import main
@@ -146,6 +147,31 @@ def test_rows_of_a_bench(project):
         {"text": "{way}", "lookup": {"FF-Std": "{c036}, {c035}"}},
     )
     assert rows == [["mcyt/FF-Norm", "0.90", "20.0", "–"], ["mcyt/FF-Std", "0.75", "20.0", "0.9602, 0.8876"]]
+
+
+def test_what_is_left_names_its_hours(project):
+    """FF-Std, BPTT and a bench have been run; each run takes two hours where anybody knows."""
+    columns = ({"text": "{experiment}"}, {"field": "runs"}, {"text": "{hours}"})
+    left = [plan for plan in project.world.plans if plan["variant"] not in ("ff_std", "bptt", "interleaved")]
+    bench = ["bench_published_dollar_as_published", "1", "unknown"]
+    spec = {"missing": {"scale": "lite", "hardware": "cpu"}}
+    assert project.table(spec, *columns) == [["rnn_mcyt_corrected", str(len(left)), "unknown"], bench]
+    store = Store(project.root, project.world.plans, local=False)
+
+    def row(hours):
+        return next(page for page in docs.generate(store, hours) if page.path == "docs/page.md").text.splitlines()[3]
+
+    assert row(lambda plan: 2.0).endswith(f"| {2 * len(left)}.0 |")
+    half = Sources(store, project.world.claims(), lambda plan: None if plan["variant"] == "ff_rms" else 2.0)
+    assert half.hours([*left, *project.world.find("rnn_mcyt_corrected", "bptt")]) == "6.0, and 3 runs unknown"
+    assert row(lambda plan: 0.001).endswith("| less than 0.1 |")
+
+
+def test_parameters_are_counted_of_planned_runs_alone(project):
+    with pytest.raises(FfreproError, match="no run"):
+        project.table({"runs": [f"{EXPERIMENT}/nobody"]}, {"parameters": "net"})
+    with pytest.raises(FfreproError, match="has no images"):
+        project.table({"runs": [f"{EXPERIMENT}/ff_rms"]}, {"parameters": "net"})
 
 
 def test_claims_and_verdicts(project):

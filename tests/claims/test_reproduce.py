@@ -66,3 +66,15 @@ def test_a_conclusion_of_published_numbers_needs_no_run(world):
     world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
     claims, store = world.claims(), Store(world.root, world.plans, [])
     assert reproduce.needed(claims, store, claims.claim("077")) == []
+
+
+def test_runs_of_a_scale_with_too_few_seeds_are_not_what_a_verdict_needs(world):
+    """One seed at scale lite decides nothing: three at scale paper are asked for; without those, what there is."""
+    claims = world.claims()
+    world.add_plans("lite", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    world.plans[:] = [plan for plan in world.plans if plan["seed"] == 0]
+    few = Store(world.root, world.plans, [])
+    assert {plan["scale"] for plan in reproduce.needed(claims, few, claims.claim("035"))} == {"lite"}
+    world.add_plans("paper", datasets=["mcyt"], treatments=["corrected"], families=["rnn"])
+    found = reproduce.needed(claims, Store(world.root, world.plans, []), claims.claim("035"))
+    assert {plan["scale"] for plan in found} == {"paper"} and len({plan["seed"] for plan in found}) >= 3

@@ -107,6 +107,7 @@ def test_estimates_come_from_finished_runs_of_any_seed_first(project, finish, pl
     estimate = Estimator(workspace).of_run(plan_of())
     assert (estimate.seconds, estimate.source, estimate.memory_mb) == (40.0, "mean of 2 finished", 900)
     assert 0.5 < estimate.disk_kb < 5
+    assert Estimator(workspace, committed=True).of_run(plan_of()).seconds == 50.0  # in every checkout the same
 
 
 def test_a_bench_takes_from_its_first_to_its_last_second(project, finish, plan_of):
@@ -146,6 +147,7 @@ def test_a_probe_tells_of_runs_like_it_until_a_record_does(probed, finish):
     found = estimator.of_run(plans["rnn_mcyt_corrected/bptt/seed2"])
     assert (found.seconds, found.source) == (200 * 5.0, "a probe")
     assert estimator.of_run(plans["theta_mcyt_corrected/ff_std_theta0.5/seed0"]).seconds == 200 * 2.0
+    assert Estimator(workspace, committed=True).of_run(plans["rnn_mcyt_corrected/bptt/seed2"]).seconds is None
     assert estimator.of_run(plans["rnn_dollar_corrected/bptt/seed0"]).seconds is None
     assert estimator.of_run(plans["bench_dollar_corrected/interleaved/seed0"]).seconds is None
     finish(plans["rnn_mcyt_corrected/bptt/seed0"], seconds=30.0)

@@ -39,6 +39,12 @@ def test_every_baseline_is_a_way():
     assert set(BASELINES) <= {*WAYS, *bench_sff.PLAIN}
 
 
+def test_the_plain_script_has_both_layouts_with_each_form_of_adamw():
+    ways = [(last, *form.items()) for last, form in bench_sff.PLAIN.values()]
+    forms = (("fused", True), ("foreach", True), ("foreach", False))
+    assert sorted(ways) == sorted((last, form) for last in (True, False) for form in forms)
+
+
 def test_a_hundred_classes_leave_out_groups_and_show_what_cuts_the_cost(monkeypatch):
     case = Case("mobilenet_v3_small", 32, 8, classes=100)
     names = bench_sff.ways_of(100)

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 from helpers.method_cases import BP_BLOCKS, SFF
-from helpers.plans import IMAGES, make_image_plan
+from helpers.plans import IMAGES, make_image_plan, prepare_standin
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import start_of
@@ -58,6 +58,41 @@ def test_blocks_begin_with_the_weights_and_the_head_with_its_own(source, method)
     assert len(blocks) == 14 and len(head) == 2
     assert all(torch.equal(value, kept[name]) for name, value in blocks.items())
     assert all(torch.equal(value, drawn[name]) and not torch.equal(value, kept[name]) for name, value in head.items())
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory):
+    """A place with both sets of CIFAR and a finished run on the hundred classes."""
+    folder = tmp_path_factory.mktemp("hundred")
+    for name in ("cifar10", "cifar100"):
+        prepared = prepare_standin(folder, name)
+    place = parts.Place(folder, folder / "runs", prepared)
+    loop.run(of_photographs("cifar100", make_plan(keep_weights=True)), place)
+    return place
+
+
+def of_photographs(name, plan):
+    plan = json.loads(json.dumps(plan).replace("test_mnist_", f"test_{name}_"))
+    return plan_check.check(plan | {"dataset": name, "data": plan["data"] | {"train_samples": 200}}, "plan.json")
+
+
+@pytest.mark.parametrize(("method", "frozen"), [("backprop_blocks", False), ("sff", False), ("sff", True)])
+def test_a_run_starts_from_another_data_set_with_other_classes(hundred, method, frozen):
+    """Blocks that learned a hundred classes go on with ten: head and auxiliary maps are of ten."""
+    plan = of_photographs("cifar10", make_plan(method, start(frozen), variant=f"{method}_hundred_{frozen}"))
+    plan["start"]["experiment"] = "test_cifar100_as_published"
+    kept = torch.load(hundred.runs / start_of(plan) / "weights.pt", weights_only=True)
+    begun_with = begun(plan, hundred)[0].weights()
+    blocks, head = blocks_and_head(begun_with)
+    assert len(blocks) == 14 and all(torch.equal(value, kept[name]) for name, value in blocks.items())
+    assert {len(value) for value in head.values()} == {10} and {len(kept[name]) for name in head} == {100}
+    maps = [value for name, value in begun_with.items() if name.startswith("extra.")]
+    assert {len(value) for value in maps} == ({10} if method == "sff" else set())
+    result = loop.run(plan | {"keep_weights": True}, hundred)
+    after = torch.load(hundred.runs / plan["run"] / "weights.pt", weights_only=True)
+    assert frozen == all(torch.equal(after[name], value) for name, value in blocks.items())
+    assert not any(torch.equal(after[name], value) for name, value in head.items())
+    assert result["epochs"] == 1 and 0 <= result["metrics"]["test/accuracy"] <= 1
 
 
 @pytest.mark.parametrize("method", ["backprop_blocks", "sff"])

@@ -24,6 +24,7 @@ from ffrepro.claims.assess import Assessment
 from ffrepro.claims.docs_markers import TABLE, Block, blocks, replace
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
+from ffrepro.claims.reproduce import Hours
 from ffrepro.claims.screen import picture, view
 
 STUDIES = "src/ffrepro/studies"
@@ -48,11 +49,12 @@ class Page:
     text: str
 
 
-def generate(store: Store) -> list[Page]:
+def generate(store: Store, hours: Hours | None = None) -> list[Page]:
     """Every page with markers, its generated parts made anew, and the picture; nothing is written.
 
     Args:
         store: committed records alone, of plans of every scale: one counts where a plan declares it.
+        hours: of a planned run, by committed records alone; None: unknown of all.
 
     Raises:
         FfreproError: a page's markers or a study's definitions are wrong, or name what is not there.
@@ -60,7 +62,7 @@ def generate(store: Store) -> list[Page]:
     root = store.root
     texts = {path: _text(path) for pattern in PAGES for path in sorted(root.glob(pattern))}
     marked = {path: blocks(text, path.relative_to(root).as_posix()) for path, text in texts.items()}
-    studies = Studies(store)
+    studies = Studies(store, hours)
     made = []
     for path, found in marked.items():
         if found:
@@ -77,8 +79,8 @@ def write(root: str | Path, pages: list[Page]) -> list[str]:
 class Studies:
     """The definitions of all studies, and what they say."""
 
-    def __init__(self, store: Store):
-        self.root, self._store = store.root, store
+    def __init__(self, store: Store, hours: Hours | None = None):
+        self.root, self._store, self._hours = store.root, store, hours
         self._sources: dict[str, Sources] = {}
 
     @cached_property
@@ -127,7 +129,7 @@ class Studies:
 
     def _of(self, paper: str) -> Sources:
         if paper not in self._sources:
-            self._sources[paper] = Sources(self._store, load.load(self.root, paper))
+            self._sources[paper] = Sources(self._store, load.load(self.root, paper), self._hours)
         return self._sources[paper]
 
 

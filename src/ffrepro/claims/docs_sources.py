@@ -16,6 +16,7 @@ from ffrepro.claims import controls
 from ffrepro.claims.assess import Assessment, assess
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
+from ffrepro.claims.reproduce import Hours
 
 
 class Sources:
@@ -24,10 +25,11 @@ class Sources:
     Args:
         store: of committed records alone.
         claims: of the paper.
+        hours: of a planned run by committed records; None where nobody knows.
     """
 
-    def __init__(self, store: Store, claims: Claims):
-        self.store, self.claims = store, claims
+    def __init__(self, store: Store, claims: Claims, hours: Hours | None = None):
+        self.store, self.claims, self._hours = store, claims, hours
 
     @cached_property
     def groups(self) -> dict[str, Evidence]:
@@ -56,6 +58,40 @@ class Sources:
         if len(found) > 1:
             raise FfreproError(f"{pattern} names {', '.join(found)}", fix="name one scale, hardware and variant")
         return self.groups[found[0]] if found else None
+
+    def plan(self, group: str) -> dict[str, Any]:
+        """The first plan of a group of runs, run or not.
+
+        Raises:
+            FfreproError: none is declared.
+        """
+        found = next((plan for run, plan in self.store.plans.items() if run.rpartition("/")[0] == group), None)
+        if found is None:
+            raise FfreproError(f"no run {group} is declared", fix="name scale, hardware, experiment and variant")
+        return found
+
+    def missing(self, scale: str, hardware: str) -> dict[str, list[dict[str, Any]]]:
+        """The paper's planned runs without a committed record, by experiment."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for run, plan in self.store.plans.items():
+            place = plan["paper"], plan["scale"], plan["hardware"]
+            if place == (self.claims.paper, scale, hardware) and run not in self.store.records:
+                found.setdefault(plan["experiment"], []).append(plan)
+        return found
+
+    def hours(self, plans: list[dict[str, Any]]) -> str:
+        """What runs take, in words: ``12.5``, ``unknown``, ``12.5, and 3 runs unknown``."""
+        of_groups: dict[str, float | None] = {}  # seeds take as long as each other
+        for plan in plans:
+            group = plan["run"].rpartition("/")[0]
+            if group not in of_groups:
+                of_groups[group] = self._hours(plan) if self._hours else None
+        spent = [of_groups[plan["run"].rpartition("/")[0]] for plan in plans]
+        known = [one for one in spent if one is not None]
+        if not known:
+            return "unknown"
+        text = f"{sum(known):.1f}" if sum(known) >= 0.1 else "less than 0.1"
+        return text if len(known) == len(spent) else f"{text}, and {len(spent) - len(known)} runs unknown"
 
     def twin(self, runs: Evidence) -> Evidence | None:
         """The backpropagation runs beside some, with the same seeds; None where there are none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
-from ffrepro.claims import formats, tables, verdict
+from ffrepro.claims import counted, formats, tables, verdict
 from ffrepro.claims.assess import counts
 from ffrepro.claims.blocks import Table
 from ffrepro.claims.docs_sources import Sources
@@ -82,6 +82,10 @@ def rows(sources: Sources, spec: dict) -> list[Row]:
         return [Row({"id": short, "row": claim["row"], "metric": claim["metric"]}) for short, claim in claims.items()]
     if "verdicts" in spec:
         return [Row({"verdict": kind, "claims": n}) for kind, n in counts(sources.assessments).items()]
+    if "missing" in spec:
+        left = sources.missing(**spec["missing"])
+        return [Row({"experiment": name, "runs": len(plans), "hours": sources.hours(plans)})
+                for name, plans in left.items()]  # fmt: skip
     return _run_rows(sources, spec)
 
 
@@ -148,6 +152,8 @@ def cell(sources: Sources, spec: dict, row: Row) -> str:
         return str(sum(not claim.get("own") for claim in sources.claims.claims.values()))
     if "claim" in spec:
         return _claim(sources, spec, row)
+    if "parameters" in spec:
+        return f"{counted.trained(sources.plan(_field(row, 'run')))[spec['parameters']]:,}"
     return _measured(sources, spec, row)
 
 

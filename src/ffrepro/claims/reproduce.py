@@ -9,15 +9,16 @@ from ffrepro.claims import expressions
 from ffrepro.claims.assess import Assessment
 from ffrepro.claims.compare import BENCH_VARIANT
 from ffrepro.claims.load import Claims
-from ffrepro.claims.records import SCALES, Store
+from ffrepro.claims.records import ENOUGH, SCALES, Store
 
 Hours = Callable[[dict], float | None]  # of a planned run, None where nobody knows
 
 
 def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
-    """The planned runs that a claim's headline verdict needs: those of the least scale on real data that plans any.
+    """The planned runs that a claim's headline verdict needs, of one scale on real data.
 
-    Runs are of the preferred hardware, or, without a preference, of the first that is planned: one profile is enough.
+    That is the least that plans all of its numbers with enough seeds for a verdict, else the least that plans any. Runs
+    are of the preferred hardware, or, without a preference, of the first that is planned: one profile is enough.
     Where an experiment's committed runs are of other profiles of the same device, they are of one of these: runs of
     another precision would not add to them.
     """
@@ -29,7 +30,16 @@ def needed(claims: Claims, store: Store, claim: dict) -> list[dict]:
     plans = [plan for experiment, variant in sorted(places) for plan in store.planned(experiment, variant)]
     hardware = store.hardware or [plan["hardware"] for plan in plans[:1]]
     plans = [plan for plan in plans if plan["hardware"] in _profiles(plan, plans, store, hardware)]
-    return next((found for scale in SCALES[1:] if (found := [p for p in plans if p["scale"] == scale])), [])
+    of_scales = [[plan for plan in plans if plan["scale"] == scale] for scale in SCALES[1:]]
+    return next((found for found in of_scales if _enough(found, places)), next(filter(None, of_scales), []))
+
+
+def _enough(plans: list[dict], places: set[tuple[str, str]]) -> bool:
+    """Whether each (experiment, variant) has the seeds without which nothing is concluded."""
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for plan in plans:
+        seeds.setdefault((plan["experiment"], plan["variant"]), set()).add(plan["seed"])
+    return bool(plans) and all(len(seeds.get(place, ())) >= ENOUGH for place in places)
 
 
 def _profiles(plan: dict, plans: list[dict], store: Store, preferred: list[str]) -> list[str]:

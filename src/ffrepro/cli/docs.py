@@ -45,11 +45,13 @@ def run(args: argparse.Namespace) -> int:
     """Write, check or list."""
     from ffrepro.claims import docs  # scipy: not for `--help`
     from ffrepro.claims.records import Store
+    from ffrepro.pipeline.estimates import Estimator
 
     root = Path.cwd()
-    store = Store(root, all_plans(root, None, None)[1], local=False)
+    workspace, plans = all_plans(root, None, None)
+    store = Store(root, plans, local=False)
     bad = common.say_bad(store.bad)
-    pages = docs.generate(store)
+    pages = docs.generate(store, Estimator(workspace, committed=True).hours)
     if args.write:
         written = docs.write(root, pages)
         print("\n".join(written) if written else f"{len(pages)} pages are up to date")

@@ -32,9 +32,14 @@ class Estimate:
 
 @dataclass
 class Estimator:
-    """Estimates for the runs of a workspace."""
+    """Estimates for the runs of a workspace.
+
+    Attributes:
+        committed: by committed records alone, so that every checkout says the same.
+    """
 
     workspace: Workspace
+    committed: bool = False
     _seen: dict[str, list[Record]] = field(default_factory=dict)
     _of_hardware: dict[str, list[Record]] = field(default_factory=dict)
 
@@ -45,7 +50,7 @@ class Estimator:
         Raises:
             DataFileError: their file cannot be read.
         """
-        return probes.read(self.workspace.root, hardware.this_machine().cpu)
+        return [] if self.committed else probes.read(self.workspace.root, hardware.this_machine().cpu)
 
     def learn(self, probe: Probe) -> None:
         """Keep a new probe, here and for later commands."""
@@ -82,6 +87,10 @@ class Estimator:
         paths = [self.workspace.root / name for name in names]
         return sum(path.stat().st_size for path in paths) / 2**20 if all(path.is_file() for path in paths) else None
 
+    @property
+    def _places(self) -> tuple[str, ...]:
+        return _PLACES[1:] if self.committed else _PLACES
+
     def _seconds(self, plan: Plan, records: list[Record]) -> tuple[float | None, str]:
         measured = [seconds for seconds in map(duration, records) if seconds is not None]
         if measured:
@@ -111,7 +120,7 @@ class Estimator:
     def _on(self, hardware: str) -> list[Record]:
         """Every finished record of a hardware profile."""
         if hardware not in self._of_hardware:
-            places = [self.workspace.root / place for place in _PLACES]
+            places = [self.workspace.root / place for place in self._places]
             folders = [folder for place in places for folder in sorted(place.glob(f"*/{hardware}/*/*/seed*"))]
             records = [record for record in self._records(folders) if record.plan is not None]
             self._of_hardware[hardware] = [record for record in records if record.complete(record.plan["kind"])]
@@ -125,7 +134,7 @@ class Estimator:
         key = plan["run"].rpartition("/")[0]
         if key not in self._seen:
             names = [run.rpartition("/")[0] for run in (plan["run"], *words.older_runs(plan))]
-            places = [self.workspace.root / place / name for place in _PLACES for name in names]
+            places = [self.workspace.root / place / name for place in self._places for name in names]
             folders = [folder for place in places for folder in sorted(place.glob("seed*"))]
             self._seen[key] = [record for record in self._records(folders) if record.complete(plan["kind"])]
         return self._seen[key]

@@ -112,6 +112,8 @@ PLAIN: dict[str, tuple[bool, dict[str, bool]]] = {  # channels last, form of Ada
     "plain script, channels last, foreach": (True, {"foreach": True}),
     "plain script, channels last, eager": (True, {"foreach": False}),
     "plain script, contiguous, fused": (False, {"fused": True}),
+    "plain script, contiguous, foreach": (False, {"foreach": True}),
+    "plain script, contiguous, eager": (False, {"foreach": False}),
 }
 BASELINES = [f"{BP}, channels last", f"{BP}, contiguous", *PLAIN]
 
