@@ -100,11 +100,15 @@ def _put_beside(claim: dict, baseline: str | dict) -> None:
 
 def _protocols(study: dict, families: Iterable[str]) -> dict[str, str]:
     """Experiment -> its task, of one without (a bench, say) its own name; nothing where the study has but one task."""
-    above = study.get("groups", {}) | study["experiments"]
+    above = (study.get("groups") or {}) | study["experiments"]
 
     def task(name: str | None) -> str | None:
-        entry = above.get(name, {})
-        return entry.get("task") or (task(entry["extends"]) if "extends" in entry else None)
+        seen = set()
+        # What is no entry, or extends itself, is refused where plans are made of the study.
+        while isinstance(entry := above.get(name), dict) and "task" not in entry and name not in seen:
+            seen.add(name)
+            name = entry.get("extends")
+        return entry.get("task") if isinstance(entry, dict) else None
 
     tasks = {name: task(name) for name in families}
     several = len({task(name) for name in study["experiments"]} - {None}) > 1

@@ -9,6 +9,7 @@ from typing import Any
 from ffrepro.base.errors import FfreproError
 
 _SIDE = 64  # pixels
+_TRAINED: dict[str, dict[str, int]] = {}  # what was counted before, by its settings
 
 
 def parameters(measure: dict, count: str) -> int:
@@ -33,17 +34,18 @@ def trained(plan: dict[str, Any]) -> dict[str, int]:
         name = "class_half" if half else "coarse_blocks"
         raise FfreproError(f"{plan['run']} learns other classes ({name})", fix="count the parameters of another run")
     settings = {key: plan[key] for key in ("dataset", "net", "method")}
-    return _trained(json.dumps(settings, sort_keys=True))
+    key = json.dumps(settings, sort_keys=True)
+    if key not in _TRAINED:
+        _TRAINED[key] = _trained(settings)
+    return _TRAINED[key]
 
 
-@cache
-def _trained(plan: str) -> dict[str, int]:
+def _trained(settings: dict[str, Any]) -> dict[str, int]:
     import torch  # slow to import, and most reports count nothing
 
     from ffrepro import data, methods, nets
     from ffrepro.nets.cut import Cut
 
-    settings = json.loads(plan)
     spec = data.module(settings["dataset"]).SPEC
     if not hasattr(spec, "shape"):
         raise FfreproError(f"{settings['dataset']} has no images", fix="count those of image classifiers alone")

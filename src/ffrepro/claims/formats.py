@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ffrepro.core.statistics import Summary
+if TYPE_CHECKING:
+    from ffrepro.core.statistics import Summary
 
 DASH = "–"
 MINUS = "−"

@@ -12,7 +12,7 @@ from ffrepro.cli import common, project
 _EPILOG = """\
 example:
   ffrepro compare EXPERIMENT/VARIANT/seed0 EXPERIMENT/OTHER_VARIANT/seed0
-  ffrepro compare paper/cpu/rnn_dollar_corrected/ff_std paper/cpu/rnn_dollar_corrected/bptt --margin 0.02
+  ffrepro compare paper/cpu/EXPERIMENT/VARIANT paper/cpu/EXPERIMENT/OTHER_VARIANT --margin 0.02
   ffrepro compare EXPERIMENT/VARIANT/seed0 ../other/runs/lite/cpu/EXPERIMENT/VARIANT/seed0
 
 A run is named by its folder, by its name or by a part of it; with its seed it is that run alone, without it all seeds
