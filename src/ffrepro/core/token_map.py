@@ -32,10 +32,15 @@ class Map(NamedTuple):
     parts: int = 1
 
 
+def folded(weight_OI: Tensor, bias_O: Tensor, gamma_I: Tensor, beta_I: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a map with a layer norm's weights in it: what it is to apply to ``n``."""
+    return weight_OI * gamma_I, bias_O + weight_OI @ beta_I
+
+
 def fold(weight_OI: Tensor, bias_O: Tensor, gamma_I: Tensor | None, beta_I: Tensor | None, parts: int = 1) -> Map:
     """The map with a layer norm's weights in it, and zeros for its gradients; without ``gamma`` the map itself."""
     if gamma_I is not None and beta_I is not None:
-        weight_OI, bias_O = weight_OI * gamma_I, bias_O + weight_OI @ beta_I
+        weight_OI, bias_O = folded(weight_OI, bias_O, gamma_I, beta_I)
     return Map(weight_OI, bias_O, torch.zeros_like(weight_OI), torch.zeros_like(bias_O), parts)
 
 

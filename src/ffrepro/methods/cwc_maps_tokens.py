@@ -23,7 +23,7 @@ from ffrepro.core.token_map import Map
 from ffrepro.methods import cwc_tokens
 from ffrepro.methods.base import Batch, classes_of
 from ffrepro.methods.tokens import TokenMethod
-from ffrepro.nets.transformer import Attention, FeedForward, Layout
+from ffrepro.nets.transformer import Attention, FeedForward, Layout, normalised
 
 VERSION = 1  # of its numbers: tests/golden/cwc_maps_tokens.json
 SETTINGS = {
@@ -191,9 +191,7 @@ class Method(TokenMethod):
                 prefix = f"blocks.{index}.sublayers.{place}"
                 first, second = (f"{prefix}.{name}" for name in _maps(sublayer))
                 if folded and isinstance(sublayer.norm_in, nn.LayerNorm):
-                    norm = sublayer.norm_in
-                    n_ND = F.layer_norm(z_ND, norm.normalized_shape, eps=norm.eps)
-                    x_ND = torch.addcmul(norm.bias, n_ND, norm.weight)
+                    n_ND, x_ND = normalised(sublayer.norm_in, z_ND)
                 else:
                     n_ND = x_ND = sublayer.norm_in(z_ND)
                 y_NO = F.linear(n_ND, *applied[first])

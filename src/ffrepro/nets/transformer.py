@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer, number, or_none
+from ffrepro.core import token_map
 
 PAD = 0
 """The token id of padding."""
@@ -107,10 +108,8 @@ class Sublayer(nn.Module):
             # Where the gradient ends. The norm's weights are folded into the map behind it, so that their gradients
             # are read off that of the folded weight, and the product of the map's gradient with its weight, which
             # would lead to the norm's output, is spared (as in core.token_map).
-            n_ND = F.layer_norm(z_ND, norm.normalized_shape, eps=norm.eps)
-            x_ND = torch.addcmul(norm.bias, n_ND, norm.weight)
-            bias_E = torch.addmv(entry.bias, entry.weight, norm.bias)
-            entered_NE = F.linear(n_ND, entry.weight * norm.weight, bias_E)
+            n_ND, x_ND = normalised(norm, z_ND)
+            entered_NE = F.linear(n_ND, *token_map.folded(entry.weight, entry.bias, norm.weight, norm.bias))
         else:
             x_ND = norm(z_ND)
             entered_NE = entry(x_ND)
@@ -125,6 +124,12 @@ class Sublayer(nn.Module):
     def behind(self, entered_NE: Tensor, layout: Layout) -> Tensor:
         """What f makes of the output of its ``entry``."""
         raise NotImplementedError
+
+
+def normalised(norm: nn.LayerNorm, z_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """What a layer norm makes of activations, before and after its weights."""
+    n_ND = F.layer_norm(z_ND, norm.normalized_shape, eps=norm.eps)
+    return n_ND, torch.addcmul(norm.bias, n_ND, norm.weight)
 
 
 class Attention(Sublayer):
