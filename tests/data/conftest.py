@@ -1,4 +1,4 @@
-"""A web server that can be told to misbehave, and small archives in the upstream formats."""
+"""A web server that can be told to misbehave, small archives in the upstream formats, and stand-in reviews."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from helpers.plans import prepare_standin
 
 from ffrepro.base import files
+from ffrepro.data import reviews
 
 
 class Server:
@@ -114,3 +116,9 @@ def archive(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def standin_reviews(tmp_path_factory):
+    """Prepared stand-in reviews."""
+    return reviews.load(prepare_standin(tmp_path_factory.mktemp("reviews"), "imdb") / "standin/imdb.npz")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.method_cases import LENGTH, TOKENS, WORD_CASES, WORDS
-from helpers.plans import REVIEWS, prepare_standin
+from helpers.plans import REVIEWS
 
 from ffrepro import methods, nets
 from ffrepro.base.errors import FfreproError
-from ffrepro.data import foretold, reviews
+from ffrepro.data import foretold
 from ffrepro.data.causal_task import Task
 from ffrepro.data.vocabulary import SPECIAL
 
@@ -18,13 +18,8 @@ SETTINGS = REVIEWS | {"asked_share": 0.5, "prompt": 6, "continued": 5}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return reviews.load(prepare_standin(tmp_path_factory.mktemp("d"), "imdb") / "standin/imdb.npz")
-
-
-@pytest.fixture(scope="module")
-def task(data):
-    return Task(data, SETTINGS, 0, 16, "cpu", torch.float32)
+def task(standin_reviews):
+    return Task(standin_reviews, SETTINGS, 0, 16, "cpu", torch.float32)
 
 
 class Counter:
@@ -80,9 +75,9 @@ def test_bleu_is_of_continuations(task):
     assert stats[0] == stats[1]  # as long as the text's own
 
 
-def test_a_prompt_as_long_as_a_text(data):
+def test_a_prompt_as_long_as_a_text(standin_reviews):
     with pytest.raises(FfreproError) as error:
-        Task(data, SETTINGS | {"prompt": 24}, 0, 16, "cpu", torch.float32)
+        Task(standin_reviews, SETTINGS | {"prompt": 24}, 0, 16, "cpu", torch.float32)
     assert error.value.where == "data.prompt"
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.method_cases import WORD_CASES
-from helpers.plans import REVIEWS, make_text_plan, prepare_standin
+from helpers.plans import REVIEWS, make_text_plan
 
-from ffrepro.data import reviews
 from ffrepro.data.denoise_task import Task
 from ffrepro.data.vocabulary import SPECIAL
 from ffrepro.training import parts
@@ -27,13 +26,8 @@ ARRAYS = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return reviews.load(prepare_standin(tmp_path_factory.mktemp("d"), "imdb") / "standin/imdb.npz")
-
-
-@pytest.fixture(scope="module")
-def task(data):
-    return Task(data, SETTINGS, 0, 16, "cpu", torch.float32)
+def task(standin_reviews):
+    return Task(standin_reviews, SETTINGS, 0, 16, "cpu", torch.float32)
 
 
 def geometric(*precisions):
@@ -56,8 +50,8 @@ def test_a_corrupted_word_is_another_known_one_and_asked_for(task):
     assert first.shape != second.shape or not torch.equal(first, second)
 
 
-def test_swapped_words_are_the_texts_own(data):
-    batch = next(Task(data, SETTINGS | {"corruption": "swap"}, 0, 16, "cpu", torch.float32).in_order("val"))
+def test_swapped_words_are_the_texts_own(standin_reviews):
+    batch = next(Task(standin_reviews, SETTINGS | {"corruption": "swap"}, 0, 16, "cpu", torch.float32).in_order("val"))
     assert torch.equal(batch["x"].sort(1).values, batch["clean"].sort(1).values)
     assert (batch["x"] != batch["clean"]).any()
     asked = batch["target"][:, 1:] > 0
@@ -122,10 +116,10 @@ def test_whoever_knows_the_words_restores_the_texts(task):
     assert found["perplexity"] == 1.0 and found["accuracy_token"] == 1.0
 
 
-def test_a_method_gets_the_words_of_the_training_texts(data):
+def test_a_method_gets_the_words_of_the_training_texts(standin_reviews):
     corruption = {"corruption": "random", "corruption_share": 0.15}
     plan = make_text_plan("ff_words", WORD_CASES["ff_words"], view="denoise", data=corruption, task="denoise")
-    task = parts.make_task(plan, data, "cpu", torch.float32)
+    task = parts.make_task(plan, standin_reviews, "cpu", torch.float32)
     (pool,) = parts.make_method(plan, task).net.pools
     own = task.reviews
     expected = [word for row in own.index["train"] for word in own.token_NT[row].tolist() if word >= SPECIAL]
