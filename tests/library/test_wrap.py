@@ -43,6 +43,7 @@ STRANGERS = {
     "densenet121": (lambda: torchvision.models.densenet121(num_classes=CLASSES), "auto", 8),
     "u-net": (UNet, ["down1", "down2", "join"], 3),
     "vit": (vit, "auto", 2),
+    "resnet50": (lambda: torchvision.models.resnet50(num_classes=CLASSES), "auto", 17),
 }
 
 
@@ -69,6 +70,22 @@ def test_any_method_on_the_same_blocks_learns(method, schemes):
     found = learner.evaluate(*images(40, seed=1))
     assert {f"error_{scheme}" for scheme in schemes} <= set(found)
     assert learner.scores(images(5)[0]).shape == (5, CLASSES)
+
+
+@pytest.mark.parametrize("method", [
+    "sff", "cwc", lambda h, label: F.cross_entropy(h.flatten(1)[:, :CLASSES], label, reduction="none"),
+], ids=["sff", "cwc", "own loss"])  # fmt: skip
+def test_block_by_block_gives_the_same_numbers_as_all_at_once(method):
+    x, y = images(16)
+    lines, weights = [], []
+    for run in ("fast", "low_memory"):
+        learner = small(method, run=run, clip_norm=0.1)
+        learner.model.double()
+        lines.append([learner.step(x.double(), y) for _ in range(3)])
+        weights.append(torch.cat([value.double().flatten() for value in learner.model.state_dict().values()]))
+    for fast, low_memory in zip(*lines, strict=True):
+        assert low_memory == pytest.approx(fast, rel=1e-10)
+    assert torch.allclose(*weights, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [
@@ -159,6 +176,8 @@ WRONG = {
     "a loader of inputs alone": (lambda: small().fit(DataLoader(TensorDataset(X), 4)), "train"),
     "a loader of numbers": (lambda: small().fit(DataLoader(range(4), 2)), "train"),
     "a dictionary without labels": (lambda: small().fit(DataLoader([{"x": X[0]}], 1)), "train"),
+    "a dictionary with texts": (
+        lambda: small().fit(DataLoader([{"x": X[0], "label": 0, "text": "red"}], 1)), "train"),
     "an iterator": (lambda: small().fit(iter([(X, Y)])), "train"),
     "a share of a loader": (
         lambda: small().fit(DataLoader(TensorDataset(X, Y), 4), validation=0.5), "validation"),

@@ -9,6 +9,7 @@ from helpers.wrapped_models import AT, CLASSES, Net, images, small
 from torch import nn
 
 import ffrepro
+from ffrepro.data.vision import torchvision
 
 
 def test_what_is_unwrapped_is_the_model():
@@ -27,6 +28,49 @@ def test_what_is_unwrapped_is_the_model():
     net.load_state_dict(plain.unwrap().state_dict())
     assert np.abs(net(x).detach().numpy() - scores).max() < 1e-5
     assert not any(module._forward_hooks for module in plain.model.modules())
+
+
+OF_TORCHVISION = {
+    "resnet18": torchvision.models.resnet18,
+    "mobilenet_v3_small": torchvision.models.mobilenet_v3_small,
+    "densenet121": torchvision.models.densenet121,
+    "vit": lambda num_classes: torchvision.models.VisionTransformer(
+        image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=num_classes
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_TORCHVISION)
+def test_models_of_torchvision_unwrapped_predict_the_same_and_load_into_their_like(name):
+    x, y = images(8)
+    torch.manual_seed(0)
+    build = OF_TORCHVISION[name]
+    learner = ffrepro.wrap(build(num_classes=CLASSES), classes=CLASSES, inference="head", lr=1e-3)
+    for _ in range(2):
+        learner.step(x, y)
+    scores = learner.scores(x)
+    with torch.no_grad():
+        found = learner.unwrap(norms=True)(x).numpy()
+    assert np.abs(found - scores).max() < 1e-5 * max(1, np.abs(scores).max())
+    again = build(num_classes=CLASSES)
+    again.load_state_dict(learner.model.state_dict())  # strict: no name more, none fewer
+
+
+@pytest.mark.parametrize("head", ["all", "none"])
+def test_a_head_that_was_not_trained_is_not_unwrapped_with_norms(head):
+    x, y = images(16)
+    learner = small(head=head)
+    learner.step(x, y)
+    with pytest.raises(ffrepro.FfreproError) as error:
+        learner.unwrap(norms=True)
+    assert error.value.where == "unwrap" and head in str(error.value)
+    learner.step(x, y)  # goes on
+    assert learner.unwrap() is learner.model
+    bare = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5))  # nothing behind the last block
+    learner = ffrepro.wrap(bare, ["1", "2"], classes=CLASSES, head=head)
+    learner.step(torch.rand(8, 4), y[:8])
+    out = learner.unwrap(norms=True)(torch.rand(3, 4))
+    assert torch.allclose(out.square().mean(1), torch.ones(3), atol=1e-3)
 
 
 @pytest.mark.parametrize("method", ["sff", "bp"])

@@ -101,6 +101,19 @@ def test_a_skip_across_a_cut_is_refused_with_a_cut_that_is_valid():
     examine(Cut(net(), ["stem", "layer1.0.a", "layer1.0"]), X)  # nothing learns on both sides of this one
 
 
+@pytest.mark.parametrize(("at", "valid"), [
+    (["layer1.0.a"], ["layer1.0"]),
+    (["layer1.1.a"], ["layer1.1"]),
+    (["layer1.1.a", "layer1.0.a"], ["layer1.0", "layer1.1.a"]),  # `layer1.1.a` is no longer bypassed
+    (["layer1.0.a", "layer1"], ["layer1.0", "layer1"]),
+])  # fmt: skip
+def test_a_place_inside_a_residual_block_is_refused_with_the_end_of_that_block(at, valid):
+    with pytest.raises(FfreproError) as error:
+        examine(Cut(net(), at), X)
+    assert str(valid) in error.value.fix
+    examine(Cut(net(), valid), X)
+
+
 def test_a_parameter_that_no_loss_reaches_is_refused_unless_it_is_frozen():
     model = net()
     model.unused = nn.Linear(2, 2)

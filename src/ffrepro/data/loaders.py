@@ -270,16 +270,22 @@ def _batches_in(loader: Iterable[Any]) -> int:
 
 def _inputs(x: Any, device: str, where: str) -> Inputs:
     if isinstance(x, Mapping):
-        return {str(name): _input(value, device, where) for name, value in x.items()}
+        return {str(name): _input(value, device, where, str(name)) for name, value in x.items()}
     if isinstance(x, tuple | list):
         return tuple(_input(value, device, where) for value in x)
     return _input(x, device, where)
 
 
-def _input(x: Any, device: str, where: str) -> Tensor:
+def _input(x: Any, device: str, where: str, name: str | None = None) -> Tensor:
     if isinstance(x, np.ndarray) and x.dtype == np.float64:  # numpy's own; nets are of float32
         x = x.astype(np.float32)
     try:
         return torch.as_tensor(x).detach().to(device, non_blocking=True)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise FfreproError(f"inputs are no array of numbers ({error})", where=where, fix=_FIX) from None
+        if name is None:
+            raise FfreproError(f"inputs are no array of numbers ({error})", where=where, fix=_FIX) from None
+        raise FfreproError(
+            f"{name!r} is no array of numbers, and every entry but the label is an input of the model ({error})",
+            where=where,
+            fix=f"leave {name!r} out of the dictionaries; a `collate_fn` of the loader can",
+        ) from None

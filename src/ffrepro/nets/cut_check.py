@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.nets import cut_layout
-from ffrepro.nets.cut import Cut
+from ffrepro.nets.cut import Cut, feed
 
 SAMPLES = 4  # of the batch that the first trial run takes
 TRIALS = 10  # more of them, before a parameter that none reached is refused: a path may be drawn, or depend on the data
@@ -197,15 +197,49 @@ def _explained(net: Cut, x: Any, name: str, parts: list[int]) -> FfreproError:
 
 
 def _valid(net: Cut, x: Any) -> list[str] | None:
-    """What is left of a cut without the places that are bypassed; None: nothing."""
+    """A valid cut made of this one; None: nothing is left of it.
+
+    A place that something bypasses moves out to the submodule around it (the end of a residual block, say), or is left
+    out where there is none.
+    """
+    once = _run_once(net.model, x)
     at = list(net.at)
     while at:
         rest = Cut(net.model, at)
         wrong = _wrong(rest, _trial(rest, x)[1])
         if wrong is None or not wrong[1]:
             return at
-        at.pop(wrong[1][0])
+        bypassed = at.pop(wrong[1][0])
+        around = next((name for name in _around(bypassed) if name in once), None)
+        if around is not None and around not in at:
+            at = sorted([*at, around], key=once.index)
     return None
+
+
+def _around(name: str) -> Iterator[str]:
+    """Names of the submodules that a submodule is in, from the inside."""
+    while name := name.rpartition(".")[0]:
+        yield name
+
+
+def _run_once(model: nn.Module, x: Any) -> list[str]:
+    """Names of the submodules that run once in a forward pass and return a tensor, in the order in which they end."""
+    ended: list[str] = []
+
+    def hook_of(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, out: Any) -> None:
+            ended.extend([name] if isinstance(out, Tensor) else [name, name])
+
+        return hook
+
+    hooks = [module.register_forward_hook(hook_of(name)) for name, module in model.named_modules() if name]
+    try:
+        with torch.no_grad():
+            feed(model, x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [name for name in ended if ended.count(name) == 1]
 
 
 def _first_samples(x: Any, count: int | None = SAMPLES) -> Any:

@@ -57,7 +57,17 @@ class WrappedSaving(WrappedBase, Saving):
         Args:
             norms: leave the layer norms between the blocks, as hooks: the outputs are then those of the head that was
                 trained. Without them it is the plain model, whose head has not seen such activations.
+
+        Raises:
+            FfreproError: with norms, the model has a head of its own, and another one, or none, was trained.
         """
+        head = self.hyperparameters.get("head", "own")
+        if norms and head != "own" and self.method is not None and self.method.anatomy.parameters[-1]:
+            raise FfreproError(
+                f"the model's own last layers have not learnt (head: {head}): its outputs would say nothing",
+                where="unwrap",
+                fix="wrap with head='own'; or unwrap() without norms, and use the activations of its blocks",
+            )
         self.model.eval()
         if norms and self.hyperparameters["norm"] != "none":
             user_model.keep_norms(self.cut.blocks, self.hyperparameters["norm_epsilon"])
