@@ -15,7 +15,7 @@ def plan(**parts):
 def test_settings_of_a_method_are_renamed_with_their_sources():
     old = plan(method={"name": "cwc", "learns": [], "share": 0.5}, origin={"method.share": "paper", "data.share": "x"})
     new = plan(method={"name": "cwc", "layer_epochs": [], "mixing_weight": 0.5})
-    assert migrate(old)["method"] == new["method"] | {"ilt_patience": None}
+    assert migrate(old)["method"] == new["method"] | {"ilt_patience": None, "negative_goodness": "sum"}
     assert migrate(old)["origin"] == {"method.mixing_weight": "paper", "data.share": "x"}
     assert protocol(old) == protocol(new)
     assert result_hash(old) != result_hash(new)  # hashes of files are of what was written

@@ -5,9 +5,12 @@ import math
 import pytest
 import torch
 
-from ffrepro.core import goodness, losses, normalisation
+from ffrepro.core import class_losses, goodness, losses, normalisation
 
 G = torch.tensor([[1.0, 3.0, 2.0], [0.5, -1.0, 4.0]], dtype=torch.float64)
+FOUR = torch.tensor([[3.0, 1.0, 0.5, 0.0], [0.2, 4.0, 0.1, 0.6]], dtype=torch.float64)
+LABEL = torch.tensor([0, 3])
+SETTINGS = {"theta": 2.0, "alpha": 1.5, "margin": 0.7, "mixing_weight": 0.25}
 
 
 def test_grouped_goodness_by_hand():
@@ -72,3 +75,41 @@ def test_length_by_hand():
     h = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64)
     assert normalisation.length(h, 1.0).tolist() == [[0.5, 4 / 6], [0.0, 0.0]]
     assert normalisation.length(h, 1.0, in_place=True) is h
+
+
+def softplus(z):
+    return math.log(1 + math.exp(z))
+
+
+@pytest.mark.parametrize(("kind", "negatives"), [("sum", [1.5, 4.3]), ("mean", [0.5, 4.3 / 3])])
+def test_losses_of_classes_by_hand(kind, negatives):
+    """The mean, with a threshold of 2, is the pairwise loss of CwC's code but for a factor: it averages both terms."""
+    pairs = list(zip([3.0, 0.6], negatives, strict=True))
+    absolute = [softplus(2 - p) + softplus(n - 2) for p, n in pairs]
+    expected = {
+        "cwc": [math.log(sum(math.exp(g) for g in row)) - p for row, (p, _) in zip(FOUR.tolist(), pairs, strict=True)],
+        "logistic": absolute,
+        "symba": [softplus(1.5 * (n - p)) for p, n in pairs],
+        "distance": [0.25 * a + 0.75 * softplus(0.7 - p + n) for a, (p, n) in zip(absolute, pairs, strict=True)],
+    }
+    for loss, values in expected.items():
+        found = class_losses.loss(FOUR, LABEL, {**SETTINGS, "loss": loss, "negative_goodness": kind})
+        assert found.tolist() == pytest.approx(values, rel=1e-12)
+
+
+def test_a_slope_of_the_mean_of_negatives_by_hand():
+    """d/dg of softplus(2 - g+) + softplus(mean of the others - 2): the others share one slope, a third each."""
+    found = class_losses.slope(FOUR, LABEL, {**SETTINGS, "loss": "logistic", "negative_goodness": "mean"})
+    own, other = -1 / (1 + math.exp(3.0 - 2)), 1 / (1 + math.exp(2 - 0.5)) / 3
+    assert found[0].tolist() == pytest.approx([own, other, other, other], rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["sum", "mean"])
+@pytest.mark.parametrize("loss", ["cwc", "logistic", "symba", "distance"])
+def test_slopes_of_classes_are_gradients(loss, kind):
+    settings = {**SETTINGS, "loss": loss, "negative_goodness": kind}
+    g = FOUR.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda g: class_losses.loss(g, LABEL, settings), g)
+    (expected,) = torch.autograd.grad(class_losses.loss(g, LABEL, settings).sum(), g)
+    with torch.no_grad():  # as in the closed form
+        torch.testing.assert_close(class_losses.slope(FOUR, LABEL, settings), expected, rtol=1e-12, atol=0)

@@ -36,7 +36,7 @@ LOCAL_IMAGES = {
 }  # fmt: skip
 CWC = {
     **LOCAL_IMAGES, "block_layers": 2, "feedback": "exact", "loss": "cwc", "infer_layers": 2, "layer_epochs": [],
-    "ilt_patience": None,
+    "ilt_patience": None, "negative_goodness": "sum",
 }  # fmt: skip
 FF_IMAGES = {
     **LOCAL_IMAGES, "label": "overlay", "label_scale": 1.0, "negatives": "uniform", "goodness": "sum", "norm": "rms",
@@ -132,6 +132,7 @@ CASES = {
     "cwc interleaved": ("cwc", {**CWC, "update": "alternating", "layer_epochs": [[0, 1], [0, 2], [0, 9]]}),
     "cwc cfse": ("cwc", {**CWC, "update": "alternating"}),
     "cwc logistic": ("cwc", {**CWC, "loss": "logistic"}),
+    "cwc mean of negatives": ("cwc", {**CWC, "loss": "logistic", "negative_goodness": "mean", "theta": 2.0}),
     "cwc symba": ("cwc", {**CWC, "loss": "symba"}),
     "cwc random feedback": ("cwc", {**CWC, "update": "chunked", "feedback": "random"}),
     "cwc distance": ("cwc", {**CWC, "loss": "distance", "theta": 2.0, "margin": 2.0}),

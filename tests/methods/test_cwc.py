@@ -191,17 +191,19 @@ def test_a_shared_layer_counts_a_batch_once():
     torch.testing.assert_close(overlapping.net.blocks[1].bn.running_mean, alone.net.blocks[1].bn.running_mean)
 
 
+@pytest.mark.parametrize(("kind", "others"), [("sum", 1), ("mean", 9)])
 @pytest.mark.parametrize("loss", ["logistic", "symba", "distance"])
-def test_pairwise_losses_set_the_true_class_against_the_sum_of_the_others(loss):
+def test_pairwise_losses_set_the_true_class_against_all_others(loss, kind, others):
     batch = make_images(dtype=torch.float64)
     method = build(
-        "cwc simultaneous", dtype=torch.float64, loss=loss, theta=0.3, alpha=2.0, margin=0.7, mixing_weight=0.4
-    )
+        "cwc simultaneous", dtype=torch.float64, loss=loss, negative_goodness=kind, theta=0.3, alpha=2.0, margin=0.7,
+        mixing_weight=0.4,
+    )  # fmt: skip
     net = copy.deepcopy(method.net).eval()
     with torch.no_grad():
         g = by_hand(net.blocks[0](batch["x"]))
     own = F.one_hot(batch["label"], 10).bool()
-    positive, negative = g[own], g.masked_fill(own, 0).sum(1)
+    positive, negative = g[own], g.masked_fill(own, 0).sum(1) / others
     absolute = torch.log1p(torch.exp(0.3 - positive)) + torch.log1p(torch.exp(negative - 0.3))
     relative = torch.log1p(torch.exp(0.7 - positive + negative))
     expected = {
@@ -236,7 +238,7 @@ def test_two_stages_of_interleaved_training_by_hand():
     learnt = {}
     for phase in method.phases():
         method.begin_phase(phase)
-        layer = method._finds()
+        layer = method.interleaved.finds(phase.name)
         epochs = range(3) if layer is None else range(len(losses[layer]))
         for epoch in epochs:
             method.begin_epoch(epoch)
@@ -249,14 +251,14 @@ def test_two_stages_of_interleaved_training_by_hand():
             assert not method.phase_done()
             method.end_epoch(train, {} if layer is None else {f"loss_layer{layer}": losses[layer][epoch]})
         assert method.phase_done() == (layer in (0, 1))
-    assert method.stops == [2, 1, 3]
+    assert method.interleaved.stops == [2, 1, 3]
     assert [learnt["find_layer0", epoch] for epoch in range(4)] == [[0]] * 4
     assert [learnt["find_layer1", epoch] for epoch in range(3)] == [[0, 1], [0, 1], [1]]
     assert [learnt["find_layer2", epoch] for epoch in range(3)] == [[0, 1, 2], [0, 2], [2]]
     assert [learnt["train", epoch] for epoch in range(3)] == [[0, 1, 2], [0, 2], [2]]
     other = build("cwc simultaneous", ilt_patience=2)
     other.load_state_dict(copy.deepcopy(method.state_dict()))
-    assert other.stops == [2, 1, 3]
+    assert other.interleaved.stops == [2, 1, 3]
 
 
 def test_epochs_are_found_or_given():

@@ -19,8 +19,10 @@ PAIRS = [
     ("ff convolutions", {"gradient": "closed_form"}, {}),
     ("cwc closed form", {}, {"gradient": "autograd"}),
     *(
-        ("cwc closed form", {"loss": loss}, {"loss": loss, "gradient": "autograd"})
+        ("cwc closed form", changed, {**changed, "gradient": "autograd"})
         for loss in ("logistic", "symba", "distance")
+        for kind in ("sum", "mean")
+        for changed in [{"loss": loss, "negative_goodness": kind}]
     ),
     ("ff learnt labels closed form", {}, {"gradient": "autograd"}),
     ("ff topk", {"gradient": "closed_form"}, {}),

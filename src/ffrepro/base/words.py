@@ -21,7 +21,7 @@ ADDED = {
     "method": {
         "sff": {"aux_sharing": "none", "aux_keep": 1.0, "coarse_blocks": 0},
         "cwc_blocks": {"coarse_blocks": 0},
-        "cwc": {"ilt_patience": None},
+        "cwc": {"ilt_patience": None, "negative_goodness": "sum"},
         "ff": {"first_layer": "separate", "top_share": 0.05},  # a share: of a goodness that there was not
         "ff_unsupervised": {"top_share": 0.05},
         "scff": {"top_share": 0.05},

@@ -7,12 +7,9 @@ group.
 
 ``feedback: random`` replaces backpropagation inside a group by a fixed random projection of the last layer's error on
 each layer below (the DLR paper, Sec. II-B c, on Distance-Forward). ``loss`` may also be one of the pairwise losses, on
-the goodness of the true class and the sum of the others' (Sec. II-B a: g_pos = G Z^T, g_neg = G (1 - Z^T)).
-``layer_epochs`` gives each layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC. With
-``ilt_patience`` these epochs are found in a first stage (the SFF paper, Sec. 2.3.4): bottom up, a phase for each layer,
-which begins anew with the initial weights and trains that layer and those below, each of these up to its own stopping
-epoch, until the layer's validation loss has not improved for so many epochs; its best epoch is its stopping epoch. The
-second stage begins anew and trains all layers together, each up to its stopping epoch.
+the goodness of the true class and the sum or mean of the others' (``core.class_losses``). ``layer_epochs`` gives each
+layer a range of epochs in which it learns: interleaved layer training (ILT) of CwC; with ``ilt_patience`` these epochs
+are found in a first stage, by validation losses (``core.interleaved``).
 """
 
 from __future__ import annotations
@@ -27,18 +24,16 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer, list_of, number, or_none
-from ffrepro.core import conv_block, conv_layer, losses, updates
+from ffrepro.core import class_losses, conv_block, conv_layer, updates
 from ffrepro.core.batch_norm import Moments
 from ffrepro.core.goodness import grouped, wide
-from ffrepro.core.schedules import EarlyStop
+from ffrepro.core.interleaved import Interleaved
 from ffrepro.methods import local, pairs
 from ffrepro.methods.base import Batch, Phase, classes_of
 from ffrepro.methods.local import LocalClassifier
 from ffrepro.nets.layers import ConvBlock, seen_again
 
 LAST = (1, 3)  # beside ``infer_layers``: how many last layers the further schemes sum the goodness of
-
-_FIND = "find_layer"  # a phase that finds a layer's stopping epoch
 
 VERSION = 1  # of its numbers: tests/golden/cwc.json
 SETTINGS = {
@@ -58,6 +53,7 @@ SETTINGS = {
     "gradient": local.SETTINGS["gradient"],
     "loss": choice("on the goodness of the channel groups", "cwc", "logistic", "symba", "distance", default="cwc"),
     "theta": number("threshold of the goodness, a mean of squares", 0.1),
+    "negative_goodness": choice("of a pairwise loss: of the other classes' goodness the", "sum", "mean", default="sum"),
     "alpha": pairs.SETTINGS["alpha"],
     "margin": pairs.SETTINGS["margin"],
     "mixing_weight": pairs.SETTINGS["mixing_weight"],
@@ -87,8 +83,8 @@ class Method(LocalClassifier):
     Batches: ``x`` (B, C, H, W), ``label`` (B,).
 
     Raises:
-        FfreproError: the net has no groups, not one a class, or no head; ``layer_epochs`` is for another number of
-            layers; or the closed form is asked for and cannot learn the net.
+        FfreproError: the net has no groups, not one a class, or no head; see ``core.interleaved``; or the closed form
+            is asked for and cannot learn the net.
     """
 
     def __init__(self, net, hyperparameters: dict, example: Batch, generator: torch.Generator, lr: float):
@@ -106,21 +102,7 @@ class Method(LocalClassifier):
                 fix=f"give the net {classes} groups",
             )
         super().__init__(net, hyperparameters, net.head, lr)
-        layer_epochs = hyperparameters["layer_epochs"]
-        if layer_epochs and len(layer_epochs) != self.layers:
-            raise FfreproError(
-                f"the net has {self.layers} layers, and epochs to learn in are given for {len(layer_epochs)}",
-                where="method.layer_epochs",
-                fix="give a range for each layer, bottom up, or [] for all epochs",
-            )
-        if layer_epochs and hyperparameters["ilt_patience"] is not None:
-            raise FfreproError(
-                "epochs to learn in are given and are to be found as well",
-                where="method.layer_epochs",
-                fix="give [] with `ilt_patience`, or set that to null",
-            )
-        self.stops: list[int] = []  # stopping epochs that ILT's first stage has found
-        self._flat = EarlyStop(hyperparameters["ilt_patience"] or 1)
+        self.interleaved = Interleaved(self.layers, hyperparameters["layer_epochs"], hyperparameters["ilt_patience"])
         self.steps = self.epoch = 0
         self.classes = self.class_groups = classes
         self._layers = []
@@ -135,8 +117,7 @@ class Method(LocalClassifier):
 
     def phases(self) -> list[Phase]:
         """ILT's first stage, a phase for each layer, where its epochs are to be found; then as ``LocalClassifier``."""
-        found = self.hp["ilt_patience"] is not None
-        return [Phase(f"{_FIND}{layer}") for layer in range(self.layers) if found] + super().phases()
+        return [Phase(name) for name in self.interleaved.phases()] + super().phases()
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the epoch that decides which layers learn; both of ILT's stages begin anew with the initial weights."""
@@ -146,42 +127,20 @@ class Method(LocalClassifier):
         self.load_weights(self._initial)
         for optimizer in self.optimizers:
             optimizer.state.clear()
-        self._flat = EarlyStop(self.hp["ilt_patience"])
-        finds = self._finds()
-        if finds is not None:
-            self.stops = [*self.stops[:finds], self.epoch]
+        self.interleaved.begin(self.phase)
 
     def end_epoch(self, train: dict[str, float], val: dict[str, float]) -> None:
         """Also counts, in ILT's first stage, the epochs since the layer's loss was lowest."""
         super().end_epoch(train, val)
-        finds = self._finds()
-        if finds is not None:
-            name = f"loss_layer{finds}"
-            self._flat.update(val.get(name, train[name]), self.epoch + 1)
-            self.stops[finds] = self._flat.best_epoch
+        self.interleaved.end_epoch(self.phase, self.epoch + 1, train | val)
 
     def phase_done(self) -> bool:
         """Whether ILT's first stage is done with its layer."""
-        return self._finds() is not None and self._flat.stop
-
-    def _finds(self) -> int | None:
-        """The layer whose stopping epoch the phase finds; None in other phases."""
-        if self.phase is None or not self.phase.startswith(_FIND):
-            return None
-        return int(self.phase.removeprefix(_FIND))
+        return self.interleaved.done(self.phase)
 
     def learning(self) -> list[int]:
         """The layers that learn in this phase and epoch."""
-        layers, epochs = super().learning(), self.hp["layer_epochs"]
-        if self.stops and layers:
-            finds = self._finds()
-            below = [layer for layer in range(self.layers) if layer != finds and self.epoch < self._stop(layer, finds)]
-            return sorted([*below, *([] if finds is None else [finds])])
-        return [layer for layer in layers if not epochs or epochs[layer][0] <= self.epoch < epochs[layer][1]]
-
-    def _stop(self, layer: int, finds: int | None) -> int:
-        """A layer's stopping epoch; of one above that whose epoch is being found: 0."""
-        return self.stops[layer] if finds is None or layer < finds else 0
+        return self.interleaved.learning(super().learning(), self.phase, self.epoch)
 
     def step(self, batch: Batch) -> Batch:
         """One update of what learns in this phase.
@@ -315,19 +274,11 @@ class Method(LocalClassifier):
 
     def _loss(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """Each sample's loss (B,)."""
-        if self.hp["loss"] == "cwc":
-            return losses.cwc(g_BJ, label_B)
-        positive_B = g_BJ.gather(1, label_B.unsqueeze(1)).squeeze(1)
-        negative_B = g_BJ.sum(1) - positive_B
-        return losses.pair(positive_B, negative_B, self.hp["theta"], self.hp)
+        return class_losses.loss(g_BJ, label_B, self.hp)
 
     def _slope(self, g_BJ: Tensor, label_B: Tensor) -> Tensor:
         """d loss / d goodness, each sample's own (B, classes)."""
-        if self.hp["loss"] == "cwc":
-            return losses.cwc_slope(g_BJ, label_B)
-        with torch.enable_grad():
-            g_BJ = g_BJ.detach().requires_grad_()
-            return torch.autograd.grad(self._loss(g_BJ, label_B).sum(), g_BJ)[0]
+        return class_losses.slope(g_BJ, label_B, self.hp)
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
@@ -388,11 +339,10 @@ class Method(LocalClassifier):
     def state_dict(self) -> dict:
         """State of the base class, the number of steps (layer groups may depend on it) and the random feedback."""
         own = {"steps": self.steps, "feedback": self._feedback}
-        return super().state_dict() | own | {"stops": self.stops, "flat": self._flat.state_dict()}
+        return super().state_dict() | own | self.interleaved.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
         """Restore a state from ``state_dict``."""
         super().load_state_dict(state)
         self.steps, self._feedback = state["steps"], state["feedback"]
-        self.stops = list(state["stops"])
-        self._flat.load_state_dict(state["flat"])
+        self.interleaved.load_state_dict(state)
