@@ -18,6 +18,7 @@ from ffrepro.methods import images
 from ffrepro.methods.base import BaseMethod, Batch, classes_of
 from ffrepro.nets.cut import as_cut
 from ffrepro.nets.cut_check import examine
+from ffrepro.nets.cut_layout import FIRST, LAST
 
 SETTINGS = {
     "weight_decay": number("AdamW's", 0.0, minimum=0),
@@ -86,6 +87,37 @@ class CutMethod(BaseMethod):
     def normalise(self, h: Tensor) -> Tensor:
         """What of a block's activations goes on: layer norm, or they themselves."""
         return h if self.hp["norm"] == "none" else normalisation.layer(h, self.hp["norm_epsilon"])
+
+    def moved(self, block: int) -> bool:
+        """Whether the features of a block's activations are on the side where the methods do not expect them.
+
+        Raises:
+            FfreproError: nothing says on which side they are.
+        """
+        shape, name, given = self.anatomy.shapes[block], self.cut.at[block], self.cut.features
+        chosen = given if isinstance(given, str) else given.get(name, "auto")
+        side = self.anatomy.features[block] if chosen == "auto" else chosen
+        if side is None:
+            raise FfreproError(
+                f"activations of shape {shape}, and its layers disagree on whether features come first or last",
+                where=f"at, {name}",
+                fix=f"say so: features={{{name!r}: 'first'}} or 'last' as an argument of wrap",
+            )
+        return (len(shape) == 2 and side == FIRST) or (len(shape) == 3 and side == LAST)
+
+    def shape(self, block: int) -> tuple[int, ...]:
+        """Of a block's activations as ``laid_out`` returns them, without the batch."""
+        shape = self.anatomy.shapes[block]
+        return (shape[-1], *shape[:-1]) if self.moved(block) else shape
+
+    def features(self, block: int) -> int:
+        """How many features, channels that is, a block's activations have."""
+        shape = self.shape(block)
+        return shape[0] if len(shape) == 3 else shape[-1]
+
+    def laid_out(self, block: int, h: Tensor) -> Tensor:
+        """A block's activations as (B, D), (B, positions, D) or (B, D, H, W), whatever side their features are on."""
+        return h.movedim(-1, 1) if self.moved(block) else h
 
     def clip(self, part: str) -> None:
         """Limit the length of a part's gradient, as ``clip_norm`` says."""
