@@ -45,15 +45,19 @@ class Method(LocalTokenMethod):
         """One update of every block; ``loss`` (summed over layers), ``loss_layer<l>``."""
         out: Batch = {}
         z_ND, layout = self.net.embed(batch["x"].long())
-        for index, block in enumerate(self.net.blocks):
+        for index in range(self.layers):
             self.optimizers[index].zero_grad()
-            h_ND = block(z_ND, layout, self.draw(block, z_ND))
-            loss = F.cross_entropy(self._class_goodness(h_ND, layout), batch["label"])
-            loss.backward()
-            self.optimizers[index].step()
-            out[f"loss_layer{index}"] = loss.detach()
-            z_ND = h_ND.detach()
+            z_ND, out[f"loss_layer{index}"] = self.learn_block(index, z_ND, layout, batch["label"])
         return {"loss": torch.stack(list(out.values())).sum(), **out}
+
+    def learn_block(self, index: int, z_ND: Tensor, layout: Layout, label_B: Tensor) -> tuple[Tensor, Tensor]:
+        """One update of a block, whose gradients were empty; its activations and mean loss, detached."""
+        block = self.net.blocks[index]
+        h_ND = block(z_ND, layout, self.draw(block, z_ND))
+        loss = F.cross_entropy(self._class_goodness(h_ND, layout), label_B)
+        loss.backward()
+        self.optimizers[index].step()
+        return h_ND.detach(), loss.detach()
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:

@@ -82,8 +82,11 @@ class PairLearner(NormalisedClassifier):
 
     def learn_pairs(self, x: Tensor, learning: list[int]) -> Batch:
         """``learn_blocks`` on positive samples followed by their negatives."""
-        closed = self.hp["gradient"] == "closed_form"
-        return self.learn_blocks(x, learning, self._closed_form if closed else self._autograd)
+        return self.learn_blocks(x, learning, self.update)
+
+    def update(self, index: int, block: nn.Module, x: Tensor | Samples) -> tuple[Tensor, Tensor]:
+        """See ``local.Update``."""
+        return (self._closed_form if self.hp["gradient"] == "closed_form" else self._autograd)(index, block, x)
 
     def _autograd(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():

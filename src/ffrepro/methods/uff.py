@@ -70,14 +70,14 @@ class Method(Unlabelled):
 
     def learn(self, x: Tensor, learning: list[int]) -> Batch:
         """Every learning cell's update."""
+        return self.learn_blocks(x, learning, self.update)
 
-        def update(index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-            with torch.enable_grad():
-                h, loss_B = self._cell(index, block, x, self.generator)
-                loss_B.mean().backward()
-            return h.detach(), loss_B.detach().mean()
-
-        return self.learn_blocks(x, learning, update)
+    def update(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``local.Update``."""
+        with torch.enable_grad():
+            h, loss_B = self._cell(index, block, x, self.generator)
+            loss_B.mean().backward()
+        return h.detach(), loss_B.detach().mean()
 
     def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
         """Each cell's loss for each image."""

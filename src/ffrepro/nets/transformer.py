@@ -261,8 +261,7 @@ class Transformer(nn.Module):
             label_B: classes; None: the neutral label.
             everywhere: add the label's embedding to every token's as well.
         """
-        keep_BT = x_BT != PAD
-        layout = Layout.of(F.pad(keep_BT, (1, 0), value=True))
+        layout = self.layout(x_BT)
         if label_B is None:
             label_B = torch.full((len(x_BT),), self.neutral, device=x_BT.device)
         label_BD = self.labels(label_B)
@@ -272,6 +271,10 @@ class Transformer(nn.Module):
         z_ND = torch.where(first_N1, label_ND, token_ND + label_ND if everywhere else token_ND)
         where = self.positions.weight if hasattr(self, "positions") else self.waves.to(z_ND.dtype)
         return z_ND + where.index_select(0, layout.position_N), layout
+
+    def layout(self, x_BT: Tensor) -> Layout:
+        """Where real tokens are: the label token, and ids that are no padding."""
+        return Layout.of(F.pad(x_BT != PAD, (1, 0), value=True))
 
     def embedding(self) -> list[nn.Parameter]:
         """The parameters of ``embed``."""

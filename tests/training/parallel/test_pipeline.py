@@ -58,11 +58,41 @@ def sequences():
     return torch.randn(SAMPLES, 9, 2, generator=generator), torch.arange(SAMPLES) % 2
 
 
+def unlabelled(method, **settings):
+    """Makes a learner whose labels are for the readout alone."""
+    return lambda: ffrepro.Learner(
+        ffrepro.nets.MLP(36, [20, 16, 12], classes=CLASSES, seed=0), method, batch_size=16, device="cpu",
+        progress=False, **settings,
+    )  # fmt: skip
+
+
+def transformer(method, dropout=0.0, **settings):
+    """Makes a learner of token ids; dropout would be drawn in each process by itself."""
+    sizes = {"width": 12, "heads": 2, "feedforward": 16, "layers": 3, "embedding_std": 0.1}
+    return lambda: ffrepro.Learner(
+        ffrepro.nets.Transformer(30, 8, CLASSES, dropout=dropout, **sizes, seed=0), method, batch_size=16,
+        device="cpu", progress=False, **settings,
+    )  # fmt: skip
+
+
+def tokens():
+    generator = torch.Generator().manual_seed(1)
+    label_N = torch.arange(SAMPLES) % CLASSES
+    ids_NT = torch.randint(1, 10, (SAMPLES, 8), generator=generator) + 10 * label_N.unsqueeze(1) % 30
+    ids_NT[::2, 5:] = 0  # padding
+    return ids_NT.clamp(max=29), label_N
+
+
 @pytest.mark.parametrize(
     ("make", "samples"),
-    [(mlp, data(36)), (cnn, data(1, 6, 6)), (wrapped, data(1, 6, 6)), (recurrent, sequences())],
-    ids=["ff", "cwc", "sff", "ff_rnn"],
-)
+    [
+        (mlp, data(36)), (cnn, data(1, 6, 6)), (wrapped, data(1, 6, 6)), (recurrent, sequences()),
+        (unlabelled("scff"), data(36)), (unlabelled("ff_unsupervised", negatives="noise"), data(36)),
+        (unlabelled("uff"), data(36)), (transformer("ff"), tokens()),
+        (transformer("ff", negatives="swap", active_set=True), tokens()), (transformer("cwc"), tokens()),
+    ],
+    ids=["ff", "cwc", "sff", "ff_rnn", "scff", "ff_unsupervised", "uff", "ff_tokens", "active set", "cwc_tokens"],
+)  # fmt: skip
 def test_two_processes_learn_what_one_learns(make, samples):
     one, two = make(), make()
     before = {name: value.clone() for name, value in initial_weights(one, samples).items()}
@@ -134,14 +164,32 @@ def test_an_error_in_another_process_arrives():
                              ["1", "3"], classes=CLASSES, aux_sharing="channels", progress=False),
         lambda: ffrepro.wrap(nn.Sequential(nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 3)), ["1"], classes=CLASSES,
                              progress=False),
+        unlabelled("uff", cell="gan"),
     ],
-    ids=["backprop", "hard negatives", "alternating", "shared maps", "one block"],
+    ids=["backprop", "hard negatives", "alternating", "shared maps", "one block", "gan"],
 )  # fmt: skip
 def test_what_cannot_be_shared_is_refused_before_a_process_starts(make):
     with warnings.catch_warnings(), pytest.raises(FfreproError) as caught:
         warnings.simplefilter("ignore")
         make().fit(*data(36), epochs=1, processes=2)
     assert caught.value.where == "processes"
+
+
+@pytest.mark.parametrize("settings", [
+    {"hinge": "aggregated"}, {"margin": "adaptive"}, {"pass_on": "nothing"},
+])  # fmt: skip
+def test_layers_of_tokens_that_need_each_other_are_refused(settings):
+    with pytest.raises(FfreproError) as caught:
+        transformer("ff", **settings)().fit(*tokens(), epochs=1, processes=2)
+    assert caught.value.where == "processes"
+
+
+def test_dropout_is_drawn_in_each_process_and_repeats():
+    learners = [transformer("cwc", dropout=0.2)() for _ in range(2)]
+    for learner in learners:
+        learner.fit(tokens(), epochs=2, processes=2)
+    for name, value in learners[0].method.weights().items():
+        assert torch.equal(value, learners[1].method.weights()[name])
 
 
 def test_what_no_file_can_name_is_refused():

@@ -322,6 +322,7 @@ def _means(sums: dict[str, float], total: float, layers: int) -> dict[str, float
     means = {name: sums[name] / total for name in own}
     if own:
         means["loss"] = sum(means.values())
+    means |= {name: value / total for name, value in sums.items() if not name.startswith("loss_")}
     if "loss_head" in sums:
         means["loss_head"] = sums["loss_head"] / total
         means.setdefault("loss", means["loss_head"])

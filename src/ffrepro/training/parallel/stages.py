@@ -14,61 +14,66 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ffrepro.core import losses, updates
-from ffrepro.methods import cwc, ff, ff_rnn, local_cuts
+from ffrepro.methods import cwc, cwc_tokens, ff, ff_rnn, ff_tokens, local_cuts, uff
 from ffrepro.methods.base import BaseMethod, Batch
 from ffrepro.methods.local_cuts import LocalCuts
+from ffrepro.methods.unlabelled import UnlabelledPairs
 from ffrepro.training.parallel.cut_stage import CutStage
 from ffrepro.training.parallel.partition import partition
 from ffrepro.training.parallel.stage import READ, Stage, read_activations, refused
+from ffrepro.training.parallel.token_stage import TokenPairStage, TokenStage
 
 
-class FFStage(Stage):
-    """Of ``methods.ff``: pairs go up and, where the head learns, images with a neutral label beside them.
+class BlockStage(Stage):
+    """Of blocks that learn one by one from the normalised activations below; what the head reads goes up beside these.
 
     The head reads activations from before the update of the blocks, so every stage computes these first.
     """
 
     def begin(self, batch: Batch) -> Batch:
-        """Positive and negative samples in ``x``, those with a neutral label in ``neutral``."""
-        method: ff.Method = self.method
-        x, label_B = method.images(batch), batch["label"]
-        taken = {"label": label_B}
+        """What the first block learns from in ``x``, what the head reads of in ``seen``."""
+        method, x = self.method, self.method.images(batch)
+        taken = {"label": batch["label"]}
         if method.head_learns:
             with torch.no_grad():
-                taken["neutral"] = method.put_neutral(x)
+                taken["seen"] = self._seen(x)
         if learning := method.learning():
-            wrong_B = method._wrong_labels(None, label_B)
-            with torch.set_grad_enabled(0 in learning):
-                taken["x"] = torch.cat([method.put(x, label_B), method.put(x, wrong_B)])
+            taken["x"] = self._samples(x, batch["label"], learning)
         return taken
 
+    def _seen(self, x: Tensor) -> Tensor:
+        return self.method.as_seen(x)
+
+    def _samples(self, x: Tensor, label_B: Tensor, learning: list[int]) -> Tensor:
+        method = self.method
+        return torch.cat(method.pairs(x, method.generator)) if isinstance(method, UnlabelledPairs) else x
+
     def learn(self, taken: Batch) -> tuple[dict[str, Tensor], Batch]:
-        """See ``Stage``; the order is that of ``ff.Method.step``."""
-        method: ff.Method = self.method
+        """See ``Stage``; the order is that of the method's ``step``."""
+        method = self.method
         out: dict[str, Tensor] = {}
         up = {name: value for name, value in taken.items() if name == "label" or name.startswith(READ)}
         if method.head_learns:
-            h = taken["neutral"]
+            h = taken["seen"]
             with torch.no_grad():
                 for index in self.layers:
                     h = up[f"{READ}{index}"] = method.normalise(method.net.blocks[index].eval()(h))
-            up["neutral"] = h
+            up["seen"] = h
             if self.last:
                 out["loss_head"] = method.learn_head(read_activations(up), taken["label"])
         learning = method.learning()
         if learning and self.layers.start <= max(learning):
-            closed = method.hp["gradient"] == "closed_form"
-            up["x"] = self._pairs(taken["x"], learning, method._closed_form if closed else method._autograd, out)
+            up["x"] = self._blocks(taken["x"], learning, out)
         return out, {} if self.last else up
 
-    def _pairs(self, x: Tensor, learning: list[int], update: Any, out: dict[str, Tensor]) -> Tensor:
-        """Every learning layer's update; what the next stage's first layer takes."""
+    def _blocks(self, x: Tensor, learning: list[int], out: dict[str, Tensor]) -> Tensor:
+        """Every learning block's update; what the next stage's first block takes."""
         for index in self.layers:
             block = self.method.net.blocks[index].train(index in learning)
             if index in learning:
                 optimizer = self.method.optimizers[index]
                 optimizer.zero_grad()
-                h, out[f"loss_layer{index}"] = update(index, block, x)
+                h, out[f"loss_layer{index}"] = self.method.update(index, block, x)
                 optimizer.step()
             else:
                 with torch.no_grad():
@@ -77,6 +82,19 @@ class FFStage(Stage):
                 break
             x = self.method.normalise(h)
         return x
+
+
+class FFStage(BlockStage):
+    """Of ``methods.ff``: pairs go up and, where the head learns, images with a neutral label beside them."""
+
+    def _seen(self, x: Tensor) -> Tensor:
+        return self.method.put_neutral(x)
+
+    def _samples(self, x: Tensor, label_B: Tensor, learning: list[int]) -> Tensor:
+        method: ff.Method = self.method
+        wrong_B = method._wrong_labels(None, label_B)
+        with torch.set_grad_enabled(0 in learning):  # of the labels, where they are learnt
+            return torch.cat([method.put(x, label_B), method.put(x, wrong_B)])
 
 
 class CwCStage(Stage):
@@ -154,6 +172,17 @@ def kind_of(method: BaseMethod) -> type[Stage]:
             raise refused("negatives from the head's mistakes, which need the whole net before a layer learns,",
                            "set `negatives` to uniform, or `processes` to 1")  # fmt: skip
         return FFStage
+    if isinstance(method, UnlabelledPairs):
+        return BlockStage
+    if type(method) is uff.Method:
+        if hp["cell"] == "gan":
+            raise refused("cells whose noise is drawn one after the other", "set `cell` to autoencoder, "
+                           "or `processes` to 1")  # fmt: skip
+        return BlockStage
+    if type(method) is ff_tokens.Method:
+        return TokenPairStage
+    if type(method) is cwc_tokens.Method:
+        return TokenStage
     if type(method) is cwc.Method:
         shared = hp["update"] in ("overlapping", "alternating")
         if shared or hp["ilt_patience"] is not None or method._layers:
@@ -169,7 +198,9 @@ def kind_of(method: BaseMethod) -> type[Stage]:
         return CutStage
     name = type(method).__module__.rpartition(".")[2]
     raise refused(
-        f"method {name}", "choose ff, ff_rnn or cwc, wrap a model with sff, cwc or a loss, or set `processes` to 1"
+        f"method {name}",
+        "choose a method whose layers learn one by one (docs/LIBRARY.md, Layers in parallel), wrap a model with sff, "
+        "cwc or a loss, or set `processes` to 1",
     )
 
 
@@ -197,7 +228,13 @@ def _costs(method: Any, kind: type[Stage], example: Batch) -> Sequence[float]:
         return [float(block.weight_ih_l0.numel() + block.weight_hh_l0.numel()) for block in method.net.blocks]
     counts: list[float] = []
     with FlopCounterMode(display=False) as counter:
-        if kind is CutStage:
+        if issubclass(kind, TokenStage):
+            z_ND, layout = method.net.embed(example["x"].long())
+            for block in method.net.blocks:
+                before = counter.get_total_flops()
+                z_ND = block(z_ND, layout)
+                counts.append(counter.get_total_flops() - before)
+        elif kind is CutStage:
             method.forward(example, lambda index, h: counts.append(counter.get_total_flops()) or h, head=False)
             counts = [b - a for a, b in zip([0.0, *counts[:-1]], counts, strict=True)]
         else:
