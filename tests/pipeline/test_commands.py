@@ -8,7 +8,7 @@ import pytest
 from ffrepro.base.errors import FfreproError
 from ffrepro.cli.main import main
 from ffrepro.data.archives import Archive
-from ffrepro.pipeline import doctor, startup
+from ffrepro.pipeline import doctor, probes, startup
 from ffrepro.pipeline.workspace import open_workspace
 from ffrepro.training import probe
 
@@ -125,8 +125,10 @@ def test_plan_probes_one_run_of_each_kind_and_says_what_it_cannot_probe(ffrepro,
     assert "cpu rnn_mcyt_as_published ff_std 2 todo 9.8 s a probe" in rows
     assert "not probed: 8 runs: no prepared data (ffrepro prepare dollar)" in err and "bench" in err
     assert ffrepro("plan")[1] == out  # the next command knows it too
-    ffrepro("plan", "--probe")
+    ffrepro("plan", "--probe", "--keep")
     assert len(tried) == 2
+    assert len(json.loads((project / probes.COMMITTED).read_text())["probes"]) == 2
+    assert ffrepro("plan", "--keep")[0] != 0
 
 
 def test_plan_write_then_check(ffrepro, edit, project):

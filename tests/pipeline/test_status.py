@@ -7,8 +7,8 @@ import pytest
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.plans import result_hash
-from ffrepro.pipeline import hardware, probes, status
-from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
+from ffrepro.pipeline import hardware, probes, similar, status
+from ffrepro.pipeline.estimates import Estimate, Estimator, duration, over_limits, totals
 from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.selection import Selection
 from ffrepro.pipeline.workspace import open_workspace
@@ -162,6 +162,29 @@ def test_a_probe_of_another_machine_says_nothing_and_a_new_one_replaces_the_old(
     assert len(Estimator(workspace).probes) == 2
     monkeypatch.setattr(hardware, "this_machine", lambda: hardware.Machine("Another CPU"))
     assert Estimator(workspace).of_run(run).seconds is None
+
+
+def test_committed_probes_tell_where_no_other_does_and_on_every_machine(probed, monkeypatch):
+    workspace, plans = probed(5.0)
+    run, root = plans["rnn_mcyt_corrected/bptt/seed0"], workspace.root
+    here = probes.read(root, hardware.this_machine().cpu)
+    other = {**here[0].result, "time": {"train_s": 3.0, "evaluate_s": 0.0}}
+    probes.add(root, "Another CPU", Probe(run, other))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(hardware, "this_machine", lambda: hardware.Machine("Another CPU"))
+        assert probes.keep(root, "Another CPU") == 1
+        found = Estimator(workspace, committed=True).of_run(run)
+        assert (found.seconds, found.source) == (200 * 3.0, "a committed probe")
+    assert Estimator(workspace).of_run(run).source == "a probe"  # this machine's own
+    assert probes.keep(root, hardware.this_machine().cpu) == 3
+
+
+def test_a_probe_of_a_search_tells_of_all_its_trials(plan_of):
+    plan = plan_of() | {"kind": "search", "search": {"trials": 7}}
+    plan = plan | {"training": plan["training"] | {"max_epochs": 11}}
+    one = Probe(plan, {"epochs": 1, "max_epochs": 11, "time": {"train_s": 2.0, "evaluate_s": 0.0}})
+    found = similar.seconds(plan, [one], base=lambda plan: plan["variant"], samples={}, scales=["smoke"], took=duration)
+    assert found[0] == 7 * 11 * 2.0
 
 
 @pytest.mark.parametrize("text", ['{"probes": 5}', '{"probes": [{"machine": "x"}]}', "{", "[]"])

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
-from ffrepro.pipeline import adopt, show, status
+from ffrepro.pipeline import adopt, probes, show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
+from ffrepro.pipeline.hardware import this_machine
 from ffrepro.pipeline.plan import Plan, left_out
 from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.refresh import committed_out_of_date, refresh
@@ -25,12 +26,14 @@ example:
   ffrepro plan --scale lite --table table1      what table 1 would cost on real data, cut down
   ffrepro plan --scale paper --hardware cpu cuda  what everything costs on either, whether it is here or not
   ffrepro plan --probe --table table1           time some seconds of each kind of run whose time is unknown
+  ffrepro plan --probe --keep                   keep what was timed on this machine in reports/reference, too
   ffrepro plan --show RUN                       a run's settings: values, the lines that set them, sources
   ffrepro plan --adopt RUN                      write the best values of a finished search into its study
   ffrepro plan --write                          make plan/ and dvc.yaml after an edit of params.yaml or a study
 
 Times come from finished runs of the same experiment and variant, else from runs like them at another scale or
-in another experiment, by epochs and samples, else from a probe on this machine. The last two are upper bounds:
+in another experiment, by epochs and samples, else from a probe (on this machine, or a committed one, of a machine
+that reports/reference/times.json names). All but the first are upper bounds:
 early stopping may end a run before. `unknown` is counted in no sum. To run everything: `snakemake --cores all`
 or `dvc repro`; one run: `snakemake --cores 1 runs/RUN/result.json`.
 
@@ -67,6 +70,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--adopt", metavar="RUN", help="write the best values of a finished search into its study: its name, or a part"
     )
     parser.add_argument(
+        "--keep", action="store_true", help=f"with --probe: write this machine's probes into {probes.COMMITTED}, too"
+    )
+    parser.add_argument(
         "--into", metavar="VARIANT", help="with --adopt: the variant that takes the values (default: the one searched)"
     )
     parser.set_defaults(run=run)
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         raise FfreproError(
             "values for a variant, and no search to take them from", where="--into", fix="give --adopt RUN"
         )
+    if args.keep and not args.probe:
+        raise FfreproError("nothing is timed that could be kept", where="--keep", fix="give --probe")
     workspace = open_workspace(project.folder(), args.scale, args.hardware)
     if args.write:
         return _write(workspace)
@@ -91,6 +99,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = common.selection(args).choose(workspace.params.raw, workspace.plans, estimator.hours)
     if args.probe:
         _probe(workspace, chosen, estimator)
+        if args.keep:
+            count = probes.keep(workspace.root, this_machine().cpu)
+            print(f"{probes.COMMITTED}: {count} probes", file=sys.stderr)
     rows = [(plan, status.of_run(workspace, plan), estimator.of_run(plan)) for plan in chosen]
     if args.json:
         print(dump_json(_document(workspace, rows, over_limits(workspace, estimator))), end="")
@@ -140,7 +151,7 @@ def _probe(workspace: Workspace, plans: list[Plan], estimator: Estimator) -> Non
         if plan["hardware"] in workspace.absent:
             skipped[f"{plan['hardware']} is not this machine"] += 1
             continue
-        if plan["kind"] != "train":
+        if plan["kind"] not in probes.KINDS:
             skipped[f"a {plan['kind']} has no epochs: its first run tells"] += 1
             continue
         profile = workspace.params.raw["hardware_profiles"][plan["hardware"]]

@@ -1,4 +1,7 @@
-"""How long, how much memory, how much disk: from finished records, of runs like it, else a probe, else unknown."""
+"""How long, how much memory, how much disk: from finished records, of runs like it, else a probe, else unknown.
+
+A probe of this machine comes before a committed one, which may be another machine's.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Estimator:
     """Estimates for the runs of a workspace.
 
     Attributes:
-        committed: by committed records alone, so that every checkout says the same.
+        committed: by committed records and probes alone, so that every checkout says the same.
     """
 
     workspace: Workspace
@@ -51,6 +54,15 @@ class Estimator:
             DataFileError: their file cannot be read.
         """
         return [] if self.committed else probes.read(self.workspace.root, hardware.this_machine().cpu)
+
+    @cached_property
+    def committed_probes(self) -> list[Probe]:
+        """What was tried on the machines whose times are committed.
+
+        Raises:
+            DataFileError: their file cannot be read.
+        """
+        return probes.committed(self.workspace.root)
 
     def learn(self, probe: Probe) -> None:
         """Keep a new probe, here and for later commands."""
@@ -96,10 +108,13 @@ class Estimator:
         if measured:
             return mean(measured), f"mean of {len(measured)} finished"
         found = self._like(plan, self._on(plan["hardware"]))
-        if found is None and self.probes:
-            found = self._like(plan, self.probes)
-            return (found[0], "a probe") if found is not None else (None, "unknown")
-        return found or (None, "unknown")
+        if found is not None:
+            return found
+        for source, tried in (("a probe", self.probes), ("a committed probe", self.committed_probes)):
+            found = self._like(plan, tried)
+            if found is not None:
+                return found[0], source
+        return None, "unknown"
 
     def _like(self, plan: Plan, records: list[Record] | list[Probe]) -> tuple[float, str] | None:
         raw = self.workspace.params.raw

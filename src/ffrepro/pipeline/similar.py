@@ -85,8 +85,9 @@ def _work(plan: Plan, other: Plan, samples: Mapping[str, int]) -> float | None:
 
 
 def _scaled(plan: Plan, record: Record, samples: Mapping[str, int], took: float) -> float:
-    if plan["kind"] == "search":
-        return _work(plan, record.plan, samples) * took * _budget(plan) / _budget(record.plan)
+    if plan["kind"] == "search":  # a probe of one says how many epochs it tried, a record does not
+        epochs = record.result.get("epochs", _budget(record.plan))
+        return _work(plan, record.plan, samples) * took * _budget(plan) / epochs
     if plan["kind"] != "train":
         return took
     work = _work(plan, record.plan, samples)
