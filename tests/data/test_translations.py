@@ -148,6 +148,32 @@ def test_bleu_is_of_whole_sentences(data):
     assert task.share[task.end] == pytest.approx(100 / (100 + (task.target_NT[task.index["train"]] >= SPECIAL).sum()))
 
 
+def test_bleu_of_the_most_frequent_word_by_hand(tmp_path):
+    """Trained on "ein b", "ein c" and "d e", tested on "ein hund ein katze ein ein": as many words, four of them right.
+
+    An end is more frequent than "ein", and is no word. Of pairs one (ein ein) of five is right, of triples none of
+    four, of quadruples none of three: sacrebleu smooths these to 1/2 and 1/4 of a hit.
+    """
+    train = {"train.en": b"A man.\nA dog.\nA cat.\n", "train.de": b"ein b\nein c\nd e\n"}
+    rest = {f"{part}.de": b"ein hund ein katze ein ein\n" for part in ("val", "test_2016_flickr")}
+    path = archive(tmp_path, six(**train, **rest))
+    translations.prepare(multi30k.SPEC, path, out=tmp_path / "multi30k.npz")
+    small = SETTINGS | {"train_samples": None, "vocabulary": 7}
+    task = Task(translations.load(tmp_path / "multi30k.npz", verify=True), small, 0, 1, "cpu", torch.float32)
+
+    class Ends:
+        def next_word(self, x_BT):
+            return torch.nn.functional.one_hot(torch.full((len(x_BT),), task.end), task.end + 1).float()
+
+    asked = np.concatenate([task.targets(batch)["target"].numpy() for batch in task.in_order("test")])
+    found, _ = task.finish(Ends(), {"test": {"target": asked}})
+    expected = 100 * (4 / 6 * 1 / 5 * 1 / 2 / 4 * 1 / 4 / 3) ** 0.25
+    assert found["test/bleu_sacre_unigram"] == pytest.approx(expected)
+    assert found["test/bleu_nltk_unigram"] == pytest.approx(0, abs=1e-6)  # NLTK does not smooth
+    # Words and ends of training: ein 2, b, c, d, e 1 each, ends 3 of 9; asked are four times ein and an end.
+    assert found["test/perplexity_unigram"] == pytest.approx(((2 / 9) ** 4 * 3 / 9) ** (-1 / 5))
+
+
 def build(name, task, seed=0, lr=1e-2):
     generator = torch.Generator().manual_seed(seed)
     net = nets.build(NET, task.inputs, None, generator)

@@ -122,19 +122,24 @@ class Task(Base):
         """BLEU of greedy translations against whole references, unknown words included.
 
         Returns:
-            ``<split>/bleu_sacre``, ``bleu_nltk``, the same of the source as it is (``_copy``), ``perplexity_unigram``
-            and ``accuracy_token_unigram``; of the last split ``bleu_stats`` and ``bleu_index``, the pairs' places.
+            ``<split>/bleu_sacre``, ``bleu_nltk``, the same of the source as it is (``_copy``) and of the training
+            translations' most frequent word, as often as the reference has words (``_unigram``);
+            ``perplexity_unigram`` and ``accuracy_token_unigram``; of the last split ``bleu_stats`` and ``bleu_index``,
+            the pairs' places.
         """
         found: dict[str, float] = {}
         arrays: Arrays = {}
         words = {side: corpus.types_of(own["types"]) for side, own in self.sides.items()}
+        # Of words alone: an end may be more frequent, but a guess of nothing but ends is no text.
+        frequent = words["target"][self.vocabulary.type_of[int(self.share[: self.end].argmax())]]
         for split, own in seen.items():
             wanted = own["target"][own["target"] > 0]
             found |= {f"{split}/{name}": value for name, value in foretold.of_unigram(self.share, wanted).items()}
             index_N = self.index[split]
             true, copied = (self._texts(side, index_N, words[side]) for side in ("target", "source"))
             said = self._translated(method, index_N, words["target"])
-            for name, texts in (("", said), ("_copy", copied)):
+            repeated = [[frequent] * len(text) for text in true]
+            for name, texts in (("", said), ("_copy", copied), ("_unigram", repeated)):
                 found |= {f"{split}/bleu_{key}{name}": value for key, value in bleu.scores(texts, true).items()}
             arrays = {f"{split}_bleu_stats": bleu.statistics(said, true).astype(np.int32)}
             arrays[f"{split}_bleu_index"] = index_N.numpy()
