@@ -182,6 +182,19 @@ class Method(PairMethod):
             goods.append(self._good(z_ND, layout.sample_N, len(layout.count_B)).view(self.classes, size).T)
         return torch.stack(goods, 1)
 
+    def pair_goodness(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Goodness of each positive text and of a negative one of it, (B,) each, summed over layers; nothing learns."""
+        x_BT, label_B = self.pairs(batch)
+        with torch.enable_grad():  # else noise, which is no part of evaluation, would be left out
+            start_ND, layout = self._embed(x_BT, label_B)
+        with torch.no_grad():
+            z_ND, total_B = start_ND, torch.zeros(len(x_BT), dtype=start_ND.dtype, device=x_BT.device)
+            for index, block in enumerate(self.net.blocks):
+                z_ND = block(start_ND if index and self.hp["pass_on"] == "nothing" else z_ND, layout)
+                total_B = total_B + self._good(z_ND, layout.sample_N, len(x_BT))
+        positive_B, negative_B = total_B.chunk(2)
+        return positive_B, negative_B
+
     @torch.no_grad()
     def scores(self, inputs: Batch, inference: str) -> Tensor:
         """(B, classes): goodness summed over layers, whatever the inference scheme."""

@@ -125,6 +125,24 @@ def test_words_stand_beside_backpropagation_in_parts_of_a_batch(place):
     assert rows["bp_words_2l, 8 parts"]["peak_bytes"] < rows["bp_words_2l"]["peak_bytes"]
 
 
+def test_words_stand_beside_local_window_attention(place):
+    """Every variant has a net of its own; a window is under backpropagation alone."""
+    methods = {
+        "bp_words": {"name": "backprop_words", **WORD_CASES["backprop_words"]},
+        "bp_local_words": {"name": "backprop_words", **WORD_CASES["backprop_words"]},
+        "ff_words": {"name": "ff_words", **WORD_CASES["ff_words"]},
+    }
+    plan = bench_plan("transformer", methods, bench_batch=8, bench_rounds=3, bench_singles=2)
+    plan["data"] = {"name": "denoise", **REVIEWS, "corruption": "random", "corruption_share": 0.15}
+    plan["protocol"] = plan["protocol"] | {"task": "denoise"}
+    plan["variants"]["bp_local_words"]["net"] = TRANSFORMER | {"window": 2}
+    result = bench_transformer.run(plan, place)
+    rows = checked(place, plan)
+    assert {"bp_words_2l", "bp_local_words_2l", "ff_words_2l", "bp_words_2l, 8 parts"} <= set(rows)
+    assert result["baseline"].startswith("bp_words_2l")
+    assert rows["bp_local_words_2l"]["ratio_to_bp"] > 0 and rows["bp_local_words_2l"]["latency_ms"] is None
+
+
 def test_bounds_and_where_they_are_crossed():
     """(2 + 6 q) / 3 = .8 at q = 1 / 15; (2 + 2 q) / 3 = .8 at q = 1 / 5; lines between measured points."""
     assert active_sets.bound(1.0) == 2.0 and active_sets.bound(1.0, closed_form=True) == 4 / 3
@@ -201,8 +219,59 @@ def test_norms_by_block_and_the_auc_of_held_out_pairs(monkeypatch):
     scores = {"scores_goodness": torch.tensor([[3.0, 2.0], [0.0, 1.0]])}
     task = SimpleNamespace(in_order=lambda split: [{"label": torch.tensor([0, 1])}])
     monkeypatch.setattr(method, "evaluate_batch", lambda batch: scores)
-    assert bench_probes.auc_pairs(method, task) == 0.75
-    assert bench_probes.auc_pairs(build("backprop_tokens"), task) is None
+    assert bench_probes.auc_pairs(method, task, 0) == 0.75
+    assert bench_probes.auc_pairs(build("backprop_tokens"), task, 0) is None
+    # Positives 3 and 1, their negatives 2 and 0: 3 of 4 again.
+    method.hp = {**method.hp, "negatives": "random"}
+    pair = (torch.tensor([3.0, 1.0]), torch.tensor([2.0, 0.0]))
+    monkeypatch.setattr(method, "pair_goodness", lambda batch: pair)
+    assert bench_probes.auc_pairs(method, task, 0) == 0.75
+
+
+@pytest.mark.parametrize("kind", ["swap", "random", "noise"])
+def test_held_out_negatives_are_the_same_before_and_after_training(kind):
+    """They are drawn apart from the method's own draws, which training goes on with."""
+    method, batch = build("ff_tokens"), make_tokens(24, masked=True)
+    method.hp = {**method.hp, "negatives": kind}
+    task, state = SimpleNamespace(in_order=lambda split: [batch]), method.generator.get_state()
+    first, again = (bench_probes.auc_pairs(method, task, 5) for _ in range(2))
+    assert first == again != bench_probes.auc_pairs(method, task, 6)
+    assert torch.equal(state, method.generator.get_state())
+    positive, negative = method.pair_goodness(batch)
+    assert positive.shape == negative.shape == (24,) and not torch.equal(positive, negative)
+    assert not positive.requires_grad and not any(p.grad is not None for p in method.net.parameters())
+
+
+def test_noise_raises_the_goodness_of_an_untrained_net():
+    """So that its AUC lies below .5 (claim 132), the further the more noise there is; without any it is .5."""
+    method, batch = build("ff_tokens"), make_tokens(24, masked=True)
+    task, found = SimpleNamespace(in_order=lambda split: [batch]), []
+    for deviation in (1e-9, 0.3, 1.0):
+        method.hp = {**method.hp, "negatives": "noise", "noise_std": deviation}
+        found.append(bench_probes.auc_pairs(method, task, 0))
+    none, some, much = found
+    assert none == pytest.approx(0.5, abs=0.01) and none > some + 0.1 > much + 0.2
+
+
+def test_probes_of_the_papers_own_negatives(place):
+    """Trained nets tell texts from random words better than the same net did before."""
+    kinds = {f"ff_{kind}": {**METHODS["ff"], "negatives": kind} for kind in ("swap", "random", "noise")}
+    plan = bench_plan("probes", kinds, bench_batch=20, bench_rounds=30, bench_lr=3e-3, noise_share=0.1)
+    bench_probes.run(plan, place)
+    rows = checked(place, plan)
+    assert set(rows) == set(kinds)
+    assert all(0 <= row[f"auc_pairs{name}"] <= 1 for row in rows.values() for name in ("", "_untrained"))
+    assert rows["ff_random"]["auc_pairs"] > max(0.5, rows["ff_random"]["auc_pairs_untrained"])
+
+
+def test_records_from_before_a_column_came_are_still_read(place):
+    plan = bench_plan("probes", {"ff": METHODS["ff"]}, bench_batch=20, bench_rounds=4, bench_lr=3e-3, noise_share=0.1)
+    bench_probes.run(plan, place)
+    entry = record_check.read(place.runs / plan["run"])
+    result = json.loads(entry["result.json"])
+    for column in bench_probes.LATER:
+        assert result["rows"][0].pop(column) is not None
+    record_check.check(entry | {"result.json": json.dumps(result).encode()}, plan["run"])
 
 
 def test_a_diverged_net_is_counted_and_has_no_number_that_is_none(place, monkeypatch):

@@ -9,8 +9,9 @@ Every variant trains for a number of updates, on the same reviews. Then, or mean
 - ``diverged``: 1 where a loss was not finite, else 0; over processes the share of diverged seeds (Sec. 4.2, stability).
 - ``accuracy`` of validation reviews, and ``accuracy_perturbed`` after normal noise on every weight (Sec. 2.4, stability
   under parameter shifts), the mean of three draws; ``_3x`` and ``_10x`` with so many times the noise.
-- ``auc_pairs``: of validation reviews under the true label against the wrong one, by goodness over all layers (Sec.
-  3.4, whether positives are told from negatives), of methods whose negatives have the wrong label.
+- ``auc_pairs``: of validation reviews against negatives of them, by goodness over all layers (Sec. 3.4, whether
+  positives are told from negatives), of methods that learn from pairs; ``auc_pairs_untrained`` before the first update.
+  Negatives are as in training: the wrong label, other words, noise.
 - ``attention_max`` and ``attention_entropy`` of true pairs, ``_negative`` of the wrong ones (Sec. 3.4), of methods that
   learn from pairs.
 - ``words_named`` and ``words_right``: of a single review's words those that rows of the embedding's gradient name, and
@@ -49,6 +50,7 @@ COLUMNS = (
     "accuracy_perturbed_3x", "accuracy_perturbed_10x", "auc_pairs", "attention_max", "attention_max_negative",
     "attention_entropy", "attention_entropy_negative", "words_named", "words_right", "joules",
 )  # fmt: skip
+LATER = ("auc_pairs_untrained",)  # columns that no record before them has: none is asked of a record
 DRAWS = 3
 LEVELS = {"accuracy_perturbed": 1, "accuracy_perturbed_3x": 3, "accuracy_perturbed_10x": 10}  # times the noise
 
@@ -84,6 +86,7 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
     asked = {**plan, **variant, "training": {"lr": bench["bench_lr"]}}
     method = parts.make_method(asked, task, seeds.generator("init", plan["dataset"], seed))
     method.begin_phase(Phase())
+    untrained = auc_pairs(method, task, seed)
     norms: list[list[float]] = []  # of an update's blocks
     diverged = False
     meter.start()
@@ -100,13 +103,14 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
         "diverged": float(diverged),
         "accuracy": accuracy(method, task),
         **{key: perturbed(method, task, n * bench["noise_share"], seed) for key, n in LEVELS.items()},
-        "auc_pairs": auc_pairs(method, task),
+        "auc_pairs": auc_pairs(method, task, seed),
+        "auc_pairs_untrained": untrained,
         **_attention(method, next(iter(task.in_order("val")))),
         **named(method, next(iter(task.in_order("val")))),
         "joules": joules / bench["bench_rounds"] if joules else None,  # a counter that stands still measures nothing
     }
     finite = {key: None if value is None or not math.isfinite(value) else value for key, value in found.items()}
-    return {column: finite[column] for column in COLUMNS}
+    return {column: finite[column] for column in (*COLUMNS, *LATER)}
 
 
 def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
@@ -141,19 +145,27 @@ def gradient_norms(net: nn.Module) -> list[float]:
     return found
 
 
-def auc_pairs(method: Any, task) -> float | None:
-    """Probability that a validation text under its label has more goodness than one under a wrong label.
+def auc_pairs(method: Any, task, seed: int) -> float | None:
+    """Probability that a validation text has more goodness than a negative one; None of methods without pairs.
 
-    None of methods whose negatives are none of this kind.
+    Under wrong labels every label of a text counts. Other negatives are drawn anew, the same before training and after
+    it, and the method's own draws stay as they were.
     """
-    if not hasattr(method, "pairs") or method.hp["negatives"] != "label":
+    if not hasattr(method, "pairs"):
         return None
     scores, right = [], []
+    own, method.generator = method.generator, seeds.generator("negatives", seed)
     for batch in task.in_order("val"):
-        found = method.evaluate_batch(batch)["scores_goodness"]
-        scores.append(found.flatten())
-        right.append(nn.functional.one_hot(batch["label"], found.shape[1]).flatten())
-    return detection.auc(torch.cat(scores).cpu().numpy(), torch.cat(right).cpu().numpy())
+        if method.hp["negatives"] == "label":
+            found = method.evaluate_batch(batch)["scores_goodness"]
+            true = nn.functional.one_hot(batch["label"], found.shape[1])
+        else:
+            found = torch.stack(method.pair_goodness(batch))
+            true = torch.tensor([[1], [0]]).expand(found.shape)
+        scores.append(found.flatten().cpu())
+        right.append(true.flatten().cpu())
+    method.generator = own
+    return detection.auc(torch.cat(scores).numpy(), torch.cat(right).numpy())
 
 
 def accuracy(method: Any, task) -> float:
@@ -225,11 +237,12 @@ def describe(result: dict) -> str:
     lines = [
         f"after {config['rounds']} updates on batches of {config['batch']}: spread of gradient norms, those of the "
         f"first and the last block, accuracy, the same with noise of {config['noise_share']:g}, 3 and 10 times as "
-        f"much, AUC of pairs, attention of true and wrong pairs, words named; energy: {config['energy']}",
+        f"much, AUC of pairs, attention of true and wrong pairs, words named, AUC before training; energy: "
+        f"{config['energy']}",
     ]
     titles = (
         "spread", "first", "last", "diverged", "accuracy", "noisy", "noisy 3x", "noisy 10x", "AUC", "max", "max neg",
-        "entropy", "ent. neg", "named", "right", "J",
+        "entropy", "ent. neg", "named", "right", "J", "untrained",
     )  # fmt: skip
-    columns = [Column(title, 10, key, 3) for title, key in zip(titles, COLUMNS, strict=True)]
+    columns = [Column(title, 10, key, 3) for title, key in zip(titles, (*COLUMNS, *LATER), strict=True)]
     return "\n".join([*lines, *timing.table(result["rows"], 24, columns)])

@@ -18,21 +18,23 @@ BENCHES = {
         "After as many updates of every variant, on the same reviews; mean over processes. Spread: standard deviation "
         "of the logarithm of gradient norms; first, last: their geometric mean in that block. Diverged: share of the "
         "processes in which a loss was not finite. Noise: on every weight, once, 3 and 10 times the declared share. "
-        "AUC: of validation reviews under the true label against the wrong one, by goodness. Attention, of methods "
-        "with pairs: the largest weight of a row and its entropy, of true and of wrong pairs. Named: share of a "
-        "review's words that the gradient of its step names (1: all of them), and share of the named words that are "
+        "AUC: of validation reviews against negatives of them, by goodness, after training and before. Attention, of "
+        "methods with pairs: the largest weight of a row and its entropy, of true and of wrong pairs. Named: share of "
+        "a review's words that the gradient of its step names (1: all of them), and share of the named words that are "
         "in it.",
         (
             ("Gradient spread", "gradient_spread", 2, 1), ("First block", "gradient_first", 4, 1),
             ("Last block", "gradient_last", 4, 1), ("Diverged, %", "diverged", 0, 100),
             ("Accuracy, %", "accuracy", 1, 100), ("With noise, %", "accuracy_perturbed", 1, 100),
             ("3 times, %", "accuracy_perturbed_3x", 1, 100), ("10 times, %", "accuracy_perturbed_10x", 1, 100),
-            ("AUC of pairs", "auc_pairs", 3, 1), ("Attention, max", "attention_max", 3, 1),
+            ("AUC of pairs", "auc_pairs", 3, 1), ("Untrained", "auc_pairs_untrained", 3, 1),
+            ("Attention, max", "attention_max", 3, 1),
             ("Negatives", "attention_max_negative", 3, 1), ("Entropy", "attention_entropy", 2, 1),
             ("Negatives", "attention_entropy_negative", 2, 1), ("Words named", "words_named", 2, 1),
             ("Of them right", "words_right", 2, 1), ("Joules a step", "joules", 2, 1),
         ),
     ),
+    "transformer_probes_negatives": ("The same of the paper's own negatives", "As above; goodness knows no class.", ()),
     "transformer_growth": (
         "Growth of time and memory",
         "Exponent of a power law through three sizes; memory is the peak of a step's activations. Mean over "
@@ -52,6 +54,7 @@ BENCHES = {
     "transformer_bench_4l": ("Training step and latency, 4 layers", "As above.", ()),
     "transformer_bench_12l": ("Training step and latency, 12 layers", "As above.", ()),
     "transformer_bench_words": ("Training step with the vocabulary's readout", "As above; words have no latency.", ()),
+    "transformer_bench_words_window": ("The same with local window attention", "As above.", ()),
 }  # fmt: skip
 
 
@@ -62,7 +65,7 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         evidence = store.at_scale(f"{name}_{DATASET}_{claims.treatments[0]}", BENCH_VARIANT, scale)
         if evidence is None:
             continue
-        columns = columns or BENCHES["transformer_bench"][2]
+        columns = columns or next(BENCHES[of][2] for of in BENCHES if BENCHES[of][2] and name.startswith(of))
         content.append(Heading(f"{title} (scale {scale})", 2, f"{claims.paper}-{name.replace('_', '-')}"))
         if evidence.standin:
             content.append(Notice("Stand-in data made by this project: the numbers show that everything runs."))
