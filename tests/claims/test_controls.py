@@ -45,6 +45,20 @@ def test_a_claim_without_its_controls_has_no_number_and_says_why(detector):
         assert compare.compare(claims, store, _claim(claims, variant), "corrected", store.best).summary is not None
 
 
+def test_a_spread_is_the_distance_from_the_median_over_runs(detector):
+    world, claims = detector
+    world.commit_records(world.find("rnn_mcyt_corrected", "ff_rms"), accuracy=0.7, auc=0.8, epochs=40)
+    plans = world.find("rnn_mcyt_corrected", "bptt")
+    for plan, accuracy in zip(plans, (0.5, 0.9, 0.6, 0.7, 0.8), strict=False):
+        world.commit_records([plan], accuracy=accuracy, auc=0.9, epochs=40)
+    store = Store(world.root, world.plans, local=False)
+    entry = {"label": "x", "quantity": "accuracy", **_claim(claims, "bptt")["measure"]}
+    plain, found = (compare.operand(claims, entry | more, "corrected", store.best) for more in ({}, {"spread": True}))
+    middle = sorted(plain.values)[len(plain.values) // 2]
+    assert found.seeds == plain.seeds and len(set(plain.values)) == len(plans) == 3
+    assert found.values == pytest.approx([abs(value - middle) for value in plain.values])
+
+
 def test_pages_leave_the_number_out_and_keep_its_time(detector):
     world, claims = detector
     sources = Sources(Store(world.root, world.plans, local=False), claims)
@@ -79,16 +93,33 @@ def test_which_controls_a_number_needs(project_root):
     assert lacking("test/accuracy", _runs("scaling_imdb_corrected", "random_train_samples24000")) == []
     metrics = {"test/bleu_sacre_copy": 60.0}
     words = _runs("denoise_imdb_corrected", "ff_words", **metrics)
-    assert lacking("test/bleu_sacre", words) == [frozen, "test/perplexity_unigram"]
+    assert lacking("test/bleu_sacre", words) == [frozen, "test/bleu_sacre_unigram", "test/perplexity_unigram"]
     assert lacking("test/bleu_sacre", _runs("denoise_imdb_corrected", "ff_words", standin=True)) == []
 
 
+def test_methods_without_gradients_stand_beside_a_frozen_net_of_their_size(project_root):
+    """And beside word counts of the words that this net sees; those of the common settings are no control of it."""
+    claims = load.load(project_root, "kim2025_transformer")
+    there = {("reduced_imdb_corrected", "random"), ("sentiment_baselines_imdb_corrected", "tfidf")}
+
+    def lacking(variant, metric="test/accuracy"):
+        runs = _runs("reduced_imdb_corrected", variant)
+        return controls.missing(claims, metric, runs, lambda *names: _runs(*names) if names in there else None)
+
+    wanted = [claims.label("random_reduced"), claims.label("tfidf_reduced")]
+    for variant in ("bp_reduced", "ff_reduced", "ga_reduced", "es_reduced"):
+        assert lacking(variant) == lacking(variant, "val/accuracy") == wanted
+        assert lacking(variant, "time/train_s") == []
+    there |= {("reduced_imdb_corrected", "random_reduced"), ("reduced_baselines_imdb_corrected", "tfidf_reduced")}
+    assert lacking("ga_reduced") == []
+
+
 def test_every_experiment_with_a_task_has_controls(project_root):
-    """Of this paper; `reduced` compares methods on one small net, by updates to a target."""
+    """Of this paper."""
     claims = load.load(project_root, "kim2025_transformer")
     trained = {name for name, task in claims.content["protocols"].items() if name != task or name == "sentiment"}
     trained |= {"denoise", "causal", "translate"}
-    assert trained - set(claims.content["controls"]) == {"reduced"}
+    assert "reduced" in trained and trained <= set(claims.content["controls"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -84,13 +85,17 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
     """A number of ours that a conclusion speaks of and no cell of the paper has; never judged by itself.
 
     Args:
-        entry: its ``label``, ``quantity`` and what measures it.
+        entry: its ``label``, ``quantity`` and what measures it; with ``spread`` a run's number is its distance from the
+            median over runs, so that two of them are compared as by the test of Brown and Forsythe.
     """
     measure = {key: entry[key] for key in ("experiment", "dataset", "variant", "row", "metric") if key in entry}
     claim = {"kind": "measured", "row": entry["label"], "metric": "", "quantity": entry["quantity"], "measure": measure}
     evidence, values = sample(claims, measure, entry.get("treatment", treatment), pick, claims.factor(claim))
     if not values or controls.missing(claims, measure["metric"], evidence, pick):
         return Comparison(claim, treatment, st.NAN, None, None, 0, None, {}, Verdict(OPERAND))
+    if entry.get("spread"):
+        middle = statistics.median(values)
+        values = [abs(value - middle) for value in values]
     return _unjudged(claims, claim, treatment, evidence, values)
 
 

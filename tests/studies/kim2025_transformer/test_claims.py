@@ -118,6 +118,35 @@ def test_every_run_that_a_claim_names_is_planned(claims, planned):
                 assert measure["variant"] in found[key]["variants"], (claim["id"], measure["variant"])
 
 
+def test_every_run_that_a_conclusion_names_is_planned(claims, planned):
+    """Operands of comparisons: of a bench one of its variants, and its row; with three runs at least."""
+    found: dict = {}
+    for plan in planned:
+        found.setdefault((plan["experiment"], plan["variant"]), []).append(plan)
+    for claim in claims.claims.values():
+        for name, entry in claim.get("operands", {}).items():
+            bench = entry["metric"].startswith("bench/")
+            experiment = claims.experiment(entry["experiment"], "corrected", entry["dataset"])
+            plans = found[experiment, "interleaved" if bench else entry["variant"]]
+            assert len(plans) >= 3, (claim["id"], name)
+            assert not bench or entry["row"] in plans[0]["variants"], (claim["id"], name)
+
+
+def test_slight_perturbations_and_large_ones_differ_in_their_size_alone(claims, planned):
+    """Claim 132: of words the share that is another one, of embeddings the deviation of the noise."""
+    of = {p["variant"]: p for p in planned if p["experiment"] == "sentiment_negatives_imdb_corrected"}
+    for slight, large, setting in (
+        ("ff_random", "ff_random_all", "corrupted"),
+        ("ff_noise_slight", "ff_noise", "noise_std"),
+    ):
+        ours, theirs = (of[name]["method"] for name in (slight, large))
+        assert {key for key in ours if ours[key] != theirs[key]} == {setting} and ours[setting] < theirs[setting]
+        assert of[slight]["net"] == of[large]["net"] and of[slight]["data"] == of[large]["data"]
+    assert of["ff_noise_slight"]["method"]["noise_std"] == pytest.approx(0.1 * of["ff_noise"]["net"]["embedding_std"])
+    named = {entry["variant"] for entry in claims.claim("132")["operands"].values()}
+    assert named == set(of)
+
+
 def test_settings_are_those_of_the_plans(claims, planned):
     for claim in claims.claims.values():
         if claim["kind"] != "setting":

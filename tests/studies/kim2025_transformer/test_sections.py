@@ -139,6 +139,32 @@ def test_the_row_of_a_target_counts_the_runs_that_arrive():
     assert targets._row(SimpleNamespace(records=(run(0.6),)), 0.7, 1.5)[1:] == ["0 of 1", "–", "–", "–"]
 
 
+def test_targets_are_shown_beside_their_controls_alone(project_root):
+    """Backpropagation of the reduced net without a frozen one, then with it; stand-in data need none."""
+    claims = load.load(project_root, "kim2025_transformer")
+
+    def runs(variant, standin=False):
+        plan = {"seed": 0, "experiment": "reduced_imdb_corrected", "variant": variant, "dataset": "imdb",
+                "protocol": {"treatment": "corrected"}}  # fmt: skip
+        lines = [{"epoch": 1, "seconds": 2.0, "val/accuracy": 0.7}]
+        return SimpleNamespace(records=(SimpleNamespace(plan=plan, metrics=lambda: lines),), standin=standin)
+
+    def tables(found):
+        store = SimpleNamespace(at_scale=lambda experiment, variant, scale: found.get((experiment, variant)))
+        blocks = targets.section(claims, store, "paper")
+        return [block.rows for block in blocks if hasattr(block, "rows")]
+
+    bp = ("reduced_imdb_corrected", "bp_reduced")
+    found = {bp: runs("bp_reduced")}
+    assert tables(found) == []
+    (rows,) = tables({bp: runs("bp_reduced", standin=True)})
+    assert [row[:4] for row in rows] == [["reduced", claims.label("bp_reduced"), "0.690", "1 of 1"]]
+    found["reduced_imdb_corrected", "random_reduced"] = runs("random_reduced")
+    found["reduced_baselines_imdb_corrected", "tfidf_reduced"] = runs("tfidf_reduced")
+    (rows,) = tables(found)
+    assert [row[1] for row in rows] == [claims.label("bp_reduced"), claims.label("random_reduced")]
+
+
 def test_seconds_stand_beside_those_of_the_same_seeds():
     """Backpropagation took 9 and 1 seconds an epoch; of the other method seed 0 alone is there."""
 
@@ -173,4 +199,5 @@ def test_every_column_that_is_shown_is_one_of_the_benchs():
         "transformer_bench": bench_transformer,
     }
     for name, module in modules.items():
-        assert {column[1] for column in measured.BENCHES[name][2]} <= set(module.COLUMNS), name
+        columns = {*module.COLUMNS, *getattr(module, "LATER", ())}
+        assert {column[1] for column in measured.BENCHES[name][2]} <= columns, name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ffrepro.claims import formats
-from ffrepro.claims.blocks import Block, Heading, Notice, Paragraph, Table
+from ffrepro.claims import controls, formats
+from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph, Table
+from ffrepro.claims.compare import scale_pick
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Record, Store
 from ffrepro.core import statistics as st
@@ -19,8 +20,9 @@ _TEXT = (
 
 
 def section(claims: Claims, store: Store, scale: str) -> list[Block]:
-    """A row for each variant of the experiments that compare methods; nothing without BP runs."""
+    """A row for each variant of the experiments that compare methods and have controls; nothing without BP runs."""
     rows: list = []
+    barred: list[str] = []
     standin = False
     for family in EXPERIMENTS:
         experiment = claims.experiment(family, claims.treatments[0], DATASET)
@@ -28,18 +30,24 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         base = found.get("bp_reduced" if family == "reduced" else "bp")
         if base is None:
             continue
+        if lacking := controls.missing(claims, METRIC, base, scale_pick(store, scale)):
+            barred.append(f"{family}: {controls.reason(lacking)}")
+            continue
         target = 0.5 + SHARE * (st.summarize([best(record) for record in base.records]).mean - 0.5)
         for variant, evidence in found.items():
             cells = _row(evidence, target, _seconds(base, evidence, target))
             rows.append([family, claims.content["variants"][variant], *cells])
             standin |= evidence.standin
-    if not rows:
+    if not rows and not barred:
         return []
     content: list[Block] = [Heading(f"Steps to a target (scale {scale})", 2, f"{claims.paper}-targets")]
     if standin:
         content.append(Notice("Stand-in data made by this project: the numbers show that everything runs."))
     header = ["Experiment", "Variant", "Target", "Runs that reach it", "Epochs", "Seconds", "Seconds over BP"]
-    return [*content, Paragraph(_TEXT), Table(header, rows, frozenset(range(2, 7)))]
+    content.append(Paragraph(_TEXT))
+    if barred:
+        content.append(Bullets(barred))
+    return [*content, Table(header, rows, frozenset(range(2, 7)))] if rows else content
 
 
 def best(record: Record) -> float:
