@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import expressions, statements
+from ffrepro.claims import array_metrics, expressions, statements
 from ffrepro.claims.complete import known
 from ffrepro.claims.screen import promises
 
@@ -59,6 +59,8 @@ def check(content: dict, where: object) -> None:
         known("treatment", [n["treatment"] for n in named if "treatment" in n], content["treatments"], place)
         named += claim.get("check", {}).get("settings", [claim["check"]] if "check" in claim else [])
         known("experiment", [n["experiment"] for n in named if "experiment" in n], content["experiments"], place)
+        metrics = [n["metric"] for n in named if n.get("metric", "").startswith(array_metrics.PREFIX)]
+        known("metric", [m for m in metrics if not array_metrics.is_known(m)], [], place)
         for key in ("dataset", "variant"):
             wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
             known(key, [_ungridded(name, content[f"{key}s"]) for name in wanted], content[f"{key}s"], place)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence
 
-_QUALITY = ("test/", "rest/", "val/")
+_QUALITY = ("test/", "rest/", "val/", "arrays/")
 Pick = Callable[[str, str], Evidence | None]
 
 

@@ -23,7 +23,7 @@ from ffrepro.base.proofs import Proofs
 from ffrepro.base.reading import parse_json
 from ffrepro.base.records import BEFORE_SHOWN, LAST
 from ffrepro.base.shapes import check_lines
-from ffrepro.claims import reference
+from ffrepro.claims import array_metrics, reference
 from ffrepro.data import npz
 from ffrepro.training import method_versions, record_check
 
@@ -92,10 +92,13 @@ class Record:
         """A number of the result, None where the run has none of that name.
 
         Args:
-            metric: ``test/accuracy`` and the like, ``time/...``, ``memory/...``, ``epochs``, or ``bench/<column>``.
+            metric: ``test/accuracy`` and the like, ``time/...``, ``memory/...``, ``epochs``, ``bench/<column>``, or
+                what follows from its arrays (``ffrepro.claims.array_metrics``).
             row: whose row, for a bench.
         """
         group, _, name = metric.partition("/")
+        if metric.startswith(array_metrics.PREFIX):
+            return array_metrics.value(self.arrays(), metric)
         if group == "bench":
             return next((found for found in self.result.get("rows", []) if found["name"] == row), {}).get(name)
         if group in ("time", "memory"):

@@ -76,16 +76,6 @@ def test_capped_and_stand_in_runs_are_named_in_captions(world):
     assert smoke.caption.endswith("STAND-IN DATA: not a result.")
 
 
-def test_fits_tell_a_normal_from_an_exponential():
-    rng = np.random.default_rng(0)
-    normal, exponential = rng.normal(20, 2, 4000), rng.exponential(3, 4000)
-    d = goodness.ks_distances(normal)
-    assert d["normal"] < 0.02 < 0.4 < d["exponential"]
-    d = goodness.ks_distances(exponential)
-    assert d["exponential"] < 0.03 < 0.1 < d["normal"]
-    assert all(distance > 0.4 for distance in goodness.ks_distances(np.zeros(5)).values())  # a point is neither
-
-
 def test_bins_are_logarithmic_where_the_classes_lie_far_apart():
     label = np.repeat([1, 0], 100)
     near = np.concatenate([np.linspace(6, 10, 100), np.linspace(0.5, 4, 100)])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
-from ffrepro.claims import formats
+from ffrepro.claims import distributions, formats
 from ffrepro.claims.blocks import Table
 from ffrepro.claims.figures.style import NEGATIVE, POSITIVE, Drawn, Scene, canvas, caption, png, say
 
@@ -19,14 +18,6 @@ _HEADER = ["Layer", "Class", "Samples", "Mean", "Std", "KS to normal", "KS to ex
 def draw(scene: Scene, spec: dict) -> list[Drawn]:
     """Three panels, one for each layer, a picture for each treatment; the lowest seed's model is shown."""
     return [_draw(scene, spec, treatment) for treatment in scene.claims.treatments]
-
-
-def ks_distances(values: np.ndarray) -> dict[str, float]:
-    """Kolmogorov-Smirnov distances to the normal and the exponential fitted by mean and std.
-
-    The parameters come from the same sample, so these are descriptive: no p-value follows from them.
-    """
-    return {law: float(stats.kstest(values, _law(values, law).cdf).statistic) for law in ("normal", "exponential")}
 
 
 def bin_edges(values_S: np.ndarray, label_S: np.ndarray) -> np.ndarray:
@@ -64,7 +55,12 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
                 np.histogram(values, edges)[0] / len(values), edges, fill=True, color=colour, alpha=0.45, label=word
             )
             middle = np.sqrt(edges[:-1] * edges[1:]) if edges[0] > 0 else (edges[:-1] + edges[1:]) / 2
-            ax.plot(middle, np.diff(_law(values, spec["fits"][kind]).cdf(edges)), color=colour, linewidth=1.5)
+            ax.plot(
+                middle,
+                np.diff(distributions.fitted(values, spec["fits"][kind]).cdf(edges)),
+                color=colour,
+                linewidth=1.5,
+            )
             rows.append(_row(layer, word, values, spec["fits"][kind]))
         ax.axvline(record.plan["method"]["theta"], color="black", linewidth=0.8, linestyle=":", label="θ")
     axes[0, 0].set_ylabel("share of the class")
@@ -77,14 +73,8 @@ def _draw(scene: Scene, spec: dict, treatment: str) -> Drawn:
     return Drawn(name, title, spec.get("shows", ""), png(figure), text, [table])
 
 
-def _law(values: np.ndarray, law: str):
-    """The normal or exponential distribution with the sample's mean (and std)."""
-    mean, std = max(float(values.mean()), _TINY), max(float(values.std(ddof=1)), _TINY)
-    return stats.norm(mean, std) if law == "normal" else stats.expon(0, mean)
-
-
 def _row(layer: int, word: str, values: np.ndarray, law: str) -> list[str]:
-    distances = ks_distances(values)
+    distances = {law: distributions.ks_distance(values, law) for law in ("normal", "exponential")}
     closer = min(distances, key=distances.get)
     return [
         str(layer), word, str(len(values)), formats.number(float(values.mean()), 3),
