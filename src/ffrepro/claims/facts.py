@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ffrepro.base import studies
 from ffrepro.base.errors import DataFileError
 from ffrepro.base.files import read_json
-from ffrepro.base.names import unknown
-from ffrepro.claims import conclusions, expressions, reference, verdict
+from ffrepro.claims import conclusions, expressions, probed, reference, verdict
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.formats import number, plain
 from ffrepro.claims.load import Claims
@@ -85,7 +83,9 @@ def data(claims: Claims, root: Path, claim: dict) -> Finding:
     check = claim["check"]
     datasets = check.get("datasets", [check.get("dataset")])
     found = {
-        name: _probe(claims, root, name, check["probe"]) if "probe" in check else _manifest(root, name, check)
+        name: probed.value(root, claims.paper, name, check["probe"])
+        if "probe" in check
+        else _manifest(root, name, check)
         for name in datasets
     }
     absent = [name for name, value in found.items() if value is None]
@@ -200,17 +200,3 @@ def _manifest(root: Path, dataset: str, check: dict) -> Any:
                 )
             return value
     return None
-
-
-def _probe(claims: Claims, root: Path, dataset: str, name: str) -> float | None:
-    """What a function of the study's ``probes`` says of a prepared upstream set; None where that is not here.
-
-    Raises:
-        FfreproError: there is no such function.
-    """
-    own = studies.module(claims.paper, "probes")
-    known = [key for key, value in vars(own).items() if callable(value) and not key.startswith("_")] if own else []
-    if name not in known:
-        raise unknown("probe", name, known, where=f"claims of {claims.paper}")
-    path = root / f"data/prepared/upstream/{dataset}.npz"
-    return getattr(own, name)(path) if path.is_file() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ffrepro.claims import probed
 from ffrepro.cli import project
 from ffrepro.pipeline import archive, params, transfer
 from ffrepro.pipeline.workspace import open_workspace
@@ -17,7 +18,8 @@ example:
 
 A record that is there already is left alone. One that differs from what is there, or was made with other settings
 than params.yaml plans, is refused unless --replace is given. One that is damaged, or says what no run can have left, is
-refused in any case; the others are taken in.
+refused in any case; the others are taken in. Beside evidence to commit stands what claims ask of the data that are
+prepared here (reports/reference/probes.json).
 """
 
 
@@ -58,4 +60,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"  refused: {run}: {reason}")
     for run, who in taken.busy.items():
         print(f"  not now: {run}: {who}; import again when it has ended")
+    for found in probed.keep(root) if args.to == REFERENCE else []:
+        print(f"  of the data prepared here: {found}")
     return 1 if taken.refused or taken.bad or taken.busy else 0
