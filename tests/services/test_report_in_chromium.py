@@ -17,16 +17,31 @@ OVERFLOW = """() => [...document.querySelectorAll("body *")]
 
 
 @pytest.fixture(scope="module")
-def address(browser, tmp_path_factory, project_root):
-    """The report of scale lite from committed records, without pictures, as a file."""
-    few = pytest.MonkeyPatch()
-    few.setattr(report, "draw_all", lambda scene: [])
-    workspace, plans = all_plans(project_root, "lite", None)
-    store = Store(project_root, plans, workspace.hardware, local=False)
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html.render("report", report.content_of(store, "lite", report.studies_of(store, "lite"))))
-    few.undo()
-    return path.as_uri()
+def written(tmp_path_factory, project_root):
+    """Writes the report of scale lite from committed records into a file."""
+
+    def write():
+        workspace, plans = all_plans(project_root, "lite", None)
+        store = Store(project_root, plans, workspace.hardware, local=False)
+        path = tmp_path_factory.mktemp("page") / "report.html"
+        path.write_text(html.render("report", report.content_of(store, "lite", report.studies_of(store, "lite"))))
+        return path.as_uri()
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def address(browser, written):
+    """The page without pictures."""
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(report, "draw_all", lambda scene: [])
+        return written()
+
+
+@pytest.fixture(scope="module")
+def illustrated(browser, written):
+    """The page with all of its pictures."""
+    return written()
 
 
 @pytest.fixture
@@ -34,18 +49,19 @@ def opened(browser, address):
     """Opens the page; afterwards nothing may have been asked for or have failed."""
     said, pages = [], []
 
-    def open_(width, **options):
+    def open_(width, where=address, **options):
         page = browser.new_page(viewport={"width": width, "height": 900}, **options)
         page.on("request", lambda request: said.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        pages.append(page)
+        page.goto(where)
+        pages.append((page, where))
         return page
 
     yield open_
-    assert [one for one in said if one != address and not one.startswith("data:")] == []
-    for page in pages:
+    places = {where for _, where in pages}
+    assert [one for one in said if one not in places and not one.startswith("data:")] == []
+    for page, _ in pages:
         page.close()
 
 
@@ -56,6 +72,19 @@ def test_nothing_overflows(opened, width):
     assert page.evaluate(OVERFLOW) == []
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_picture_overflows_or_is_broken(opened, illustrated, width):
+    page = opened(width, illustrated)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("[...document.images].forEach(image => image.loading = 'eager')")
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    sizes = page.evaluate("[...document.images].map(i => [i.naturalWidth, i.getBoundingClientRect().right, i.alt])")
+    assert len(sizes) > 10
+    for natural, right, alt in sizes:
+        assert natural > 100 and right <= width + 1 and alt
 
 
 @pytest.mark.parametrize("width", WIDTHS)
