@@ -76,6 +76,30 @@ def test_the_methods_loss_is_that_of_the_goodness_before_the_norm():
     assert float(method.step(data)["loss_layer0"]) == pytest.approx(float(F.cross_entropy(g, data["label"])), rel=1e-12)
 
 
+def test_the_original_loss_of_the_true_class_alone_does_not_see_the_others():
+    """Nearly zero where no class is told from another; with the others' goodness beside it, it is not."""
+    g = torch.full((20, 10), 30.0, dtype=torch.float64, requires_grad=True)
+    label, theta = torch.arange(20) % 10, 1.0
+    true = g.gather(1, label[:, None])[:, 0]
+    alone = losses.logistic(true, torch.ones(20), theta).mean()
+    (slope,) = torch.autograd.grad(alone, g, retain_graph=True)
+    assert alone.item() < 1e-12 and torch.equal(slope != 0, F.one_hot(label, 10) == 1)
+    both = losses.pair_logistic(true, (g.sum(1) - true) / 9, theta).mean()
+    assert both.item() == pytest.approx(29.0) and F.cross_entropy(g, label).item() == pytest.approx(2.302585, rel=1e-6)
+    (slope,) = torch.autograd.grad(both, g)
+    assert (slope[F.one_hot(label, 10) == 0] > 0).all()
+
+
+def test_the_classifiers_rate_moves_the_classifier_alone():
+    one, other = learner(), learner(head_lr=1.0)
+    for _ in range(3):
+        one.step(batch())
+        other.step(batch())
+    for part in ("model.0", "model.1", "auxiliary"):
+        torch.testing.assert_close(weights(one, part), weights(other, part), atol=0, rtol=0)
+    assert not torch.allclose(weights(one, "model.3"), weights(other, "model.3"))
+
+
 def test_a_step_takes_one_forward_pass_of_each_block_and_reads_images_and_labels_alone():
     method, calls = learner(), []
     for index in ("0", "1"):

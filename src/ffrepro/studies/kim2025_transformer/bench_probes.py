@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import copy
 import math
-import statistics
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -33,7 +32,7 @@ import torch
 from torch import nn
 
 from ffrepro.base.settings import integer, number
-from ffrepro.core import attention, detection, seeds
+from ffrepro.core import attention, detection, gradients, seeds
 from ffrepro.methods.base import Batch, Phase
 from ffrepro.nets.transformer import PAD, Attention
 from ffrepro.training import energy, parts, recorded_bench, timing
@@ -97,9 +96,9 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
             norms.append(gradient_norms(method.net))
     joules = meter.stop()
     found = {
-        "gradient_spread": spread([norm for blocks in norms for norm in blocks]),
-        "gradient_first": middle([blocks[0] for blocks in norms]),
-        "gradient_last": middle([blocks[-1] for blocks in norms]),
+        "gradient_spread": gradients.spread(norm for blocks in norms for norm in blocks),
+        "gradient_first": gradients.middle(blocks[0] for blocks in norms),
+        "gradient_last": gradients.middle(blocks[-1] for blocks in norms),
         "diverged": float(diverged),
         "accuracy": accuracy(method, task),
         **{key: perturbed(method, task, n * bench["noise_share"], seed) for key, n in LEVELS.items()},
@@ -119,30 +118,10 @@ def _batches(task, generator: torch.Generator) -> Iterator[Batch]:
         yield from task.epoch(generator)
 
 
-def spread(norms: list[float]) -> float | None:
-    """Standard deviation of the logarithms of norms; None of fewer than two, which have none."""
-    logs = _logs(norms)
-    return statistics.pstdev(logs) if len(logs) > 1 else None
-
-
-def middle(norms: list[float]) -> float | None:
-    """Geometric mean of norms; None without any."""
-    logs = _logs(norms)
-    return math.exp(statistics.fmean(logs)) if logs else None
-
-
-def _logs(norms: list[float]) -> list[float]:
-    """Of norms that have one: pairs whose margin is met have no gradient, a diverged net no finite one."""
-    return [math.log(norm) for norm in norms if norm > 0 and math.isfinite(norm)]
-
-
 def gradient_norms(net: nn.Module) -> list[float]:
     """Norm of each block's gradient, from the first block on; 0 of one that has none."""
-    found = []
-    for block in net.blocks:  # type: ignore[union-attr]  # torch types attributes of a module as tensors or modules
-        grads = [p.grad.flatten() for p in block.parameters() if p.grad is not None]
-        found.append(float(torch.cat(grads).norm()) if grads else 0.0)
-    return found
+    blocks: Any = net.blocks  # torch types attributes of a module as tensors or modules
+    return gradients.norms(block.parameters() for block in blocks)
 
 
 def auc_pairs(method: Any, task, seed: int) -> float | None:
