@@ -248,3 +248,42 @@ def test_initial_layers_are_superfluous_where_a_part_reads_no_worse_by_the_margi
     margin = claims.content["quantities"]["test_error"]["margin"]["absolute"]
     assert expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin + 0.01})
     assert not expressions.truth(claim["ours"], values | {"whole": min(subsets) - margin - 0.01})
+
+
+@pytest.mark.parametrize(
+    ("number", "values", "holds"),
+    [
+        ("103", {"first": 12.0, "last": 9.0, "multi": 6.5}, True),
+        ("103", {"first": 12.0, "last": 11.0, "multi": 6.5}, False),  # never of the same order
+        ("103", {"first": 6.0, "last": 5.0, "multi": 6.5}, False),  # at once: no additional time
+        ("106", {"full": 40.0, "constant": 41.0, "full_unsteady": 0.2, "constant_unsteady": 1.0}, True),
+        ("106", {"full": 40.0, "constant": 40.3, "full_unsteady": 0.2, "constant_unsteady": 1.0}, False),
+        ("106", {"full": 40.0, "constant": 41.0, "full_unsteady": 1.0, "constant_unsteady": 0.2}, False),
+        ("084", {"full": 40.0, "constant": 41.0, "alone": 45.0, "no_groups": 70.0}, True),
+        ("084", {"full": 40.0, "constant": 41.0, "alone": 40.1, "no_groups": 70.0}, False),
+        ("118", {"tiny_single": 0.7, "tiny_whole": 0.95, "deep_single": 0.4, "deep_whole": 1.0}, True),
+        ("118", {"tiny_single": 0.7, "tiny_whole": 0.8, "deep_single": 0.4, "deep_whole": 1.0}, False),
+    ],
+)
+def test_sentences_without_a_figure_are_read_as_their_notes_say(claims, number, values, holds):
+    claim = claims.claim(number)
+    assert set(claim["operands"]) == set(values)
+    assert expressions.truth(claim["ours"], values) is holds
+
+
+def test_rows_of_the_benches_of_blocks_are_planned_with_three_processes(project_root, claims):
+    plans = [plan for plan in open_workspace(project_root, "lite", ["cpu"]).plans if plan["kind"] == "bench"]
+    named = 0
+    for claim in claims.claims.values():
+        for operand in claim.get("operands", {}).values():
+            if operand["experiment"] not in ("block_training", "block_memory"):
+                continue
+            name = claims.experiment(operand["experiment"], "as_published", operand["dataset"])
+            own = [plan for plan in plans if plan["experiment"] == name]
+            assert len({plan["seed"] for plan in own}) == 3
+            assert operand["row"].partition(", ")[0] == operand["variant"]
+            assert {operand["variant"], claims.twin(operand["variant"]) or operand["variant"]} <= set(
+                own[0]["variants"]
+            )
+            named += 1
+    assert named == 4 + 4 + 4 + 8 + 4  # 084, 085, 106, 114, 118
