@@ -8,7 +8,9 @@ computed twice.
 - ``activation_mb``: the most that a step allocates at once, tensors of a parameter's size (gradients, the optimizer's
   workspace) left out. ``activation_to_bp``: over the twin's.
 
-Both samples of a pair go through a layer together, as they do in the runs. The weights are those of a new net.
+Both samples of a pair go through a layer together, as they do in the runs. A row ``<variant>, passes apart`` has half
+of the images, and so as many samples in a layer as if one of each pair came after the other. The weights are those of
+a new net.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from ffrepro.training.timing import Column
 SETTINGS = {"bench_batch": integer("images in a batch", minimum=2)}
 LR = 1e-3  # no size depends on it
 MB = 1e6
+PAIRS = ("ff",)  # methods whose steps take pairs
+APART = "passes apart"
 
 
 def run(plan: dict, place: parts.Place) -> dict:
@@ -46,12 +50,17 @@ def _measured(plan: dict, threads: int, data: ImageSet, device: str, dtype: torc
     for name, twin in twins.items():
         if twin not in names:
             raise FfreproError(f"{name} has no twin", where=plan["run"], fix=f"add {twin} to the bench's variants")
-    found = {name: held(plan, name, data, device, dtype) for name in names}
+    images = plan["bench"]["bench_batch"]
+    found = {}
+    for name in names:
+        found[name] = held(plan, name, images, data, device, dtype)
+        if plan["variants"][name]["method"]["name"] in PAIRS:
+            found[f"{name}, {APART}"] = held(plan, name, images // 2, data, device, dtype)
     rows = [
         {
             "name": name,
             "activation_mb": None if size is None else size / MB,
-            "activation_to_bp": memory.ratio(size, found[twins[name]]),
+            "activation_to_bp": memory.ratio(size, found[twins[name.partition(", ")[0]]]),
         }
         for name, size in found.items()
     ]
@@ -63,10 +72,10 @@ def _measured(plan: dict, threads: int, data: ImageSet, device: str, dtype: torc
     }
 
 
-def held(plan: dict, name: str, data: ImageSet, device: str, dtype: torch.dtype) -> int | None:
-    """Bytes of activations that a variant's step holds at most; None where they cannot be measured."""
+def held(plan: dict, name: str, images: int, data: ImageSet, device: str, dtype: torch.dtype) -> int | None:
+    """Bytes of activations that a variant's step on so many images holds at most; None: cannot be measured."""
     asked = {**plan, **plan["variants"][name]}
-    asked["training"] = {"lr": LR, "batch_size": plan["bench"]["bench_batch"]}
+    asked["training"] = {"lr": LR, "batch_size": images}
     asked["protocol"] = plan["protocol"] | {"inference": "one_pass"}
     task = parts.make_task(asked, data, device, dtype)
     batch = next(iter(task.in_order("train")))
