@@ -3,12 +3,13 @@
 import json
 import math
 import shutil
+import types
 
 import pytest
 import yaml
 
 from ffrepro.base.errors import FfreproError
-from ffrepro.claims import docs
+from ffrepro.claims import docs, docs_tables
 from ffrepro.claims.docs_sources import Sources
 from ffrepro.claims.records import Store
 from ffrepro.claims.screen import picture
@@ -343,3 +344,13 @@ def test_the_pages_of_this_repository(project_root, monkeypatch, capsys):
         for kind in ("table", "value"):
             for name in content.get(f"{kind}s", {}):
                 assert f": {kind} {paper}/{name}: up to date\n" in printed
+
+
+def test_a_module_of_the_study_gives_the_rows(project, monkeypatch):
+    module = types.SimpleNamespace(docs_rows=lambda claims, store: [{"who": claims.paper, "x": 0.25, "y": None}])
+    found = types.SimpleNamespace(module=lambda paper, name: module if name == "own" else None)
+    monkeypatch.setattr(docs_tables, "studies", found)
+    columns = ({"text": "{who}"}, {"field": "x", "digits": 1}, {"field": "y"})
+    assert project.table({"module": "own"}, *columns) == [[PAPER, "0.2", "–"]]
+    with pytest.raises(FfreproError, match="docs_rows"):
+        project.table({"module": "other"}, *columns)

@@ -106,3 +106,14 @@ def test_a_conclusion_on_times_is_not_decided_across_machines(world):
 
 def test_a_conclusion_on_accuracies_is(world):
     assert conclude(world, "test/accuracy", "accuracy", GPU).kind == verdict.HOLDS
+
+
+@pytest.mark.parametrize(("how", "told"), [("profiler: allocator events", False), ("max_memory_allocated", True)])
+def test_bytes_that_were_counted_are_of_no_machine(world, how, told):
+    """Bytes that PyTorch asked for on a CPU are the same on any; a GPU's peak, and times, are the machine's."""
+    _, store = benches(world, [A, A, B])
+    evidence = store.groups("bench_dollar_corrected", "interleaved")[0]
+    for record in evidence.records:
+        record.result["config"]["memory"] = how
+    assert bool(machines.apart([("bench/peak_bytes", evidence)])) is told
+    assert machines.apart([("bench/ms_median", evidence)])

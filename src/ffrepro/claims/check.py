@@ -64,6 +64,8 @@ def check(content: dict, where: object) -> None:
         for key in ("dataset", "variant"):
             wanted = [name for n in named for name in n.get(f"{key}s", [n[key]] if key in n else [])]
             known(key, [_ungridded(name, content[f"{key}s"]) for name in wanted], content[f"{key}s"], place)
+        goals = [entry["reach"]["of"] for entry in operands.values() if "reach" in entry]
+        known("variant", goals, content["variants"], place)
         written = [claim.get(key) for key in ("published", "holds", "tight")]
         written += [entry["expression"] for entry in claim.get("derived", [])]
         for expression in filter(None, written):

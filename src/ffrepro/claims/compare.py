@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ffrepro.claims import choices, controls, counted, judge, machines, verdict
+from ffrepro.claims import choices, controls, counted, curves, judge, machines, verdict
 from ffrepro.claims.comparison import Comparison
 from ffrepro.claims.load import Claims
 from ffrepro.claims.records import Evidence, Store
@@ -61,11 +61,12 @@ def measured(claims: Claims, store: Store, claim: dict, treatment: str, pick: Pi
     shown = {"": evidence} if values else {}
     beside = {}
     for entry in claim.get("companions", []):
-        other, found = sample(claims, measure | {"row": None} | entry, treatment, pick, factor)
+        under = entry.get("treatment", treatment)
+        other, found = sample(claims, measure | {"row": None} | entry, under, pick, factor)
         if found and not controls.missing(claims, entry["metric"], other, pick):
             shown[entry["label"]] = other
             apart = claim | {"measure": measure | entry}
-            beside[entry["label"]] = _unjudged(claims, apart, treatment, other, found)
+            beside[entry["label"]] = _unjudged(claims, apart, under, other, found)
     reduced = {label: e.reduced for label, e in shown.items() if e.reduced}
     expected, rounded = claims.expected(claim), claims.rounded(claim)
     lacking = controls.missing(claims, measure["metric"], evidence, pick) if values else []
@@ -86,7 +87,8 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
 
     Args:
         entry: its ``label``, ``quantity`` and what measures it; with ``spread`` a run's number is its distance from the
-            median over runs, so that two of them are compared as by the test of Brown and Forsythe.
+            median over runs, so that two of them are compared as by the test of Brown and Forsythe; with ``reach`` the
+            epochs to a target that other runs of the experiment set.
     """
     measure = {key: entry[key] for key in ("experiment", "dataset", "variant", "row", "metric") if key in entry}
     claim = {"kind": "measured", "row": entry["label"], "metric": "", "quantity": entry["quantity"], "measure": measure}
@@ -96,7 +98,16 @@ def operand(claims: Claims, entry: dict, treatment: str, pick: Pick) -> Comparis
     if entry.get("spread"):
         middle = statistics.median(values)
         values = [abs(value - middle) for value in values]
-    return _unjudged(claims, claim, treatment, evidence, values)
+    if "reach" not in entry:
+        return _unjudged(claims, claim, treatment, evidence, values)
+    goal = entry["reach"]
+    base, found = sample(claims, measure | {"variant": goal["of"]}, entry.get("treatment", treatment), pick, 1)
+    if not found:
+        return Comparison(claim, treatment, st.NAN, None, None, 0, None, {}, Verdict(OPERAND))
+    value = curves.target(base, measure["metric"], goal["share"], goal["start"])
+    values, cut = curves.epochs(evidence.records, measure["metric"], value)
+    cell = _unjudged(claims, claim, treatment, evidence, values)
+    return replace(cell, cut=tuple(cut), capped=max((n for n in cut if n is not None), default=None))
 
 
 def _unjudged(claims: Claims, claim: dict, treatment: str, evidence: Evidence, values: list[float]) -> Comparison:

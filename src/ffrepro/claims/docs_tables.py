@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from ffrepro.base import studies
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.names import unknown
 from ffrepro.claims import counted, formats, tables, verdict
@@ -82,6 +83,11 @@ def rows(sources: Sources, spec: dict) -> list[Row]:
         return [Row({"id": short, "row": claim["row"], "metric": claim["metric"]}) for short, claim in claims.items()]
     if "verdicts" in spec:
         return [Row({"verdict": kind, "claims": n}) for kind, n in counts(sources.assessments).items()]
+    if "module" in spec:
+        own = studies.module(sources.claims.paper, spec["module"])
+        if not hasattr(own, "docs_rows"):
+            raise FfreproError(f"{spec['module']} of the study has no docs_rows", fix="name a module that has it")
+        return [Row(fields) for fields in own.docs_rows(sources.claims, sources.store)]
     if "missing" in spec:
         left = sources.missing(**spec["missing"])
         return [Row({"experiment": name, "runs": len(plans), "hours": sources.hours(plans)})

@@ -12,6 +12,9 @@ from ffrepro.claims.records import Evidence, Record, Store
 
 # A bench's columns that are times, memory or made of them; others (accuracies, attention) are of the net alone.
 _OF_BENCH = ("ms_", "ratio_", "peak_", "exponent_", "one_pass_")
+# How a record says that its bench added up the bytes that PyTorch asked for (``ffrepro.training.memory.Peak`` on a
+# CPU): a count, the same on any of them but for the workspace of a kernel. A GPU's peak is read from its allocator.
+_COUNTED = "profiler: allocator events"
 
 
 def is_of_machine(metric: str) -> bool:
@@ -44,9 +47,16 @@ def apart(numbers: Iterable[tuple[str, Evidence | None]]) -> str:
     Args:
         numbers: metric and runs of each of them.
     """
-    timed = [evidence.records for metric, evidence in numbers if evidence is not None and is_of_machine(metric)]
+    timed = [evidence.records for metric, evidence in numbers
+             if evidence is not None and is_of_machine(metric) and not _is_counted(metric, evidence)]  # fmt: skip
     found = names(record for records in timed for record in records)
     return f"times or memory of {len(found)} machines: {'; '.join(found)}" if len(found) > 1 else ""
+
+
+def _is_counted(metric: str, evidence: Evidence) -> bool:
+    """Whether a bench's bytes are a count of what was asked for."""
+    hows = {record.result.get("config", {}).get("memory") for record in evidence.records}
+    return metric == "bench/peak_bytes" and hows == {_COUNTED}
 
 
 def on_machine(store: Store, machine: str, scale: str, experiment: str, variant: str) -> Evidence | None:

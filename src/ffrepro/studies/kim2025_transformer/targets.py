@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ffrepro.claims import controls, formats
+from ffrepro.claims import controls, curves, formats
 from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph, Table
 from ffrepro.claims.compare import scale_pick
 from ffrepro.claims.load import Claims
-from ffrepro.claims.records import Evidence, Record, Store
-from ffrepro.core import statistics as st
+from ffrepro.claims.records import Evidence, Store
 
 EXPERIMENTS, DATASET, METRIC = ("reduced", "sentiment"), "imdb", "val/accuracy"
+CHANCE = 0.5
 SHARE = 0.95  # of the way from chance to what backpropagation's best epochs reach on validation
 _TEXT = (
     f"The target of an experiment is {100 * SHARE:.0f} % of the way from chance (.5) to the best validation accuracy "
@@ -33,7 +33,7 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         if lacking := controls.missing(claims, METRIC, base, scale_pick(store, scale)):
             barred.append(f"{family}: {controls.reason(lacking)}")
             continue
-        target = 0.5 + SHARE * (st.summarize([best(record) for record in base.records]).mean - 0.5)
+        target = curves.target(base, METRIC, SHARE, CHANCE)
         for variant, evidence in found.items():
             cells = _row(evidence, target, _seconds(base, evidence, target))
             rows.append([family, claims.content["variants"][variant], *cells])
@@ -50,29 +50,14 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
     return [*content, Table(header, rows, frozenset(range(2, 7)))] if rows else content
 
 
-def best(record: Record) -> float:
-    """The best validation accuracy of a run's epochs."""
-    return max(line[METRIC] for line in record.metrics())
-
-
-def reached(record: Record, target: float) -> tuple[int, float] | tuple[None, None]:
-    """Epochs and seconds of training until the target was first reached; None where it never was."""
-    seconds = 0.0
-    for line in record.metrics():
-        seconds += line["seconds"]
-        if line[METRIC] >= target:
-            return line["epoch"], seconds
-    return None, None
-
-
 def _seconds(base: Evidence, evidence: Evidence, target: float) -> float | None:
     """Of backpropagation's runs with the seeds of the others."""
     seeds = {record.plan["seed"] for record in evidence.records}
-    return _mean([reached(record, target)[1] for record in base.records if record.plan["seed"] in seeds])
+    return _mean([curves.reached(record, METRIC, target)[1] for record in base.records if record.plan["seed"] in seeds])
 
 
 def _row(evidence: Evidence, target: float, bp_seconds: float | None) -> list[str]:
-    found = [reached(record, target) for record in evidence.records]
+    found = [curves.reached(record, METRIC, target) for record in evidence.records]
     epochs, seconds = _mean([e for e, _ in found]), _mean([s for _, s in found])
     ratio = seconds / bp_seconds if seconds is not None and bp_seconds else None
     arrived = sum(e is not None for e, _ in found)
