@@ -61,11 +61,59 @@ def test_every_word_of_the_tables_has_a_place(project_root):
     content = yamlfile.load(project_root / "src/ffrepro/studies/kim2025_transformer/claims.yaml")[0]
     cells = [claim for claim in content["claims"] if claim.get("quantity", "").startswith("words_")]
     in_tables = {i for name in words.TABLES for ids in content["tables"][name]["rows"].values() for i in ids}
-    assert {claim["id"] for claim in cells} - in_tables == {"107"}  # the same of a sentence
+    assert {claim["id"] for claim in cells} == in_tables
     for claim in cells:
-        if claim["id"] in in_tables:
-            places = words.RANKS[claim["quantity"]]
-            assert claim["value"] in places or claim["value"].split(" (")[0] in places
+        places = words.RANKS[claim["quantity"]]
+        assert claim["value"] in places or claim["value"].split(" (")[0] in places
+
+
+def test_the_word_by_rank_is_that_of_the_place_in_the_row():
+    """FF measures the most of the memory: it gets the row's "High", whatever it was called."""
+    cells = [
+        cell("High", "words_memory", 5.0, 5.1),
+        cell("Moderate", "words_memory", 4.0, 4.2),
+        cell("Moderate", "words_memory", 1.0, 1.1),
+        cell("Low", "words_memory", 6.0, 6.1),
+    ]
+    assert words.by_rank(cells) == ["Moderate", "Moderate", "Low", "High"]
+
+
+def test_methods_with_the_same_number_share_the_words_of_their_places():
+    same = (2.0, 2.1)
+    cells = [cell("Susceptible", "words_gradients", *same), cell("Limited Improvement", "words_gradients", *same),
+             cell("Stable", "words_gradients", 1.0, 1.1)]  # fmt: skip
+    assert words.by_rank(cells) == ["Limited Improvement or Susceptible"] * 2 + ["Stable"]
+
+
+@pytest.mark.parametrize("quantity", ["words_memory", "words_spread"])
+def test_without_a_number_of_every_method_there_is_no_rank(quantity):
+    """A single run has no deviation."""
+    known, other = ("High", "Low") if quantity == "words_memory" else ("Gradient Issues", "Stable")
+    cells = [cell(known, quantity, 1.0, 1.2), cell(other, quantity, *([] if quantity == "words_memory" else [1.0]))]
+    assert words.by_rank(cells) == [None, None]
+
+
+def test_a_page_has_a_row_for_each_word_of_a_row_that_is_measured(project_root, monkeypatch):
+    claims = load.load(project_root, "kim2025_transformer")
+    measured_of = {i: (x, x + 0.01, x + 0.02) for i, x in (("009", 5.0), ("093", 4.0), ("094", 1.0), ("010", 2.0))}
+
+    def compared(claims, store, claim, treatment, pick):
+        short = claim["id"].split("/")[1]
+        evidence = SimpleNamespace(standin=False) if short in measured_of else None
+        found = cell(claim["value"], claim["quantity"], *measured_of.get(short, ()))
+        return SimpleNamespace(claim=claim, evidence=evidence, summary=found.summary)
+
+    monkeypatch.setattr(words, "compare", compared)
+    monkeypatch.setattr(words, "best_pick", lambda store: None)
+    monkeypatch.setattr(words.tables, "ours", lambda claims, cell: f"{cell.summary.mean:.2f}")
+    rows = words.docs_rows(claims, None)
+    assert [(r["table"], r["method"], r["word"], r["ours"], r["by_rank"]) for r in rows] == [
+        ("Table 1", "BP", "High", "5.01", "High"), ("Table 1", "Sparse Attention", "Moderate", "4.01", "Moderate"),
+        ("Table 1", "Gradient Checkpointing", "Moderate", "1.01", "Low"), ("Table 1", "FF", "Low", "2.01", "Moderate"),
+    ]  # fmt: skip
+    assert [(r["agree"], r["opposed"], r["open"]) for r in rows[2:]] == [
+        ("BP", "FF", ""), ("BP, Sparse Attention", "Gradient Checkpointing", ""),
+    ]  # fmt: skip
 
 
 def test_hits_are_in_the_order_of_the_prepared_set():
@@ -118,15 +166,10 @@ def test_pairs_are_those_of_every_declared_experiment(project_root):
         ("scaling_imdb_corrected", "FF-All, train samples 5000", "1", "0, 0, 1.000"),
     ]
     assert "Pairs of trained models" in pairs.section(claims, store, "paper")[0].text
-
-
-def test_a_target_is_reached_in_the_first_epoch_at_or_above_it():
-    lines = [{"epoch": e, "seconds": 2.0, "val/accuracy": a} for e, a in ((1, 0.5), (2, 0.7), (3, 0.6), (4, 0.8))]
-    run = SimpleNamespace(metrics=lambda: lines)
-    assert targets.best(run) == 0.8
-    assert targets.reached(run, 0.7) == (2, 4.0)
-    assert targets.reached(run, 0.75) == (4, 8.0)
-    assert targets.reached(run, 0.81) == (None, None)
+    on_page = pairs.docs_rows(claims, store)
+    assert [(row["experiment"], row["variant"], row["seeds"], row["test"]) for row in on_page] == shown
+    found["sentiment_imdb_corrected", "ff"].standin = True
+    assert len(pairs.docs_rows(claims, store)) == len(shown) - 1
 
 
 def test_the_row_of_a_target_counts_the_runs_that_arrive():
@@ -188,6 +231,33 @@ def test_benches_are_shown_by_the_mean_of_their_processes():
     ]
     columns = (("", "accuracy", 1, 100), ("", "joules", 2, 1))
     assert measured._rows(SimpleNamespace(records=found), columns) == [["bp", "55.0", "–"]]
+
+
+def test_a_page_says_at_which_share_of_active_pairs_a_ratio_is_met(project_root):
+    """Of two shares .5 and .1 with ratios 1.6 and .9 the line meets 1 at .1 + .4 / 7; .8 it meets nowhere."""
+    claims = load.load(project_root, "kim2025_transformer")
+    names = ("ff_active_2l, q 0.5", "ff_active_2l, q 0.1")
+    numbers = {names[0]: {"share": 0.5, "ratio_to_bp": 1.6}, names[1]: {"share": 0.1, "ratio_to_bp": 0.9}}
+    process = SimpleNamespace(result={"rows": [{"name": name, "share": numbers[name]["share"]} for name in names]},
+                              value=lambda metric, name: numbers[name][metric[6:]])  # fmt: skip
+
+    class Runs(SimpleNamespace):
+        def __len__(self):
+            return len(self.records)
+
+    found = {"transformer_bench_imdb_corrected": Runs(records=(process,) * 3, standin=False),
+             "transformer_bench_4l_imdb_corrected": Runs(records=(process,), standin=True)}  # fmt: skip
+    store = SimpleNamespace(best=lambda experiment, variant: found.get(experiment))
+    one, saving = measured.docs_rows(claims, store)
+    assert (one["layers"], one["ratio"], one["processes"]) == (2, 1.0, 3)
+    assert one["measured"] == pytest.approx(0.1 + 0.4 / 7) and one["bound, closed form"] == pytest.approx(0.5)
+    assert saving["measured"] is None and saving["bound, recomputed"] == pytest.approx(1 / 15)
+
+
+def test_the_target_of_the_claims_is_that_of_the_report(project_root):
+    claims = load.load(project_root, "kim2025_transformer")
+    goals = [e["reach"] for c in claims.claims.values() for e in c.get("operands", {}).values() if "reach" in e]
+    assert {(goal["share"], goal["start"]) for goal in goals} == {(targets.SHARE, targets.CHANCE)}
 
 
 def test_every_column_that_is_shown_is_one_of_the_benchs():

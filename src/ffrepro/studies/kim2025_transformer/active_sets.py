@@ -30,22 +30,29 @@ def crossing(points: Iterable[tuple[float, float]], ratio: float) -> float | Non
     return None
 
 
-def crossings(points: Iterable[tuple[float, float]]) -> list[str]:
-    """Lines: at what share of active pairs each ratio of ``CROSSED`` is met, as measured and by either bound.
+def crossings(points: Iterable[tuple[float, float]]) -> dict[float, dict[str, float | None]]:
+    """At what share of active pairs each ratio of ``CROSSED`` is met: ``measured``, and by the bound of either form.
 
     Args:
-        points: measured (share, ratio to backpropagation); without any there are no lines.
+        points: measured (share, ratio to backpropagation); without any there is nothing.
     """
     measured, shares = list(points), [percent / 100 for percent in range(101)]
     if not measured:
-        return []
-    lines = []
-    for ratio in CROSSED:
-        forms = {
+        return {}
+    return {
+        ratio: {
             "measured": crossing(measured, ratio),
             "bound, recomputed": crossing([(q, bound(q)) for q in shares], ratio),
             "bound, closed form": crossing([(q, bound(q, closed_form=True)) for q in shares], ratio),
         }
+        for ratio in CROSSED
+    }
+
+
+def lines(points: Iterable[tuple[float, float]]) -> list[str]:
+    """``crossings`` in words."""
+    found = []
+    for ratio, forms in crossings(points).items():
         said = ", ".join(f"{form} {'nowhere' if q is None else f'q = {q:.3f}'}" for form, q in forms.items())
-        lines.append(f"active set at {ratio:g} of the baseline: {said}")
-    return lines
+        found.append(f"active set at {ratio:g} of the baseline: {said}")
+    return found

@@ -261,7 +261,7 @@ def describe(result: dict) -> str:
         share = row.get("share")
         rows.append(row | {"closed_form": None if share is None else active_sets.bound(share, closed_form=True)})
         active += [] if share is None else [(share, row["ratio_to_bp"])]
-    return "\n".join([*lines, *timing.table(rows, 28, columns), *active_sets.crossings(active)])
+    return "\n".join([*lines, *timing.table(rows, 28, columns), *active_sets.lines(active)])
 
 
 def together(results: list[dict]) -> list[str]:

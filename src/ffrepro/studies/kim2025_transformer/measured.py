@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ffrepro.claims import formats
 from ffrepro.claims.blocks import Block, Bullets, Heading, Notice, Paragraph, Table
 from ffrepro.claims.compare import BENCH_VARIANT
@@ -11,6 +13,7 @@ from ffrepro.core import statistics as st
 from ffrepro.studies.kim2025_transformer import active_sets
 
 DATASET = "imdb"
+DEPTHS = {"transformer_bench": 2, "transformer_bench_4l": 4, "transformer_bench_12l": 12}
 # Experiment -> heading, what is said of it, and the columns: title, key, digits, factor.
 BENCHES = {
     "transformer_probes": (
@@ -73,9 +76,24 @@ def section(claims: Claims, store: Store, scale: str) -> list[Block]:
         header = ["Row", *(column[0] for column in columns)]
         numeric = frozenset(range(1, len(header)))
         content += [Paragraph(f"{text} {count}"), Table(header, _rows(evidence, columns), numeric)]
-        met = active_sets.crossings(_active(evidence))
+        met = active_sets.lines(_active(evidence))
         content += [Bullets(met)] if met else []
     return content
+
+
+def docs_rows(claims: Claims, store: Store) -> list[dict[str, Any]]:
+    """A page's row for each depth and ratio to backpropagation: at what share of active pairs it is met.
+
+    ``None`` stands for nowhere among the shares that were measured.
+    """
+    rows = []
+    for name, layers in DEPTHS.items():
+        evidence = store.best(f"{name}_{DATASET}_{claims.treatments[0]}", BENCH_VARIANT)
+        if evidence is None or evidence.standin:
+            continue
+        rows += [{"layers": layers, "ratio": ratio, "processes": len(evidence), **forms}
+                 for ratio, forms in active_sets.crossings(_active(evidence)).items()]  # fmt: skip
+    return rows
 
 
 def _rows(evidence: Evidence, columns: tuple) -> list:

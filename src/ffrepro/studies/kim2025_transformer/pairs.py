@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,12 @@ def rows(claims: Claims, store: Store, scale: str) -> Iterator[tuple[Evidence, l
                 row = _row(claims.label(variant), ours, theirs) if ours and theirs else None
                 if row:
                     yield ours, [experiment, *row]
+
+
+def docs_rows(claims: Claims, store: Store) -> list[dict[str, Any]]:
+    """A page's row for each variant with runs of real data at the paper's scale, see ``rows``."""
+    names = ("experiment", "variant", "seeds", "test", "whole", "difference")
+    return [dict(zip(names, row, strict=True)) for ours, row in rows(claims, store, "paper") if not ours.standin]
 
 
 def hits(record: Record, part: str) -> Hits | None:
