@@ -56,8 +56,9 @@ BENCHES = {
     ),
     "transformer_bench_4l": ("Training step and latency, 4 layers", "As above.", ()),
     "transformer_bench_12l": ("Training step and latency, 12 layers", "As above.", ()),
-    "transformer_bench_words": ("Training step with the vocabulary's readout", "As above; words have no latency.", ()),
-    "transformer_bench_words_window": ("The same with local window attention", "As above.", ()),
+    "transformer_bench_words_window": (
+        "Training step with the vocabulary's readout", "As above; words have no latency.", (),
+    ),
 }  # fmt: skip
 
 
