@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ffrepro.claims import distributions
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PREFIX = "arrays/"
 _LABELS = {"positive": True, "negative": False}
@@ -35,7 +37,7 @@ def value(arrays: Mapping[str, np.ndarray], metric: str) -> float | None:
     name = metric.removeprefix(PREFIX)
     if "test_goodness" not in arrays or "test_label" not in arrays:
         return None
-    goodness_SL, positive_S = arrays["test_goodness"].astype(np.float64), arrays["test_label"] > 0.5
+    goodness_SL, positive_S = arrays["test_goodness"].astype("float64"), arrays["test_label"] > 0.5
     if above := _ABOVE.fullmatch(name):
         return float(((goodness_SL.mean(1) > float(above[1])) == positive_S).mean())
     if distance := _DISTANCE.fullmatch(name):

@@ -7,39 +7,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from scipy import stats
+if TYPE_CHECKING:
+    import numpy as np
 
 _TINY = 1e-9
 NEAREST = "nearest"
 
 
+def _stats() -> Any:
+    """scipy's laws, imported where one is needed: names of laws are read by commands that compute nothing."""
+    from scipy import stats
+
+    return stats
+
+
 def _gamma(mean: float, std: float) -> Any:
-    return stats.gamma((mean / std) ** 2, scale=std**2 / mean)
+    return _stats().gamma((mean / std) ** 2, scale=std**2 / mean)
 
 
 def _lognormal(mean: float, std: float) -> Any:
     variance = math.log1p((std / mean) ** 2)
-    return stats.lognorm(math.sqrt(variance), scale=mean * math.exp(-variance / 2))
+    return _stats().lognorm(math.sqrt(variance), scale=mean * math.exp(-variance / 2))
 
 
 # Those that the values of a goodness, never below 0, may follow, and those of any values.
 LAWS: dict[str, Callable[[float, float], Any]] = {
-    "normal": stats.norm,
-    "exponential": lambda mean, std: stats.expon(0, mean),
+    "normal": lambda mean, std: _stats().norm(mean, std),
+    "exponential": lambda mean, std: _stats().expon(0, mean),
     "lognormal": _lognormal,
     "gamma": _gamma,
-    "uniform": lambda mean, std: stats.uniform(mean - math.sqrt(3) * std, 2 * math.sqrt(3) * std),
-    "logistic": lambda mean, std: stats.logistic(mean, std * math.sqrt(3) / math.pi),
-    "laplace": lambda mean, std: stats.laplace(mean, std / math.sqrt(2)),
+    "uniform": lambda mean, std: _stats().uniform(mean - math.sqrt(3) * std, 2 * math.sqrt(3) * std),
+    "logistic": lambda mean, std: _stats().logistic(mean, std * math.sqrt(3) / math.pi),
+    "laplace": lambda mean, std: _stats().laplace(mean, std / math.sqrt(2)),
 }
 
 
 def fitted(values: np.ndarray, law: str) -> Any:
     """The law of a name in ``LAWS`` with the sample's mean and standard deviation, frozen, as scipy has it."""
-    values = np.asarray(values, dtype=np.float64)
+    values = values.astype("float64")
     return LAWS[law](max(float(values.mean()), _TINY), max(float(values.std(ddof=1)), _TINY))
 
 
@@ -47,4 +54,4 @@ def ks_distance(values: np.ndarray, law: str) -> float:
     """The largest gap between the sample's distribution and the fitted law's; of ``nearest``, the least of all."""
     if law == NEAREST:
         return min(ks_distance(values, name) for name in LAWS)
-    return float(stats.kstest(np.asarray(values, dtype=np.float64), fitted(values, law).cdf).statistic)
+    return float(_stats().kstest(values.astype("float64"), fitted(values, law).cdf).statistic)

@@ -12,7 +12,6 @@ from ffrepro.base.files import dump_json
 from ffrepro.cli import common, project
 from ffrepro.pipeline import adopt, probes, show, status
 from ffrepro.pipeline.estimates import Estimate, Estimator, over_limits, totals
-from ffrepro.pipeline.hardware import this_machine
 from ffrepro.pipeline.plan import Plan, left_out
 from ffrepro.pipeline.probes import Probe
 from ffrepro.pipeline.refresh import committed_out_of_date, refresh
@@ -100,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if args.probe:
         _probe(workspace, chosen, estimator)
         if args.keep:
-            count = probes.keep(workspace.root, this_machine().cpu)
+            count = estimator.keep()
             print(f"{probes.COMMITTED}: {count} probes", file=sys.stderr)
     rows = [(plan, status.of_run(workspace, plan), estimator.of_run(plan)) for plan in chosen]
     if args.json:

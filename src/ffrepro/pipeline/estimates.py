@@ -70,6 +70,10 @@ class Estimator:
         probes.add(self.workspace.root, hardware.this_machine().cpu, probe)
         known.append(probe)
 
+    def keep(self) -> int:
+        """Put this machine's probes among the committed ones; how many there are then."""
+        return probes.keep(self.workspace.root, hardware.this_machine().cpu)
+
     def of_run(self, plan: Plan) -> Estimate:
         """The estimate for one run."""
         records = self._siblings(plan)
