@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from ffrepro import nets
+from ffrepro.core import attention
 from ffrepro.nets import transformer
-from ffrepro.nets.transformer import Layout, draw, local_attention
+from ffrepro.nets.transformer import Layout, draw
 
 X = torch.tensor([[5, 6, 7, 0, 0], [3, 4, 8, 9, 2]])
 
@@ -45,7 +46,7 @@ def test_local_attention_is_attention_under_a_band(window, causal):
     distance = torch.arange(11) - torch.arange(11)[:, None]
     band = (distance.abs() <= window) & ((distance <= 0) | (not causal))
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=band & keep[:, None, None])
-    found = local_attention(q, k, v, keep, window, causal)
+    found = attention.local(q, k, v, keep, window, causal)
     assert torch.allclose(found[0], expected[0]) and torch.allclose(found[1, :, :7], expected[1, :, :7])
 
 

@@ -1,7 +1,8 @@
-"""A run's folder: the files of its record, when they count as one, and its lock."""
+"""A run's folder: the files of its record, when they count as one, how they say some things, and its lock."""
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ COMMANDS = {  # that make it from the run's plan file
     "search": "ffrepro search",
 }
 BEFORE_SHOWN = ("accuracy", "auc")  # metrics worth a column, of records made before tasks named them
+COUNTED = "profiler: allocator events"  # how a bench says that it added up the bytes that PyTorch asked for
 _PARTIAL = re.compile(r"\.partial-[0-9a-f]+")
+
+
+def finite(value: float | None) -> float | None:
+    """A number as JSON can hold it: None where it is none."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def files_of(plan: dict[str, Any]) -> tuple[str, ...]:

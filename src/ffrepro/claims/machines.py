@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ffrepro.base.records import COUNTED
 from ffrepro.claims.records import Evidence, Record, Store
 
 # A bench's columns that are times, memory or made of them; others (accuracies, attention) are of the net alone.
 _OF_BENCH = ("ms_", "ratio_", "peak_", "exponent_", "one_pass_")
-# How a record says that its bench added up the bytes that PyTorch asked for (``ffrepro.training.memory.Peak`` on a
-# CPU): a count, the same on any of them but for the workspace of a kernel. A GPU's peak is read from its allocator.
-_COUNTED = "profiler: allocator events"
 
 
 def is_of_machine(metric: str) -> bool:
@@ -54,9 +52,12 @@ def apart(numbers: Iterable[tuple[str, Evidence | None]]) -> str:
 
 
 def _is_counted(metric: str, evidence: Evidence) -> bool:
-    """Whether a bench's bytes are a count of what was asked for."""
+    """Whether a bench's bytes are a count of what was asked for (``ffrepro.training.memory.Peak`` on a CPU).
+
+    It is the same on every CPU but for the workspace of a kernel. A GPU's peak is read from its allocator.
+    """
     hows = {record.result.get("config", {}).get("memory") for record in evidence.records}
-    return metric == "bench/peak_bytes" and hows == {_COUNTED}
+    return metric == "bench/peak_bytes" and hows == {COUNTED}
 
 
 def on_machine(store: Store, machine: str, scale: str, experiment: str, variant: str) -> Evidence | None:

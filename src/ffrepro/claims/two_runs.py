@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ffrepro.base.records import finite
 from ffrepro.claims import conclusions
 from ffrepro.claims.records import ENOUGH, Record
 from ffrepro.claims.run_lookup import Found
@@ -44,7 +44,7 @@ def compare(a: Found, b: Found, margin: float | None = None) -> dict[str, Any]:
     ]
     p_values = [_nan(m["welch_p"] if m["paired_p"] is None else m["paired_p"]) for m in metrics]
     for metric, p in zip(metrics, st.holm(p_values), strict=True):
-        metric["holm_p"] = _finite(p)
+        metric["holm_p"] = finite(p)
     shown = {name for side in (a, b) for record in side.records for name in record.shown}
     for metric in metrics:
         metric["shown"] = metric["name"] in shown or not metric["name"].startswith(_OF_SPLITS)
@@ -132,7 +132,7 @@ def _numbers(side: Found, same_machine: bool) -> dict[str, dict[int, float | Non
     for record in side.records:
         for name, value in _of_record(record):
             if same_machine or not name.rpartition(": ")[2].startswith(_OF_A_MACHINE):
-                found.setdefault(name, {})[record.plan["seed"]] = _finite(value)
+                found.setdefault(name, {})[record.plan["seed"]] = finite(value)
     return found
 
 
@@ -184,7 +184,7 @@ def _metric(
         row |= {"welch_p": found.p, "low": found.low, "high": found.high}
         if paired and a.keys() == b.keys():
             each = st.summarize([b[seed] - a[seed] for seed in sorted(a)])
-            p = _finite(st.one_sample_t(each, 0.0).p)
+            p = finite(st.one_sample_t(each, 0.0).p)
             row |= {"paired_p": p, "paired_low": each.low, "paired_high": each.high}
         if margin is not None and name.startswith(_OF_SPLITS):  # a margin is of metrics, not of epochs or seconds
             row["tost_p"] = st.tost_two_sample(second, first, margin)
@@ -198,7 +198,7 @@ def _summary(values: Mapping[int, float | None]) -> st.Summary | None:
 
 
 def _plain(summary: st.Summary | None) -> dict[str, float | None] | None:
-    return None if summary is None else {"n": summary.n, "mean": summary.mean, "std": _finite(summary.std)}
+    return None if summary is None else {"n": summary.n, "mean": summary.mean, "std": finite(summary.std)}
 
 
 def _notes(a: Found, b: Found, same_task: bool, same_machine: bool) -> Iterator[str]:
@@ -232,10 +232,6 @@ def _minus(x: float | None, y: float | None) -> float | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _nan(value: float | None) -> float:

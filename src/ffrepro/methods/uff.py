@@ -68,12 +68,8 @@ class Method(Unlabelled):
         auxiliary = dict(enumerate(self.cells))
         super().__init__(net, hyperparameters, example, generator, lr, readouts=("all",), auxiliary=auxiliary)
 
-    def learn(self, x: Tensor, learning: list[int]) -> Batch:
-        """Every learning cell's update."""
-        return self.learn_blocks(x, learning, self.update)
-
     def update(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        """See ``local.Update``."""
+        """A cell's update; see ``local.Update``."""
         with torch.enable_grad():
             h, loss_B = self._cell(index, block, x, self.generator)
             loss_B.mean().backward()

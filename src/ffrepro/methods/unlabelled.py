@@ -8,7 +8,7 @@ of its initial weights until then: there is no other way to infer.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ffrepro.methods.base import Batch
@@ -17,10 +17,14 @@ from ffrepro.methods.pairs import PairLearner
 
 
 class Unlabelled(NormalisedClassifier):
-    """Blocks that learn without labels; subclasses define ``learn`` and ``block_losses``."""
+    """Blocks that learn without labels; subclasses define ``update`` and ``block_losses``."""
 
-    def learn(self, x: Tensor, learning: list[int]) -> Batch:
-        """One update of the learning blocks; ``loss`` and ``loss_layer<l>``."""
+    def samples(self, x: Tensor) -> Tensor:
+        """What the first block learns from, made of a batch's images."""
+        return x
+
+    def update(self, index: int, block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``local.Update``."""
         raise NotImplementedError
 
     def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
@@ -41,7 +45,7 @@ class Unlabelled(NormalisedClassifier):
         loss_head = None
         if self.head_learns:  # before the blocks, so that all layers' activations are gone when these learn
             loss_head = self.learn_head(self.activations(self.as_seen(x)), batch["label"])
-        return self.with_head(self.learn(x, learning) if learning else {}, loss_head)
+        return self.with_head(self.learn_blocks(self.samples(x), learning, self.update) if learning else {}, loss_head)
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch) -> Batch:
@@ -63,16 +67,16 @@ class Unlabelled(NormalisedClassifier):
         return self.head(self.activations(self.as_seen(self.images(inputs))))
 
 
-class UnlabelledPairs(Unlabelled, PairLearner):
+class UnlabelledPairs(PairLearner, Unlabelled):
     """Blocks that learn from unlabelled pairs; subclasses define ``pairs``."""
 
     def pairs(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Positive samples, and a negative one for each."""
         raise NotImplementedError
 
-    def learn(self, x: Tensor, learning: list[int]) -> Batch:
-        """As ``methods.pairs``."""
-        return self.learn_pairs(torch.cat(self.pairs(x, self.generator)), learning)
+    def samples(self, x: Tensor) -> Tensor:
+        """Positive samples followed by their negatives."""
+        return torch.cat(self.pairs(x, self.generator))
 
     def block_losses(self, x: Tensor, generator: torch.Generator) -> list[Tensor]:
         """Each pair's loss in each block."""

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ffrepro.base.errors import FfreproError
 from ffrepro.base.settings import choice, integer, number, or_none
-from ffrepro.core import token_map
+from ffrepro.core import attention, token_map
 
 PAD = 0
 """The token id of padding."""
@@ -162,7 +162,7 @@ class Attention(Sublayer):
                 mask = mask & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         else:
-            mixed = local_attention(q, k, v, layout.keep_BS, self.window, self.causal)
+            mixed = attention.local(q, k, v, layout.keep_BS, self.window, self.causal)
         return layout.pack(mixed.transpose(1, 2).flatten(2))
 
 
@@ -245,8 +245,8 @@ class Transformer(nn.Module):
         sublayers: list[Sublayer] = []
         causal = settings["causal"] == "yes"
         for index in range(settings["layers"]):
-            attention = Attention(width, heads, causal=causal, window=settings["window"], first=index == 0)
-            sublayers += [attention, FeedForward(width, settings["feedforward"], settings["activation"])]
+            sublayers.append(Attention(width, heads, causal=causal, window=settings["window"], first=index == 0))
+            sublayers.append(FeedForward(width, settings["feedforward"], settings["activation"]))
         size = {"layer": 2, "sublayer": 1}[settings["blocks"]]
         parts = [sublayers[start : start + size] for start in range(0, len(sublayers), size)]
         self.blocks = nn.ModuleList(Block(part, settings["dropout"]) for part in parts)
@@ -326,32 +326,6 @@ def draw(z_ND: Tensor, share: float, generator: torch.Generator) -> Tensor | Non
     bits = torch.randint(-(2**63), 2**63 - 1, (-(-numel // 4),), generator=generator).view(torch.int16)[:numel]
     kept = bits >= round(share * 2**16) - 2**15
     return (kept.view(z_ND.shape).to(z_ND.dtype) * (1 / (1 - share))).to(z_ND.device)
-
-
-def local_attention(q: Tensor, k: Tensor, v: Tensor, keep_BS: Tensor, window: int, causal: bool) -> Tensor:
-    """Attention to tokens at most ``window`` away, in chunks of that length: time and memory linear in the length.
-
-    Args:
-        q, k, v: (B, heads, S, d). keep_BS: real tokens. causal: see no later ones.
-    """
-    batch, length = q.shape[0], q.shape[2]
-    chunks = -(-length // window)
-    spare = chunks * window - length
-    reach = window if causal else 2 * window  # of keys before and behind a chunk
-    q = F.pad(q, (0, 0, 0, spare)).unflatten(2, (chunks, window)).transpose(1, 2).flatten(0, 1)
-
-    def around(x: Tensor) -> Tensor:
-        behind = spare + (reach - window)
-        windows = F.pad(x, (0, 0, window, behind)).unfold(2, window + reach, window)
-        return windows.movedim(-1, -2).transpose(1, 2).flatten(0, 1)
-
-    keep = F.pad(keep_BS, (window, spare + reach - window)).unfold(1, window + reach, window).flatten(0, 1)
-    distance = torch.arange(window + reach, device=q.device) - window - torch.arange(window, device=q.device)[:, None]
-    near = (distance.abs() <= window) if not causal else (distance <= 0) & (distance >= -window)
-    # A padded query sees itself, so that no row is without a key.
-    mask = (keep[:, None, None, :] & near) | (distance == 0)
-    mixed = F.scaled_dot_product_attention(q, around(k), around(v), attn_mask=mask)
-    return mixed.unflatten(0, (batch, chunks)).transpose(1, 2).flatten(2, 3)[:, :, :length]
 
 
 @torch.no_grad()

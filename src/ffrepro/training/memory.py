@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from ffrepro.base.records import COUNTED
+
 _SILENT = "99"  # of the profiler's own log, which would come between the lines of a bench; read at its first start
 
 
@@ -38,7 +40,7 @@ class Peak:
     def __init__(self, device: str, without: frozenset[int] = frozenset()):
         self._device, self._without = device, without
         self.bytes: int | None = None
-        self.how = {"cpu": "profiler: allocator events", "cuda": "max_memory_allocated"}.get(device, "not measured")
+        self.how = {"cpu": COUNTED, "cuda": "max_memory_allocated"}.get(device, "not measured")
 
     def __enter__(self) -> Peak:
         if self._device == "cpu":

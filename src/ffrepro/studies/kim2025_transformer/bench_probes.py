@@ -22,7 +22,6 @@ Every variant trains for a number of updates, on the same reviews. Then, or mean
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -31,6 +30,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ffrepro.base.records import finite
 from ffrepro.base.settings import integer, number
 from ffrepro.core import attention, detection, gradients, seeds
 from ffrepro.methods.base import Batch, Phase
@@ -108,8 +108,7 @@ def _row(plan: dict, name: str, task, meter: energy.Meter) -> dict[str, float | 
         **named(method, next(iter(task.in_order("val")))),
         "joules": joules / bench["bench_rounds"] if joules else None,  # a counter that stands still measures nothing
     }
-    finite = {key: None if value is None or not math.isfinite(value) else value for key, value in found.items()}
-    return {column: finite[column] for column in (*COLUMNS, *LATER)}
+    return {column: finite(found[column]) for column in (*COLUMNS, *LATER)}
 
 
 def _batches(task, generator: torch.Generator) -> Iterator[Batch]:

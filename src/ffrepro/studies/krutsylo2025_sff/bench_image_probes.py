@@ -20,7 +20,6 @@ loss``, Forward-Forward's own on the two numbers of one pass (the true class's g
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -30,10 +29,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ffrepro.base.records import finite
 from ffrepro.base.settings import integer, number
 from ffrepro.core import calibration, class_losses, gradients, seeds, similarity
 from ffrepro.data import corruptions
 from ffrepro.data.image_set import ImageSet
+from ffrepro.methods.base import Batch
 from ffrepro.training import parts, recorded_bench, timing
 from ffrepro.training.timing import Column
 from ffrepro.training.trainer import Trainer
@@ -137,14 +138,10 @@ def _measured(plan: dict, threads: int, data: ImageSet, device: str, dtype: torc
         "bench": "image_probes",
         "baseline": names[0],
         "rows": [
-            {"name": name} | {column: _finite(row.get(column)) for column in COLUMNS} for name, row in rows.items()
+            {"name": name} | {column: finite(row.get(column)) for column in COLUMNS} for name, row in rows.items()
         ],
         "config": {"threads": threads, **{key: value for key, value in bench.items() if key != "name"}},
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _method(subject: Subject, task: Any, name: str, draw: str) -> Any:
@@ -207,15 +204,22 @@ def corrupted(subject: Subject) -> Iterator[tuple[str, Any]]:
         yield kind, subject.task(replace(subject.data, image=worse.numpy()))
 
 
-def _scores(method: Any, task: Any, images: int) -> tuple[Tensor, Tensor]:
-    """What classes are read off, (S, classes), and labels (S,), of the first test images."""
-    scores, labels, left = [], [], images
+def _first(task: Any, images: int) -> Iterator[Batch]:
+    """Batches that hold the first test images, and maybe some more."""
+    left = images
     for batch in task.in_order("test"):
-        scores.append(method.scores(batch, "ensemble"))
-        labels.append(batch["label"])
+        yield batch
         left -= len(batch["label"])
         if left <= 0:
-            break
+            return
+
+
+def _scores(method: Any, task: Any, images: int) -> tuple[Tensor, Tensor]:
+    """What classes are read off, (S, classes), and labels (S,), of the first test images."""
+    scores, labels = [], []
+    for batch in _first(task, images):
+        scores.append(method.scores(batch, "ensemble"))
+        labels.append(batch["label"])
     return torch.cat(scores)[:images], torch.cat(labels)[:images]
 
 
@@ -229,12 +233,8 @@ def block_grams(method: Any, task: Any, images: int) -> list[Tensor]:
         found[block].append(h.flatten(1))
         return method.normalise(h)
 
-    left = images
-    for batch in task.in_order("test"):
+    for batch in _first(task, images):
         method.cut.run(method.take(batch), on_block, head=False)
-        left -= len(batch["label"])
-        if left <= 0:
-            break
     return [similarity.gram(torch.cat(block)[:images]) for block in found]
 
 

@@ -13,7 +13,6 @@ row, ``<variant>, constant rate``, that differs in the milestones alone.
 
 from __future__ import annotations
 
-import math
 import statistics
 from functools import partial
 from itertools import pairwise
@@ -21,6 +20,7 @@ from typing import Any
 
 import torch
 
+from ffrepro.base.records import finite
 from ffrepro.base.settings import integer, list_of, number
 from ffrepro.core import gradients, seeds
 from ffrepro.data.image_set import ImageSet
@@ -89,7 +89,7 @@ def trained(
     found = task.metrics(evaluate.evaluate_split(method, task, "test"))
     out = {"error": found["error"], "error_one_pass": found.get("error_one_pass"), "unsteady": unsteady(errors)}
     return out | {
-        f"unrest_layer{layer}": _finite(gradients.spread(of_layer[len(of_layer) // 2 :]))
+        f"unrest_layer{layer}": finite(gradients.spread(of_layer[len(of_layer) // 2 :]))
         for layer, of_layer in enumerate(norms)
     }
 
@@ -114,10 +114,6 @@ def unsteady(errors: list[float]) -> float:
     """Mean distance of an error from one epoch to the next, over the second half of the epochs."""
     later = errors[len(errors) // 2 :]
     return statistics.fmean(abs(b - a) for a, b in pairwise(later))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def describe(result: dict) -> str:

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ffrepro.core import losses, updates
-from ffrepro.methods import cwc, cwc_tokens, ff, ff_rnn, ff_tokens, local_cuts, uff
+from ffrepro.methods import cwc, cwc_tokens, ff, ff_rnn, ff_tokens, local_cuts
 from ffrepro.methods.base import BaseMethod, Batch
 from ffrepro.methods.local_cuts import LocalCuts
-from ffrepro.methods.unlabelled import UnlabelledPairs
+from ffrepro.methods.unlabelled import Unlabelled
 from ffrepro.training.parallel.cut_stage import CutStage
 from ffrepro.training.parallel.partition import partition
 from ffrepro.training.parallel.stage import READ, Stage, read_activations, refused
@@ -45,8 +45,7 @@ class BlockStage(Stage):
         return self.method.as_seen(x)
 
     def _samples(self, x: Tensor, label_B: Tensor, learning: list[int]) -> Tensor:
-        method = self.method
-        return torch.cat(method.pairs(x, method.generator)) if isinstance(method, UnlabelledPairs) else x
+        return self.method.samples(x)
 
     def learn(self, taken: Batch) -> tuple[dict[str, Tensor], Batch]:
         """See ``Stage``; the order is that of the method's ``step``."""
@@ -172,10 +171,8 @@ def kind_of(method: BaseMethod) -> type[Stage]:
             raise refused("negatives from the head's mistakes, which need the whole net before a layer learns,",
                            "set `negatives` to uniform, or `processes` to 1")  # fmt: skip
         return FFStage
-    if isinstance(method, UnlabelledPairs):
-        return BlockStage
-    if type(method) is uff.Method:
-        if hp["cell"] == "gan":
+    if isinstance(method, Unlabelled):
+        if hp.get("cell") == "gan":
             raise refused("cells whose noise is drawn one after the other", "set `cell` to autoencoder, "
                            "or `processes` to 1")  # fmt: skip
         return BlockStage
@@ -228,20 +225,15 @@ def _costs(method: Any, kind: type[Stage], example: Batch) -> Sequence[float]:
         return [float(block.weight_ih_l0.numel() + block.weight_hh_l0.numel()) for block in method.net.blocks]
     counts: list[float] = []
     with FlopCounterMode(display=False) as counter:
-        if issubclass(kind, TokenStage):
-            z_ND, layout = method.net.embed(example["x"].long())
-            for block in method.net.blocks:
-                before = counter.get_total_flops()
-                z_ND = block(z_ND, layout)
-                counts.append(counter.get_total_flops() - before)
-        elif kind is CutStage:
+        if kind is CutStage:
             method.forward(example, lambda index, h: counts.append(counter.get_total_flops()) or h, head=False)
             counts = [b - a for a, b in zip([0.0, *counts[:-1]], counts, strict=True)]
         else:
-            x = method.images(example)
-            for _, block in method.modes([]):
+            tokens = issubclass(kind, TokenStage)
+            x, *layout = method.net.embed(example["x"].long()) if tokens else (method.images(example),)
+            for block in method.net.blocks:
                 before = counter.get_total_flops()
-                x = block(x)
+                x = block.eval()(x, *layout)
                 counts.append(counter.get_total_flops() - before)
     return [max(count, 1.0) for count in counts]
 
